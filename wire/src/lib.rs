@@ -1,0 +1,35 @@
+//! The bytes that the two sides of ttmem agree on.
+//!
+//! The shim writes [`Record`]s of 64 bytes into a file whose first page is a [`Header`]; the reader reads them back as
+//! [`Event`]s. This crate knows how they look and checks their bounds. It does no I/O, maps nothing and has no `unsafe`.
+//!
+//! ```
+//! use ttmem_wire::{Event, EventKind, Memory, Record, Target};
+//!
+//! let event = Event {
+//!     kind: EventKind::Allocate,
+//!     memory: Some(Memory::L1),
+//!     target: Target::Device(3),
+//!     address: 0x1_9000,
+//!     size: 4096,
+//!     ..Event::default()
+//! };
+//! let record: Record = event.encode();
+//! assert_eq!(Event::decode(&record).unwrap(), event);
+//! ```
+#![forbid(unsafe_code)]
+
+mod header;
+mod mark;
+mod memory;
+mod pool;
+mod record;
+
+pub use header::{
+    CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_SLOTS, PAGE,
+    VERSION,
+};
+pub use mark::{MARK_BYTES_PER_RECORD, MAX_MARK_BYTES, MarkAssembler, split_mark};
+pub use memory::Memory;
+pub use pool::{CHIPS_PER_POOL, MAX_POOLS, Pool};
+pub use record::{ANY_DEVICE, Event, EventKind, RECORD_WORDS, Record, RecordError, Target, flags};

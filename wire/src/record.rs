@@ -1,0 +1,279 @@
+//! One event, as 64 bytes.
+
+use crate::Memory;
+
+/// Words of 64 bits in a record: one cache line.
+pub const RECORD_WORDS: usize = 8;
+
+/// The device id by which a free names no device: whichever holds the buffer.
+pub const ANY_DEVICE: i32 = -1;
+
+/// Bits of [`Event::flags`].
+pub mod flags {
+    /// [`crate::Target`] is a pool of the ring file's pool table, not a single device.
+    pub const IN_POOL: u16 = 1 << 0;
+    /// The bytes a bank are known (word 6 holds them).
+    pub const PER_BANK_KNOWN: u16 = 1 << 1;
+    /// A circular buffer that lies inside a buffer which is counted already.
+    pub const GLOBALLY_ALLOCATED: u16 = 1 << 2;
+    /// A free that does not say which memory it means.
+    pub const MEMORY_UNKNOWN: u16 = 1 << 3;
+    /// The buffer was made over memory that the allocator did not hand out (`owns_data = false`).
+    pub const PREALLOCATED: u16 = 1 << 4;
+    /// The free does not say which address it means: the holder id does.
+    pub const ADDRESS_UNKNOWN: u16 = 1 << 5;
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum EventKind {
+    /// A buffer came to life, or one more holder of a buffer that lives already.
+    #[default]
+    Allocate = 1,
+    /// A holder let go of a buffer.
+    Free = 2,
+    /// A program placed a circular buffer.
+    CbAllocate = 3,
+    /// All circular buffers of the device are gone.
+    CbFreeAll = 4,
+    /// The device was closed: what was left on it is released.
+    DeviceClosed = 5,
+    /// An allocator let go of all its buffers at once: what was left in the pool is released.
+    PoolReleased = 6,
+    /// The allocator refused: `size` bytes were asked for.
+    OutOfMemory = 7,
+    /// The first (often only) part of a mark's name.
+    Mark = 8,
+    /// A further part of the name of the mark that the same thread began.
+    MarkMore = 9,
+}
+
+impl EventKind {
+    fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Self::Allocate,
+            2 => Self::Free,
+            3 => Self::CbAllocate,
+            4 => Self::CbFreeAll,
+            5 => Self::DeviceClosed,
+            6 => Self::PoolReleased,
+            7 => Self::OutOfMemory,
+            8 => Self::Mark,
+            9 => Self::MarkMore,
+            _ => return None,
+        })
+    }
+}
+
+/// Where it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// One device, by the id that the program gave (any value; [`ANY_DEVICE`] in a free).
+    Device(i32),
+    /// All chips of a pool: the index of an entry in the ring file's pool table.
+    Pool(u32),
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self::Device(ANY_DEVICE)
+    }
+}
+
+/// One event, taken apart. [`Event::encode`] and [`Event::decode`] are each other's inverse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    /// Position in the process's own order of events, from 0. Set by the stage.
+    pub sequence: u64,
+    /// Time stamp in ticks of the header's clock.
+    pub ticks: u64,
+    /// Kernel thread id of the caller.
+    pub thread: u32,
+    /// What happened.
+    pub kind: EventKind,
+    /// Which memory; `None` where the event does not name one.
+    pub memory: Option<Memory>,
+    /// Bits of [`flags`], without those that other fields stand for (`IN_POOL`, `PER_BANK_KNOWN`, `MEMORY_UNKNOWN`).
+    pub flags: u16,
+    /// On which device or devices.
+    pub target: Target,
+    /// Cores of a circular buffer; bytes of a mark's name; else 0.
+    pub extra: u32,
+    /// Address within each bank (or what the program calls the buffer's id).
+    pub address: u64,
+    /// Bytes on one device.
+    pub size: u64,
+    /// Bytes in each bank, where known.
+    pub size_per_bank: Option<u64>,
+    /// The buffer object that holds the bytes: tt-metal's `unique_id` + 1, or 0 where it has none. 40 bits.
+    pub holder: u64,
+    /// The interned call site, 0 for none. 24 bits.
+    pub site: u32,
+    /// Mark records carry 32 bytes of text in the place of address, size, bytes a bank and holder.
+    pub text: Option<[u8; 32]>,
+}
+
+/// 64 bytes: what lies in a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct Record {
+    /// The words: sequence, ticks, kind/memory/flags/thread, target/extra, address, size, bytes a bank, holder/site.
+    pub words: [u64; RECORD_WORDS],
+}
+
+/// Why 64 bytes are not an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordError {
+    /// The kind byte that no event has.
+    pub kind: u8,
+}
+
+impl std::fmt::Display for RecordError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a record of unknown kind {}", self.kind)
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+const HOLDER_BITS: u32 = 40;
+const HOLDER_MASK: u64 = (1 << HOLDER_BITS) - 1;
+
+impl Event {
+    /// Packs the event into a record.
+    #[inline]
+    pub fn encode(&self) -> Record {
+        let mut flag_bits = self.flags;
+        let memory = match self.memory {
+            Some(memory) => memory.code(),
+            None => {
+                flag_bits |= flags::MEMORY_UNKNOWN;
+                0
+            }
+        };
+        let target = match self.target {
+            Target::Device(id) => id as u32,
+            Target::Pool(index) => {
+                flag_bits |= flags::IN_POOL;
+                index
+            }
+        };
+        if self.size_per_bank.is_some() {
+            flag_bits |= flags::PER_BANK_KNOWN;
+        }
+        let payload = match self.text {
+            Some(text) => text_words(&text),
+            None => [
+                self.address,
+                self.size,
+                self.size_per_bank.unwrap_or(0),
+                (self.holder & HOLDER_MASK) | (u64::from(self.site) << HOLDER_BITS),
+            ],
+        };
+        Record {
+            words: [
+                self.sequence,
+                self.ticks,
+                self.kind as u64 | u64::from(memory) << 8 | u64::from(flag_bits) << 16 | u64::from(self.thread) << 32,
+                u64::from(target) | u64::from(self.extra) << 32,
+                payload[0],
+                payload[1],
+                payload[2],
+                payload[3],
+            ],
+        }
+    }
+
+    /// Takes a record apart. Any 64 bytes are safe to pass.
+    pub fn decode(record: &Record) -> Result<Self, RecordError> {
+        let [sequence, ticks, what, place, payload @ ..] = record.words;
+        let kind = EventKind::from_code(what as u8).ok_or(RecordError { kind: what as u8 })?;
+        let bits = (what >> 16) as u16;
+        let memory = match kind {
+            _ if bits & flags::MEMORY_UNKNOWN != 0 => None,
+            EventKind::CbAllocate | EventKind::CbFreeAll => Some(Memory::CircularBuffer),
+            _ => Some(Memory::from_buffer_type((what >> 8) as u8)),
+        };
+        let target = match bits & flags::IN_POOL {
+            0 => Target::Device(place as u32 as i32),
+            _ => Target::Pool(place as u32),
+        };
+        let mut event = Self {
+            sequence,
+            ticks,
+            thread: (what >> 32) as u32,
+            kind,
+            memory,
+            flags: bits & !(flags::IN_POOL | flags::PER_BANK_KNOWN | flags::MEMORY_UNKNOWN),
+            target,
+            extra: (place >> 32) as u32,
+            ..Self::default()
+        };
+        if matches!(kind, EventKind::Mark | EventKind::MarkMore) {
+            event.text = Some(text_bytes(payload));
+        } else {
+            event.address = payload[0];
+            event.size = payload[1];
+            event.size_per_bank = (bits & flags::PER_BANK_KNOWN != 0).then_some(payload[2]);
+            event.holder = payload[3] & HOLDER_MASK;
+            event.site = (payload[3] >> HOLDER_BITS) as u32;
+        }
+        Ok(event)
+    }
+}
+
+fn text_words(text: &[u8; 32]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(text.chunks_exact(8)) {
+        *word = bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+    }
+    words
+}
+
+fn text_bytes(words: [u64; 4]) -> [u8; 32] {
+    let mut text = [0; 32];
+    for (bytes, word) in text.chunks_exact_mut(8).zip(words) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_with_every_field_comes_back() {
+        let event = Event {
+            sequence: 7,
+            ticks: u64::MAX,
+            thread: 4242,
+            kind: EventKind::Allocate,
+            memory: Some(Memory::Unknown(77)),
+            flags: flags::PREALLOCATED,
+            target: Target::Pool(9),
+            extra: 3,
+            address: u64::MAX - 1,
+            size: u64::MAX,
+            size_per_bank: Some(2048),
+            holder: HOLDER_MASK,
+            site: 0xFF_FFFF,
+            text: None,
+        };
+        assert_eq!(Event::decode(&event.encode()), Ok(event));
+    }
+
+    #[test]
+    fn a_negative_device_and_a_free_without_memory_come_back() {
+        let event = Event { kind: EventKind::Free, target: Target::Device(-7), ..Event::default() };
+        assert_eq!(Event::decode(&event.encode()), Ok(event));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_an_error_and_not_a_guess() {
+        let mut record = Record::default();
+        record.words[2] = 200;
+        assert_eq!(Event::decode(&record), Err(RecordError { kind: 200 }));
+    }
+}
