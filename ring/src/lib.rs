@@ -1,1 +1,55 @@
-//! ring
+//! The way of an event through shared memory, and the file that it lies in.
+//!
+//! * [`Stage`]: any thread pushes a record, lock-free, and it is in shared memory when the call returns.
+//! * [`Mover`]: the one flusher moves records from the stage into the ring, in an order that no thread can contradict.
+//! * [`RingFile`]: makes the file of a process (reserved, initialised, locked, and only then given a name).
+//! * [`RingReader`]: opens such a file from another process, drains it, and after a death recovers what the ring lacks
+//!   from the stage.
+//!
+//! This is the only crate beside the shim with `unsafe`: mapping the file, and the system calls around it.
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
+
+mod mover;
+mod pages;
+mod pools;
+mod recover;
+mod slot;
+mod stage;
+mod sync;
+mod write;
+
+#[cfg(not(loom))]
+mod clock;
+#[cfg(not(loom))]
+mod create;
+#[cfg(not(loom))]
+mod discover;
+#[cfg(not(loom))]
+mod folder;
+#[cfg(not(loom))]
+mod map;
+#[cfg(not(loom))]
+mod process;
+#[cfg(not(loom))]
+mod read;
+
+pub use mover::{MAX_BATCH, Moved, Mover};
+pub use pages::{FlusherPage, ProducerPage, ReaderPage};
+pub use pools::PoolTable;
+pub use recover::Recovery;
+pub use slot::Slot;
+pub use stage::{PAYLOAD_WORDS, Stage, StageFull};
+pub use write::RingWriter;
+
+#[cfg(not(loom))]
+pub use clock::{Clock, ClockMap, monotonic_ns, realtime_ns};
+#[cfg(not(loom))]
+pub use create::{CreateError, CreateOptions, DEFAULT_RING_BYTES, MIN_RING_BYTES, RingFile, STAGE_SLOTS};
+#[cfg(not(loom))]
+pub use discover::{RING_EXTENSION, discover};
+#[cfg(not(loom))]
+pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder};
+#[cfg(not(loom))]
+pub use process::{Ended, ProcessWatch, process_start};
+#[cfg(not(loom))]
+pub use read::{AlreadyDrained, Counters, OpenError, RingReader};

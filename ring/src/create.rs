@@ -1,0 +1,224 @@
+//! Makes the ring file of this process.
+
+use std::{
+    ffi::{CString, OsStr},
+    fmt,
+    fs::File,
+    io,
+    os::{
+        fd::{AsRawFd, FromRawFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use memmap2::MmapRaw;
+use ttmem_wire::{HEADER_BYTES, Header, MAX_POOLS, PAGE, RECORD_WORDS};
+
+use crate::{
+    Clock, FlusherPage, FolderError, Mover, PoolTable, ProducerPage, RingWriter, Stage, clock, ensure_folder,
+    map::Mapped, process,
+};
+
+/// Bytes of the ring if nobody says otherwise: 65,536 events.
+pub const DEFAULT_RING_BYTES: u64 = 4 << 20;
+
+/// The smallest ring.
+pub const MIN_RING_BYTES: u64 = PAGE as u64;
+
+/// Slots of the stage: what can wait while the flusher sleeps.
+pub const STAGE_SLOTS: u64 = 8192;
+
+const SLOT_BYTES: u64 = (RECORD_WORDS * 8) as u64;
+
+/// What to make.
+#[derive(Clone, Debug)]
+pub struct CreateOptions<'a> {
+    /// The folder; made if missing.
+    pub folder: &'a Path,
+    /// Bytes of the ring; rounded down to a power of two, at least [`MIN_RING_BYTES`].
+    pub ring_bytes: u64,
+    /// Slots of the stage; a power of two, at least 64.
+    pub stage_slots: u64,
+    /// The shim's version.
+    pub producer: &'a str,
+}
+
+/// Why there is no ring.
+#[derive(Debug)]
+pub struct CreateError {
+    /// What was being done.
+    pub doing: &'static str,
+    /// To what.
+    pub path: PathBuf,
+    /// What went wrong.
+    pub cause: FolderError,
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.doing, self.path.display(), self.cause)
+    }
+}
+
+impl std::error::Error for CreateError {}
+
+/// The ring file of this process, mapped for as long as the process lives.
+///
+/// The lock on the file lives exactly as long as the mapping: the descriptor that took it is closed, the mapping keeps the
+/// open file. A reader that gets the lock knows that the process is gone.
+#[derive(Debug)]
+pub struct RingFile {
+    mapped: &'static Mapped,
+    clock: Clock,
+    path: PathBuf,
+}
+
+impl RingFile {
+    /// Makes, reserves, initialises and locks the file, and then gives it its name.
+    ///
+    /// The mapping is never unmapped: threads may write to it until the last instruction of the process.
+    ///
+    /// # Errors
+    /// [`CreateError`] says what could not be done; nothing is left behind then.
+    pub fn create(options: &CreateOptions<'_>) -> Result<Self, CreateError> {
+        let path = options.folder.to_path_buf();
+        let fail = |doing| {
+            let path = path.clone();
+            move |cause: io::Error| CreateError { doing, path, cause: cause.into() }
+        };
+        let folder = ensure_folder(options.folder).map_err(|cause| CreateError {
+            doing: "use folder",
+            path: path.clone(),
+            cause,
+        })?;
+        let clock = Clock::detect();
+        let header = header(options, clock);
+        let file = unnamed_file(&folder).map_err(fail("make a file in"))?;
+        reserve(&file, header.file_bytes).map_err(fail("reserve memory in"))?;
+        let name = format!("{}-{:016x}.{}", header.pid, header.ring_id as u64, crate::RING_EXTENSION);
+        let raw = MmapRaw::map_raw(&file).map_err(fail("map a file in"))?;
+        let mapped = Mapped::new(raw, header)
+            .ok_or_else(|| io::Error::other("sizes do not fit"))
+            .map_err(fail("lay out a ring in"))?;
+        mapped.keep_from_children().map_err(fail("keep from children the ring in"))?;
+        mapped.write_header();
+        lock(&file).map_err(fail("lock a file in"))?;
+        give_name(&file, &folder, &name).map_err(fail("name a file in"))?;
+        Ok(Self { mapped: Box::leak(Box::new(mapped)), clock, path: path.join(name) })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What its first page says.
+    pub fn header(&self) -> &'static Header {
+        self.mapped.header()
+    }
+
+    /// The clock that stamps its events.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The stage.
+    pub fn stage(&self) -> Stage<'static> {
+        self.mapped.stage()
+    }
+
+    /// The pool table.
+    pub fn pools(&self) -> PoolTable<'static> {
+        self.mapped.pools()
+    }
+
+    /// The counters of the reporting threads.
+    pub fn producers(&self) -> &'static ProducerPage {
+        self.mapped.producers()
+    }
+
+    /// The flusher's page.
+    pub fn flusher(&self) -> &'static FlusherPage {
+        self.mapped.flusher()
+    }
+
+    /// The mover of this file, for the one flusher: call it once.
+    pub fn mover(&self) -> Mover<'static> {
+        let ring = RingWriter::new(self.mapped.flusher(), self.mapped.reader(), self.mapped.ring());
+        Mover::new(self.mapped.stage(), ring)
+    }
+}
+
+fn header(options: &CreateOptions<'_>, clock: Clock) -> Header {
+    let power_of_two_below = |value: u64| 1 << value.max(1).ilog2();
+    let ring_slots = power_of_two_below(options.ring_bytes.max(MIN_RING_BYTES) / SLOT_BYTES);
+    let stage_slots = power_of_two_below(options.stage_slots.max(64));
+    let pools_offset = (HEADER_BYTES + 3 * PAGE) as u64;
+    let stage_offset = pools_offset + MAX_POOLS as u64 * SLOT_BYTES;
+    let ring_offset = stage_offset + stage_slots * SLOT_BYTES;
+    let pid = std::process::id();
+    Header {
+        file_bytes: ring_offset + ring_slots * SLOT_BYTES,
+        pools_offset,
+        stage_offset,
+        stage_slots,
+        ring_offset,
+        ring_slots,
+        pid,
+        parent_pid: std::os::unix::process::parent_id(),
+        uid: crate::folder::effective_uid(),
+        process_start: process::process_start(pid).unwrap_or(0),
+        boot_id: process::boot_id(),
+        ring_id: process::random_id(),
+        clock: clock.code(),
+        clock_start: clock.now(),
+        monotonic_start_ns: clock::monotonic_ns(),
+        realtime_start_ns: clock::realtime_ns(),
+        producer: options.producer.to_owned(),
+        command: process::command_line(),
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn unnamed_file(folder: &File) -> io::Result<File> {
+    let flags = libc::O_TMPFILE | libc::O_RDWR | libc::O_CLOEXEC;
+    // SAFETY: the descriptor and the path are valid for the call.
+    let fd = check(unsafe { libc::openat(folder.as_raw_fd(), c".".as_ptr(), flags, 0o600) })?;
+    // SAFETY: `fd` was just opened for us and nobody else owns it.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// Makes the space real: with a size alone, a full file system would answer a later write with SIGBUS.
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid rlimit to write to.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) })?;
+    // Growing a file beyond this limit would end the host with SIGXFSZ.
+    if limit.rlim_cur < bytes {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    // SAFETY: the descriptor is valid; the call has no other precondition. It returns the error, not errno.
+    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes as libc::off_t) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+fn lock(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is valid.
+    check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
+}
+
+fn give_name(file: &File, folder: &File, name: &str) -> io::Result<()> {
+    let from = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let to = CString::new(OsStr::new(name).as_bytes())?;
+    // SAFETY: both paths are NUL-terminated and the descriptors are valid for the call.
+    let result = unsafe {
+        libc::linkat(libc::AT_FDCWD, from.as_ptr(), folder.as_raw_fd(), to.as_ptr(), libc::AT_SYMLINK_FOLLOW)
+    };
+    check(result).map(drop)
+}

@@ -1,0 +1,144 @@
+//! The pages of a ring file that change: one for each writer, so that no two processes write into one cache line.
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+
+/// One cache line with one counter in it.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub(crate) struct Line(pub(crate) AtomicU64);
+
+/// What the threads that report events write.
+#[derive(Debug, Default)]
+#[repr(C, align(4096))]
+pub struct ProducerPage {
+    /// Sequence numbers handed out: the number of records that were ever claimed in the stage.
+    pub(crate) claimed: Line,
+    /// Events that were dropped because the stage was full.
+    pub(crate) dropped_full: Line,
+    /// Events that came while the ring was being made, or from inside ttmem itself.
+    pub(crate) dropped_early: Line,
+    /// Allocations that a graph capture only pretended to make: seen, and rightly not counted as memory.
+    pub(crate) pretended: Line,
+    /// Programs that were launched.
+    pub(crate) programs: Line,
+}
+
+/// What the flusher thread writes, and the exit hook.
+#[derive(Debug, Default)]
+#[repr(C, align(4096))]
+pub struct FlusherPage {
+    /// Records that were ever put into the ring.
+    pub(crate) head: Line,
+    /// 1 while the flusher sleeps deeply and wants to be woken by the next event: the futex word.
+    pub(crate) sleeping: SleepWord,
+    /// `CLOCK_MONOTONIC` when the flusher last looked around, ns.
+    pub(crate) heartbeat: Line,
+    /// A later reading of the clock: ticks, in the same line its ns, both zero until there is one.
+    pub(crate) clock: ClockLine,
+    /// 0, or the exit code + 1 that the process ran its exit handlers with.
+    pub(crate) exited: Line,
+}
+
+/// The futex word, alone in its line: every event reads it, hardly anything writes it.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub(crate) struct SleepWord(pub(crate) AtomicU32);
+
+/// A sequence lock around two words.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub(crate) struct ClockLine {
+    pub(crate) version: AtomicU64,
+    pub(crate) ticks: AtomicU64,
+    pub(crate) nanoseconds: AtomicU64,
+}
+
+/// What the draining reader writes.
+#[derive(Debug, Default)]
+#[repr(C, align(4096))]
+pub struct ReaderPage {
+    /// Records that were ever taken out of the ring.
+    pub(crate) tail: Line,
+    /// The reader's process id, for messages.
+    pub(crate) pid: Line,
+    /// 1 once a reader has taken what the stage of a dead process still held.
+    pub(crate) recovered: Line,
+}
+
+impl ProducerPage {
+    /// Counts an event that found the stage full.
+    #[cold]
+    pub fn count_dropped(&self) {
+        self.dropped_full.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Events that found the stage full so far.
+    pub fn dropped_full(&self) -> u64 {
+        self.dropped_full.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts `events` that came while the ring was being made.
+    pub fn count_early(&self, events: u64) {
+        self.dropped_early.0.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// Events that came while the ring was being made.
+    pub fn dropped_early(&self) -> u64 {
+        self.dropped_early.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts an allocation that was only pretended.
+    pub fn count_pretended(&self) {
+        self.pretended.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a program launch.
+    pub fn count_program(&self) {
+        self.programs.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl FlusherPage {
+    /// The futex word on which a flusher sleeps deeply: 1 while it wants to be woken.
+    pub fn sleeping(&self) -> &AtomicU32 {
+        &self.sleeping.0
+    }
+
+    /// Records ever put into the ring.
+    pub fn head(&self) -> u64 {
+        self.head.0.load(Ordering::Acquire)
+    }
+
+    /// Writes down that the flusher is alive, and how its clock stands. One writer.
+    pub fn beat(&self, ticks: u64, monotonic_ns: u64) {
+        self.heartbeat.0.store(monotonic_ns, Ordering::Relaxed);
+        let version = self.clock.version.load(Ordering::Relaxed);
+        // SYNC (G): odd while the pair changes; pairs with the two loads of the version in `clock`.
+        self.clock.version.store(version | 1, Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.clock.ticks.store(ticks, Ordering::Relaxed);
+        self.clock.nanoseconds.store(monotonic_ns, Ordering::Relaxed);
+        self.clock.version.store((version | 1) + 1, Ordering::Release);
+    }
+
+    /// The clock as it was written down last: ticks, `CLOCK_MONOTONIC` ns. `None` before the first time, or if a dead
+    /// process stopped in the middle.
+    pub fn clock(&self) -> Option<(u64, u64)> {
+        for _ in 0..1000 {
+            // SYNC (G): see `beat`.
+            let before = self.clock.version.load(Ordering::Acquire);
+            let pair = (self.clock.ticks.load(Ordering::Relaxed), self.clock.nanoseconds.load(Ordering::Relaxed));
+            fence(Ordering::Acquire);
+            let after = self.clock.version.load(Ordering::Relaxed);
+            if before == after && before.is_multiple_of(2) {
+                return (before != 0).then_some(pair);
+            }
+        }
+        None
+    }
+
+    /// Writes down that the process runs its exit handlers.
+    pub fn set_exited(&self, code: i32) {
+        self.exited.0.store(u64::from(code as u32 & 0xFF) + 1, Ordering::Release);
+    }
+}

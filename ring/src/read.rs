@@ -1,0 +1,305 @@
+//! The other side: opens the ring file of another process, alive or dead.
+
+use std::{
+    fmt,
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use memmap2::MmapRaw;
+use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
+
+use crate::{
+    Clock, ClockMap, MAX_BATCH, Recovery, Slot, clock, folder::effective_uid, map::Mapped, process, recover::recover,
+    sync::Ordering,
+};
+
+/// Why a file can't be read as a ring.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The system refused.
+    Io(io::Error),
+    /// It belongs to another user, who could cut it short under the reader.
+    Owner(u32),
+    /// It is not a plain file.
+    NotAFile,
+    /// It is no ring file, or not one of this version.
+    Header(HeaderError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "{error}"),
+            Self::Owner(uid) => write!(f, "it belongs to user {uid}; a ring is read by its own user only"),
+            Self::NotAFile => write!(f, "not a plain file"),
+            Self::Header(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Another reader drains this ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlreadyDrained {
+    /// Its process id, as it wrote it down.
+    pub pid: u32,
+}
+
+impl fmt::Display for AlreadyDrained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "another reader (pid {}) drains this ring", self.pid)
+    }
+}
+
+impl std::error::Error for AlreadyDrained {}
+
+/// The counts that a ring keeps of itself, read at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events that got a sequence number.
+    pub claimed: u64,
+    /// Events that did not, since the stage was full.
+    pub dropped_full: u64,
+    /// Events that came while the ring was being made.
+    pub dropped_early: u64,
+    /// Records ever put into the ring.
+    pub head: u64,
+    /// Records ever taken out of it by draining readers.
+    pub tail: u64,
+    /// Allocations that a graph capture only pretended to make.
+    pub pretended: u64,
+    /// Programs launched.
+    pub programs: u64,
+}
+
+impl Counters {
+    /// Events lost without ever being written.
+    pub fn dropped(&self) -> u64 {
+        self.dropped_full + self.dropped_early
+    }
+
+    /// Events that were reported at all.
+    pub fn reported(&self) -> u64 {
+        self.claimed + self.dropped()
+    }
+}
+
+/// Reads one ring file.
+///
+/// It starts at the ring's tail. Reading moves nothing in the file, so any number of readers can look; one of them may
+/// take [`RingReader::lock_for_draining`] and [`RingReader::release`] what it has read.
+#[derive(Debug)]
+pub struct RingReader {
+    mapped: Mapped,
+    file: File,
+    path: PathBuf,
+    position: u64,
+    draining: bool,
+    missed: u64,
+}
+
+impl RingReader {
+    /// Opens a ring file of the user's own.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong with it.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+        let mut file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(OpenError::NotAFile);
+        }
+        if metadata.uid() != effective_uid() {
+            return Err(OpenError::Owner(metadata.uid()));
+        }
+        let mut page = Vec::with_capacity(HEADER_BYTES);
+        Read::by_ref(&mut file).take(HEADER_BYTES as u64).read_to_end(&mut page)?;
+        let header = Header::decode(&page, metadata.len()).map_err(OpenError::Header)?;
+        let raw = MmapRaw::map_raw(&file)?;
+        let mapped = Mapped::new(raw, header).ok_or(OpenError::Header(HeaderError::Field("file size")))?;
+        let position = mapped.reader().tail.0.load(Ordering::Acquire);
+        Ok(Self { mapped, file, path: path.to_path_buf(), position, draining: false, missed: 0 })
+    }
+
+    /// What the first page says.
+    pub fn header(&self) -> &Header {
+        self.mapped.header()
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the process still has its ring: the lock that dies with its mapping is held. A shared lock is tried, so
+    /// that two readers that ask at once do not take each other for the process.
+    pub fn is_alive(&self) -> bool {
+        let fd = self.file.as_raw_fd();
+        // SAFETY: the descriptor is valid.
+        if unsafe { libc::flock(fd, libc::LOCK_SH | libc::LOCK_NB) } == 0 {
+            // SAFETY: as above.
+            unsafe { libc::flock(fd, libc::LOCK_UN) };
+            return false;
+        }
+        io::Error::last_os_error().raw_os_error() == Some(libc::EWOULDBLOCK)
+    }
+
+    /// Makes this reader the one that drains. The lock ends with the reader, however that ends.
+    ///
+    /// # Errors
+    /// [`AlreadyDrained`] if another has it.
+    pub fn lock_for_draining(&mut self) -> Result<(), AlreadyDrained> {
+        // SAFETY: an all-zero flock is a valid value of this plain C struct.
+        let mut whole: libc::flock = unsafe { std::mem::zeroed() };
+        whole.l_type = libc::F_WRLCK as _;
+        whole.l_whence = libc::SEEK_SET as _;
+        // Open-file-description locks do not meet the producer's flock, and nobody drops them by closing another descriptor.
+        // SAFETY: the descriptor is valid and the struct is initialised.
+        let taken = unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_SETLK, &raw const whole) } == 0;
+        let page = self.mapped.reader();
+        if !taken {
+            return Err(AlreadyDrained { pid: page.pid.0.load(Ordering::Relaxed) as u32 });
+        }
+        page.pid.0.store(u64::from(std::process::id()), Ordering::Relaxed);
+        self.position = page.tail.0.load(Ordering::Acquire);
+        self.draining = true;
+        Ok(())
+    }
+
+    /// Appends up to `max` records that have come since the last call; returns how many.
+    pub fn read(&mut self, out: &mut Vec<Record>, max: usize) -> usize {
+        let slots = self.mapped.ring();
+        // SYNC (E): pairs with the flusher's Release store of the head.
+        let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
+        // A head more than a ring ahead of us is no head that the protocol can reach (or, for a reader that only looks, it
+        // means that a draining reader and the flusher have lapped us): go to the oldest record that can still be there.
+        let behind = head.wrapping_sub(self.position);
+        if behind > slots.len() as u64 {
+            let oldest = head.saturating_sub(slots.len() as u64);
+            self.missed += oldest.saturating_sub(self.position);
+            self.position = oldest.max(self.position.min(head));
+        }
+        let count = head.saturating_sub(self.position).min(max as u64);
+        let first = out.len();
+        out.extend((self.position..self.position + count).map(|at| record(slots, at)));
+        if !self.draining {
+            self.drop_overwritten(out, first, count);
+        }
+        self.position += count;
+        out.len() - first
+    }
+
+    /// For a reader that only looks: what a draining reader released meanwhile may have been overwritten while it was
+    /// copied, and is gone from this view.
+    fn drop_overwritten(&mut self, out: &mut Vec<Record>, first: usize, count: u64) {
+        std::sync::atomic::fence(Ordering::Acquire);
+        let tail = self.mapped.reader().tail.0.load(Ordering::Acquire);
+        let gone = tail.saturating_sub(self.position).min(count);
+        self.missed += gone;
+        out.drain(first..first + gone as usize);
+    }
+
+    /// Gives what was read back to the producer. Does nothing for a reader that only looks.
+    pub fn release(&mut self) {
+        if self.draining {
+            // SYNC (D): pairs with the flusher's Acquire load of the tail: our copies are made.
+            self.mapped.reader().tail.0.store(self.position, Ordering::Release);
+        }
+    }
+
+    /// What the stage of a dead process still holds: call it when [`RingReader::is_alive`] has said no and
+    /// [`RingReader::read`] gives nothing more. A draining reader writes down that it was done; a second call, or the next
+    /// draining reader's, then finds nothing.
+    pub fn recover(&mut self, out: &mut Vec<Record>) -> Recovery {
+        let slots = self.mapped.ring();
+        let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
+        let recent = head.min(MAX_BATCH as u64).min(slots.len() as u64);
+        let in_ring: Vec<u64> = (head - recent..head).map(|at| record(slots, at).words[0]).collect();
+        let first = out.len();
+        let mut recovery = recover(self.mapped.stage(), &in_ring, out);
+        let page = self.mapped.reader();
+        if page.recovered.0.load(Ordering::Acquire) == 1 {
+            out.truncate(first);
+            recovery.from_stage = 0;
+        } else if self.draining {
+            page.recovered.0.store(1, Ordering::Release);
+        }
+        recovery
+    }
+
+    /// Whether a draining reader has taken what the stage held.
+    pub fn was_recovered(&self) -> bool {
+        self.mapped.reader().recovered.0.load(Ordering::Acquire) == 1
+    }
+
+    /// Records that this reader never saw, because a draining reader took them first.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// Where this reader is: records of the ring that lie behind it.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The ring's counts of itself.
+    pub fn counters(&self) -> Counters {
+        let producers = self.mapped.producers();
+        Counters {
+            claimed: producers.claimed.0.load(Ordering::Acquire),
+            dropped_full: producers.dropped_full.0.load(Ordering::Relaxed),
+            dropped_early: producers.dropped_early.0.load(Ordering::Relaxed),
+            head: self.mapped.flusher().head.0.load(Ordering::Acquire),
+            tail: self.mapped.reader().tail.0.load(Ordering::Acquire),
+            pretended: producers.pretended.0.load(Ordering::Relaxed),
+            programs: producers.programs.0.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The pool of this index.
+    pub fn pool(&self, index: u32) -> Option<Pool> {
+        self.mapped.pools().get(index)
+    }
+
+    /// The exit code with which the process ran its exit handlers, if it came so far.
+    pub fn exit_status(&self) -> Option<i32> {
+        let exited = self.mapped.flusher().exited.0.load(Ordering::Acquire);
+        exited.checked_sub(1).map(|code| code as i32)
+    }
+
+    /// `CLOCK_MONOTONIC` of the flusher's last round, ns; 0 before the first.
+    pub fn heartbeat_ns(&self) -> u64 {
+        self.mapped.flusher().heartbeat.0.load(Ordering::Relaxed)
+    }
+
+    /// From this ring's ticks to time. On the boot that the ring is of, this machine's clocks give the second reading;
+    /// else the flusher's last.
+    pub fn clock(&self) -> ClockMap {
+        let header = self.header();
+        let same_machine = header.boot_id == process::boot_id() && header.clock == Clock::detect().code();
+        let later = if same_machine {
+            Some((Clock::detect().now(), clock::monotonic_ns()))
+        } else {
+            self.mapped.flusher().clock()
+        };
+        ClockMap::new(header, later)
+    }
+}
+
+fn record(slots: &[Slot], at: u64) -> Record {
+    Record { words: slots[at as usize & (slots.len() - 1)].copy() }
+}

@@ -1,0 +1,41 @@
+//! Room for one record in shared memory.
+
+use ttmem_wire::RECORD_WORDS;
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// One cache line of eight words. Word 0 is the state (in the stage) or the sequence number (in the ring); the others are
+/// payload. Payload is read and written with relaxed atomics, since the other side may be at it at the same time: what it
+/// then gets is judged by word 0.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Slot {
+    pub(crate) words: [AtomicU64; RECORD_WORDS],
+}
+
+impl Slot {
+    /// Copies the payload out, with `sequence` as word 0.
+    #[inline]
+    pub(crate) fn copy_payload(&self, sequence: u64) -> [u64; RECORD_WORDS] {
+        let mut words = [0; RECORD_WORDS];
+        words[0] = sequence;
+        for (word, shared) in words.iter_mut().zip(&self.words).skip(1) {
+            *word = shared.load(Ordering::Relaxed);
+        }
+        words
+    }
+
+    /// Copies all words out.
+    #[inline]
+    pub(crate) fn copy(&self) -> [u64; RECORD_WORDS] {
+        self.copy_payload(self.words[0].load(Ordering::Relaxed))
+    }
+
+    /// Writes all words; the caller publishes them.
+    #[inline]
+    pub(crate) fn fill(&self, words: &[u64; RECORD_WORDS]) {
+        for (shared, &word) in self.words.iter().zip(words) {
+            shared.store(word, Ordering::Relaxed);
+        }
+    }
+}
