@@ -45,10 +45,11 @@ impl From<io::Error> for FolderError {
 
 /// Where rings go: `$TTMEM_DIR`, else `$XDG_RUNTIME_DIR/ttmem`, else `/dev/shm/ttmem-<uid>`.
 pub fn default_dir() -> PathBuf {
-    dir_from(env::var_os("TTMEM_DIR"), env::var_os("XDG_RUNTIME_DIR"))
+    folder_for(env::var_os("TTMEM_DIR"), env::var_os("XDG_RUNTIME_DIR"))
 }
 
-fn dir_from(chosen: Option<OsString>, runtime: Option<OsString>) -> PathBuf {
+/// [`default_dir`], for values of `TTMEM_DIR` and `XDG_RUNTIME_DIR` that were read elsewhere.
+pub fn folder_for(chosen: Option<OsString>, runtime: Option<OsString>) -> PathBuf {
     let given = |value: Option<OsString>| value.filter(|value| !value.is_empty()).map(PathBuf::from);
     given(chosen)
         .or_else(|| Some(given(runtime)?.join("ttmem")))
@@ -100,9 +101,9 @@ mod tests {
     #[test]
     fn the_users_choice_comes_first_and_empty_is_no_choice() {
         let os = |text: &str| Some(OsString::from(text));
-        assert_eq!(dir_from(os("/a"), os("/b")), Path::new("/a"));
-        assert_eq!(dir_from(os(""), os("/b")), Path::new("/b/ttmem"));
-        assert!(dir_from(None, None).to_str().unwrap().starts_with("/dev/shm/ttmem-"));
+        assert_eq!(folder_for(os("/a"), os("/b")), Path::new("/a"));
+        assert_eq!(folder_for(os(""), os("/b")), Path::new("/b/ttmem"));
+        assert!(folder_for(None, None).to_str().unwrap().starts_with("/dev/shm/ttmem-"));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub use create::{CreateError, CreateOptions, DEFAULT_RING_BYTES, MIN_RING_BYTES,
 #[cfg(not(loom))]
 pub use discover::{RING_EXTENSION, discover};
 #[cfg(not(loom))]
-pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder};
+pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder, folder_for};
 #[cfg(not(loom))]
 pub use process::{Ended, ProcessWatch, process_start};
 #[cfg(not(loom))]

@@ -75,6 +75,11 @@ impl<'a> Mover<'a> {
         self.next >= limit && self.holes.first().is_none_or(|&hole| hole >= limit)
     }
 
+    /// Whether every number below `limit` was looked at: it is in the ring, or a hole.
+    pub fn reached(&self, limit: u64) -> bool {
+        self.next >= limit
+    }
+
     /// Records ever put into the ring.
     pub fn head(&self) -> u64 {
         self.ring.head()

@@ -93,6 +93,12 @@ impl<'a> Stage<'a> {
         self.claimed.load(Ordering::SeqCst)
     }
 
+    /// Whether every record below `limit` (a number that [`Stage::claimed`] gave) has left the stage for the ring.
+    pub fn all_moved_below(&self, limit: u64) -> bool {
+        let oldest = limit.saturating_sub(self.slots.len() as u64);
+        (oldest..limit).all(|sequence| !matches!(self.state(sequence), SlotState::Unpublished | SlotState::Published))
+    }
+
     /// Slots in the stage.
     pub fn capacity(&self) -> usize {
         self.slots.len()

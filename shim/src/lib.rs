@@ -1,1 +1,25 @@
+//! `libttmem.so`: reports what a program does with the memory of its Tenstorrent devices.
+//!
+//! A C++ build links it and calls the C ABI of [`abi`]; any other program gets it by `LD_PRELOAD`, where [`interpose`]
+//! stands in for tt-metal's own functions, calls the real ones, and notes what happened.
+//!
+//! An event goes from [`capture`] into the stage of this process's ring file, and its token into a channel; the thread of
+//! [`flusher`] moves it on into the ring. Nothing of that exists before the first event: see [`lifecycle`]. The host is
+//! never harmed: whatever goes wrong, tracking is turned off, one line says so, and the program runs on.
+//!
+//! What the library exports is listed in `abi/exports.txt`, and nothing else is visible.
+// The exported functions are `pub` for cbindgen and for readers; nothing links this crate as Rust.
+#![allow(unreachable_pub)]
 
+mod abi;
+mod capture;
+mod complain;
+mod config;
+mod flusher;
+mod gate;
+mod interpose;
+mod lifecycle;
+mod pool_cache;
+mod signals;
+mod symbols;
+mod thread;

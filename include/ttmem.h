@@ -1,0 +1,85 @@
+// ttmem: where the memory of Tenstorrent devices goes. Link with -lttmem, or preload it.
+// Made from shim/src/abi.rs by cbindgen through build.rs; do not edit.
+
+#ifndef TTMEM_H
+#define TTMEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// A device id for report_deallocation: whichever device holds the buffer.
+#define TTMEM_ANY_DEVICE -1
+
+// What the library counted in this process.
+struct ttmem_stats {
+  // In: sizeof(struct ttmem_stats) as the caller knows it. Out: how many bytes were filled.
+  uint64_t size;
+  // Events reported so far.
+  uint64_t reported;
+  // Events that were put into the ring so far.
+  uint64_t in_ring;
+  // Events that are on their way to it.
+  uint64_t in_channel;
+  // Events that were dropped, and counted here exactly.
+  uint64_t dropped;
+};
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// A buffer of `size` bytes came to life on device `device_id`. `buffer_type` has tt-metal's values (DRAM 0, L1 1,
+// SYSTEM_MEMORY 2, L1_SMALL 3, TRACE 4); any other is kept and shown as unknown(N). `buffer_id` names the buffer in
+// report_deallocation; it is its address where it has one. The same id reported again while it lives is one more holder
+// of the same bytes.
+void report_allocation(int32_t device_id,
+                       uint64_t size,
+                       uint8_t buffer_type,
+                       uint64_t buffer_id);
+
+// A holder let go of buffer `buffer_id` on device `device_id`, or on whichever device holds it (TTMEM_ANY_DEVICE). A free
+// that matches nothing is counted and shown, and changes no total.
+void report_deallocation(int32_t device_id,
+                         uint64_t buffer_id);
+
+// A program placed a circular buffer of `size` bytes at L1 address `address` on `num_cores` cores of the device. One that
+// is globally allocated lies inside a buffer that is counted already.
+void track_allocate_cb(uint32_t num_cores,
+                       uint64_t address,
+                       uint64_t size,
+                       bool is_globally_allocated,
+                       int32_t device_id);
+
+// All circular buffers of the device are gone.
+void track_deallocate_cb(int32_t device_id);
+
+// The device was closed: what is left on it is released, which is neither a free by its owner nor a leak.
+void ttmem_device_closed(int32_t device_id);
+
+// Notes a moment under a name (UTF-8, at most 255 bytes; a longer one is cut). Reports show the memory at each mark.
+//
+// # Safety
+// `name` is a NUL-terminated string, or null, which does nothing.
+void ttmem_mark(const char *name);
+
+// Whether events are taken.
+bool ttmem_enabled(void);
+
+// Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; says whether it is. Not
+// needed for safety: what was reported is in shared memory at once and survives the process.
+bool ttmem_flush(uint32_t timeout_ms);
+
+// The version of the library, a static string.
+const char *ttmem_version(void);
+
+// Fills `out` as far as its `size` says. A program that was built with an older, shorter struct is served too.
+//
+// # Safety
+// `out` is null (nothing happens) or points to `out->size` writable bytes, aligned as a struct ttmem_stats.
+void ttmem_stats(struct ttmem_stats *out);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* TTMEM_H */

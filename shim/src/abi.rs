@@ -1,0 +1,189 @@
+//! The C ABI: what a C or C++ program calls. Safe from any thread, never blocking, never failing towards the caller.
+//!
+//! cbindgen makes include/ttmem.h of this file; the comments here are the header's.
+
+use std::ffi::{CStr, c_char};
+
+use ttmem_wire::{Event, EventKind, MAX_MARK_BYTES, Memory, Target, flags, split_mark};
+
+use crate::{
+    capture::{guarded, record, record_in, tracker},
+    flusher, gate, lifecycle,
+};
+
+/// A device id for report_deallocation: whichever device holds the buffer.
+pub const TTMEM_ANY_DEVICE: i32 = -1;
+
+/// A buffer of `size` bytes came to life on device `device_id`. `buffer_type` has tt-metal's values (DRAM 0, L1 1,
+/// SYSTEM_MEMORY 2, L1_SMALL 3, TRACE 4); any other is kept and shown as unknown(N). `buffer_id` names the buffer in
+/// report_deallocation; it is its address where it has one. The same id reported again while it lives is one more holder
+/// of the same bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn report_allocation(device_id: i32, size: u64, buffer_type: u8, buffer_id: u64) {
+    guarded(|| {
+        record(Event {
+            kind: EventKind::Allocate,
+            memory: Some(Memory::from_buffer_type(buffer_type)),
+            target: Target::Device(device_id),
+            address: buffer_id,
+            size,
+            ..Event::default()
+        });
+    });
+}
+
+/// A holder let go of buffer `buffer_id` on device `device_id`, or on whichever device holds it (TTMEM_ANY_DEVICE). A free
+/// that matches nothing is counted and shown, and changes no total.
+#[unsafe(no_mangle)]
+pub extern "C" fn report_deallocation(device_id: i32, buffer_id: u64) {
+    guarded(|| {
+        record(Event {
+            kind: EventKind::Free,
+            memory: None,
+            target: Target::Device(device_id),
+            address: buffer_id,
+            ..Event::default()
+        });
+    });
+}
+
+/// A program placed a circular buffer of `size` bytes at L1 address `address` on `num_cores` cores of the device. One that
+/// is globally allocated lies inside a buffer that is counted already.
+#[unsafe(no_mangle)]
+pub extern "C" fn track_allocate_cb(
+    num_cores: u32,
+    address: u64,
+    size: u64,
+    is_globally_allocated: bool,
+    device_id: i32,
+) {
+    guarded(|| {
+        record(Event {
+            kind: EventKind::CbAllocate,
+            memory: Some(Memory::CircularBuffer),
+            flags: if is_globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 },
+            target: Target::Device(device_id),
+            extra: num_cores,
+            address,
+            size,
+            ..Event::default()
+        });
+    });
+}
+
+/// All circular buffers of the device are gone.
+#[unsafe(no_mangle)]
+pub extern "C" fn track_deallocate_cb(device_id: i32) {
+    guarded(|| {
+        record(Event {
+            kind: EventKind::CbFreeAll,
+            memory: Some(Memory::CircularBuffer),
+            target: Target::Device(device_id),
+            ..Event::default()
+        });
+    });
+}
+
+/// The device was closed: what is left on it is released, which is neither a free by its owner nor a leak.
+#[unsafe(no_mangle)]
+pub extern "C" fn ttmem_device_closed(device_id: i32) {
+    guarded(|| {
+        record(Event { kind: EventKind::DeviceClosed, target: Target::Device(device_id), ..Event::default() });
+    });
+}
+
+/// Notes a moment under a name (UTF-8, at most 255 bytes; a longer one is cut). Reports show the memory at each mark.
+///
+/// # Safety
+/// `name` is a NUL-terminated string, or null, which does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ttmem_mark(name: *const c_char) {
+    if name.is_null() {
+        return;
+    }
+    // SAFETY: the caller gives a NUL-terminated string; no more than MAX_MARK_BYTES of it are looked at.
+    let length = unsafe { libc::strnlen(name, MAX_MARK_BYTES) };
+    // SAFETY: `length` bytes were just found to be readable.
+    let bytes = unsafe { std::slice::from_raw_parts(name.cast::<u8>(), length) };
+    guarded(|| {
+        if let Some(tracker) = tracker() {
+            split_mark(bytes).for_each(|part| record_in(tracker, part));
+        }
+    });
+}
+
+/// Whether events are taken.
+#[unsafe(no_mangle)]
+pub extern "C" fn ttmem_enabled() -> bool {
+    lifecycle::is_on()
+}
+
+/// Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; says whether it is. Not
+/// needed for safety: what was reported is in shared memory at once and survives the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn ttmem_flush(timeout_ms: u32) -> bool {
+    let mut flushed = true;
+    guarded(|| {
+        if let Some(tracker) = gate::tracker() {
+            flushed = flusher::wait_until_moved(tracker, timeout_ms);
+        }
+    });
+    flushed
+}
+
+/// The version of the library, a static string.
+#[unsafe(no_mangle)]
+pub extern "C" fn ttmem_version() -> *const c_char {
+    const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
+    VERSION.as_ptr()
+}
+
+/// What the library counted in this process.
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct ttmem_stats {
+    /// In: sizeof(struct ttmem_stats) as the caller knows it. Out: how many bytes were filled.
+    pub size: u64,
+    /// Events reported so far.
+    pub reported: u64,
+    /// Events that were put into the ring so far.
+    pub in_ring: u64,
+    /// Events that are on their way to it.
+    pub in_channel: u64,
+    /// Events that were dropped, and counted here exactly.
+    pub dropped: u64,
+}
+
+/// Fills `out` as far as its `size` says. A program that was built with an older, shorter struct is served too.
+///
+/// # Safety
+/// `out` is null (nothing happens) or points to `out->size` writable bytes, aligned as a struct ttmem_stats.
+#[unsafe(no_mangle)]
+#[allow(clippy::not_unsafe_ptr_arg_deref)]
+pub unsafe extern "C" fn ttmem_stats(out: *mut ttmem_stats) {
+    if out.is_null() {
+        return;
+    }
+    let mut stats = ttmem_stats { size: 0, reported: 0, in_ring: 0, in_channel: 0, dropped: 0 };
+    guarded(|| {
+        if let Some(tracker) = gate::tracker() {
+            lifecycle::settle_early(tracker);
+            // The head first: it can only be behind what is claimed later.
+            stats.in_ring = tracker.flusher.head();
+            let claimed = tracker.stage.claimed();
+            stats.dropped = tracker.producers.dropped_full() + tracker.producers.dropped_early();
+            stats.reported = claimed + stats.dropped;
+            stats.in_channel = claimed.saturating_sub(stats.in_ring);
+        }
+    });
+    // SAFETY: the caller says how many bytes there are, and no more than that are written.
+    unsafe {
+        let room = usize::try_from((*out).size).unwrap_or(0).min(size_of::<ttmem_stats>());
+        stats.size = room as u64;
+        std::ptr::copy_nonoverlapping((&raw const stats).cast::<u8>(), out.cast::<u8>(), room);
+    }
+}

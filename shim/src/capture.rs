@@ -1,0 +1,97 @@
+//! The hot path: from an event's facts to a published slot. No lock, no system call, no heap, no formatting.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::Ordering,
+    time::Instant,
+};
+
+use ttmem_ring::{PAYLOAD_WORDS, StageFull};
+use ttmem_wire::Event;
+
+use crate::{
+    config::OnFull,
+    gate,
+    lifecycle::{self, Tracker},
+    thread,
+};
+
+/// The tracker, if events are taken; starts it at the first event.
+#[inline(always)]
+pub(crate) fn tracker() -> Option<&'static Tracker> {
+    gate::tracker().or_else(lifecycle::start)
+}
+
+/// Takes one event: time stamp and thread are filled in, the sequence number is the stage's.
+#[inline(always)]
+pub(crate) fn record(event: Event) {
+    if let Some(tracker) = tracker() {
+        record_in(tracker, event);
+    }
+}
+
+/// [`record`], where the tracker is known.
+#[inline(always)]
+pub(crate) fn record_in(tracker: &'static Tracker, mut event: Event) {
+    thread::with(|thread| {
+        // A signal handler may report in the middle of a report. The stage does not mind; the channel could make the
+        // handler wait for the very call that it interrupts, so a nested event goes without a token and the flusher
+        // finds it on its round.
+        let nested = thread.busy.replace(true);
+        event.thread = thread.id(tracker.process);
+        event.ticks = tracker.clock.now();
+        let [_, payload @ ..] = event.encode().words;
+        match tracker.stage.push(&payload) {
+            Ok(sequence) => announce(tracker, sequence, nested),
+            Err(StageFull) => stage_full(tracker, &payload, nested),
+        }
+        thread.busy.set(nested);
+    });
+}
+
+#[inline(always)]
+fn announce(tracker: &'static Tracker, sequence: u64, nested: bool) {
+    if !nested {
+        // Full, it holds more tokens than the flusher needs to look around.
+        let _ = tracker.channel.try_send(sequence);
+    }
+    // SYNC (B) of the ring crate: `push` has claimed with SeqCst; a flusher that goes to sleep has set this word with
+    // SeqCst and then looked at what is claimed.
+    if tracker.flusher.sleeping().load(Ordering::SeqCst) != 0 {
+        wake(tracker);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn wake(tracker: &'static Tracker) {
+    let word = tracker.flusher.sleeping();
+    if word.swap(0, Ordering::SeqCst) != 0 {
+        thread::keeping_errno(|| crate::flusher::futex_wake(word));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn stage_full(tracker: &'static Tracker, payload: &[u64; PAYLOAD_WORDS], nested: bool) {
+    if let (OnFull::Block(patience), false) = (tracker.on_full, nested) {
+        let since = Instant::now();
+        while since.elapsed() < patience {
+            thread::keeping_errno(|| std::thread::sleep(std::time::Duration::from_micros(100)));
+            if let Ok(sequence) = tracker.stage.push(payload) {
+                announce(tracker, sequence, nested);
+                return;
+            }
+        }
+    }
+    tracker.producers.count_dropped();
+}
+
+/// Runs our own part of an entry. A bug of ours turns tracking off; it never unwinds into the host. Nothing that the host's
+/// code can throw through may run inside.
+#[inline(always)]
+pub(crate) fn guarded(work: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        lifecycle::turn_off(format_args!("an error inside ttmem; please report it"));
+    }
+}

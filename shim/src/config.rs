@@ -1,0 +1,126 @@
+//! What the environment asks for, read once, before the program can change it.
+
+use std::{
+    ffi::{CStr, OsStr, OsString, c_char},
+    os::unix::ffi::OsStrExt,
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
+    time::Duration,
+};
+
+use ttmem_ring::{DEFAULT_RING_BYTES, MIN_RING_BYTES};
+
+use crate::complain;
+
+/// The largest ring that may be asked for.
+const MAX_RING_BYTES: u64 = 1 << 30;
+
+/// The longest that a reporting thread may be made to wait.
+const MAX_BLOCK_MS: u64 = 60_000;
+
+/// A variable as it was when the library was loaded. The first environment of a process is never freed, so the pointer
+/// stays good even if the program sets the variable later, on whichever thread.
+pub(crate) struct Variable {
+    name: &'static CStr,
+    value: AtomicPtr<c_char>,
+}
+
+impl Variable {
+    const fn new(name: &'static CStr) -> Self {
+        Self { name, value: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Remembers the value; libc alone, for the constructor.
+    fn remember(&self) {
+        // SAFETY: the name is NUL-terminated; at load time no other thread changes the environment.
+        let value = unsafe { libc::getenv(self.name.as_ptr()) };
+        self.value.store(value, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<&'static OsStr> {
+        let value = self.value.load(Ordering::Relaxed);
+        if value.is_null() {
+            return None;
+        }
+        // SAFETY: it is a string of the process's first environment, which lives as long as the process.
+        let text = unsafe { CStr::from_ptr(value) };
+        (!text.is_empty()).then(|| OsStr::from_bytes(text.to_bytes()))
+    }
+
+    fn is(&self, wanted: &[&str]) -> bool {
+        self.get().is_some_and(|value| wanted.iter().any(|&wanted| value == wanted))
+    }
+}
+
+static DISABLE: Variable = Variable::new(c"TTMEM_DISABLE");
+static TRACKING: Variable = Variable::new(c"TT_ALLOC_TRACKING_ENABLED");
+static DIR: Variable = Variable::new(c"TTMEM_DIR");
+static RUNTIME_DIR: Variable = Variable::new(c"XDG_RUNTIME_DIR");
+static RING_BYTES: Variable = Variable::new(c"TTMEM_RING_BYTES");
+static ON_FULL: Variable = Variable::new(c"TTMEM_ON_FULL");
+static LOG: Variable = Variable::new(c"TTMEM_LOG");
+
+/// Reads the environment. For the constructor: libc and atomics only.
+pub(crate) fn remember() {
+    for variable in [&DISABLE, &TRACKING, &DIR, &RUNTIME_DIR, &RING_BYTES, &ON_FULL, &LOG] {
+        variable.remember();
+    }
+}
+
+/// Whether the user turned tracking off.
+pub(crate) fn is_disabled() -> bool {
+    (DISABLE.get().is_some() && !DISABLE.is(&["0", "false", "off", "no"])) || TRACKING.is(&["0"])
+}
+
+/// Whether the one line about what is wrong is unwanted too.
+pub(crate) fn is_silent() -> bool {
+    LOG.is(&["off", "none"])
+}
+
+/// What a thread does when the stage is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnFull {
+    /// Counts the event as lost and goes on.
+    Drop,
+    /// Waits, at most this long, and then drops.
+    Block(Duration),
+}
+
+/// The settings of a ring.
+pub(crate) struct Config {
+    pub(crate) folder: std::path::PathBuf,
+    pub(crate) ring_bytes: u64,
+    pub(crate) on_full: OnFull,
+}
+
+impl Config {
+    /// The settings that were remembered. A value that makes no sense is said once, and the default is taken.
+    pub(crate) fn read() -> Self {
+        let owned = |variable: &Variable| variable.get().map(OsString::from);
+        Self {
+            folder: ttmem_ring::folder_for(owned(&DIR), owned(&RUNTIME_DIR)),
+            ring_bytes: parsed(&RING_BYTES, DEFAULT_RING_BYTES, "a number of bytes from 4096 to 1 GiB", parse_bytes),
+            on_full: parsed(&ON_FULL, OnFull::Drop, "drop or block:<ms up to 60000>", parse_on_full),
+        }
+    }
+}
+
+fn parsed<T>(variable: &Variable, default: T, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> T {
+    let Some(value) = variable.get() else { return default };
+    value.to_str().and_then(parse).unwrap_or_else(|| {
+        let name = variable.name.to_string_lossy();
+        complain::once(format_args!("{name}={}: not {wanted}; the default is taken", value.to_string_lossy()));
+        default
+    })
+}
+
+fn parse_bytes(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|bytes| (MIN_RING_BYTES..=MAX_RING_BYTES).contains(bytes))
+}
+
+fn parse_on_full(text: &str) -> Option<OnFull> {
+    match text.strip_prefix("block:") {
+        Some(ms) => ms.parse().ok().filter(|&ms| ms <= MAX_BLOCK_MS).map(|ms| OnFull::Block(Duration::from_millis(ms))),
+        None => (text == "drop").then_some(OnFull::Drop),
+    }
+}

@@ -1,0 +1,146 @@
+//! The one thread of the library: moves records from the stage into the ring.
+
+use std::{
+    io, ptr,
+    sync::atomic::{AtomicU32, Ordering},
+    thread::Builder,
+    time::Duration,
+};
+
+use crossbeam_channel::Receiver;
+use ttmem_ring::{Clock, FlusherPage, Mover, RingFile, Stage, monotonic_ns};
+
+use crate::signals;
+
+/// A round that moved this many had hardly time to sleep: the next begins at once.
+const BUSY_ROUND: usize = 512;
+/// Between rounds that moved something.
+const SHORT_NAP: Duration = Duration::from_micros(200);
+/// Between rounds that moved nothing, or found the ring full.
+const NAP: Duration = Duration::from_millis(1);
+/// After so many rounds that moved nothing: until the next event.
+const ROUNDS_TO_SLEEP: u32 = 30;
+/// The deepest sleep; then one look around, for the heartbeat.
+const DEEP_SLEEP: Duration = Duration::from_secs(1);
+/// The same, while a thread is still writing its record.
+const WATCHFUL_SLEEP: Duration = Duration::from_millis(100);
+/// Between two heartbeats.
+const BEAT_NS: u64 = 100_000_000;
+/// It calls little and formats nothing.
+const STACK_BYTES: usize = 64 * 1024;
+
+struct Flusher {
+    stage: Stage<'static>,
+    mover: Mover<'static>,
+    page: &'static FlusherPage,
+    tokens: Receiver<u64>,
+    clock: Clock,
+    /// Every record below this is to be moved.
+    wanted: u64,
+    last_beat_ns: u64,
+}
+
+/// Starts the thread, with all signals blocked. It ends with the process and is never joined.
+pub(crate) fn spawn(ring: &RingFile, tokens: Receiver<u64>) -> io::Result<()> {
+    let mut flusher = Flusher {
+        stage: ring.stage(),
+        mover: ring.mover(),
+        page: ring.flusher(),
+        tokens,
+        clock: ring.clock(),
+        wanted: 0,
+        last_beat_ns: 0,
+    };
+    signals::with_all_blocked(|| {
+        Builder::new().name("ttmem-flush".into()).stack_size(STACK_BYTES).spawn(move || flusher.run()).map(drop)
+    })
+}
+
+impl Flusher {
+    fn run(&mut self) {
+        let mut idle_rounds = 0;
+        loop {
+            let (records, ring_full) = self.round();
+            self.beat();
+            if records >= BUSY_ROUND {
+                idle_rounds = 0;
+                std::thread::yield_now();
+            } else if records > 0 {
+                idle_rounds = 0;
+                std::thread::sleep(SHORT_NAP);
+            } else if idle_rounds < ROUNDS_TO_SLEEP || ring_full {
+                idle_rounds += 1;
+                std::thread::sleep(NAP);
+            } else {
+                self.sleep_until_event();
+            }
+        }
+    }
+
+    /// One look: tokens say how far there is something to move. Where none came, the stage itself is asked: events of
+    /// signal handlers have no token.
+    fn round(&mut self) -> (usize, bool) {
+        let mut got_token = false;
+        for sequence in self.tokens.try_iter().take(self.stage.capacity()) {
+            self.wanted = self.wanted.max(sequence + 1);
+            got_token = true;
+        }
+        if !got_token {
+            self.wanted = self.wanted.max(self.stage.claimed());
+        }
+        let moved = self.mover.move_up_to(self.wanted);
+        (moved.records, moved.ring_full)
+    }
+
+    fn beat(&mut self) {
+        let now = monotonic_ns();
+        if now.wrapping_sub(self.last_beat_ns) >= BEAT_NS {
+            self.last_beat_ns = now;
+            self.page.beat(self.clock.now(), now);
+        }
+    }
+
+    /// Sleeps on the futex word. An event that comes between the look at `claimed` and the sleep has seen the word set and
+    /// wakes us; see SYNC (B) in the ring crate.
+    fn sleep_until_event(&mut self) {
+        let word = self.page.sleeping();
+        word.store(1, Ordering::SeqCst);
+        if self.mover.reached(self.stage.claimed()) {
+            let longest = if self.mover.has_holes() { WATCHFUL_SLEEP } else { DEEP_SLEEP };
+            futex_wait(word, longest);
+        }
+        word.store(0, Ordering::SeqCst);
+    }
+}
+
+fn futex_wait(word: &AtomicU32, longest: Duration) {
+    let timeout = libc::timespec { tv_sec: longest.as_secs() as _, tv_nsec: longest.subsec_nanos() as _ };
+    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the word is mapped for as long as the process lives; the timeout is valid for the call.
+    unsafe { libc::syscall(libc::SYS_futex, ptr::from_ref(word), operation, 1, &raw const timeout) };
+}
+
+/// Wakes the flusher.
+pub(crate) fn futex_wake(word: &AtomicU32) {
+    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the word is mapped for as long as the process lives.
+    unsafe { libc::syscall(libc::SYS_futex, ptr::from_ref(word), operation, 1) };
+}
+
+/// Waits until what was claimed at the call lies in the ring; says whether it does.
+pub(crate) fn wait_until_moved(tracker: &'static crate::lifecycle::Tracker, timeout_ms: u32) -> bool {
+    let limit = tracker.stage.claimed();
+    let deadline = std::time::Instant::now() + Duration::from_millis(timeout_ms.into());
+    loop {
+        if tracker.stage.all_moved_below(limit) {
+            return true;
+        }
+        if std::time::Instant::now() >= deadline {
+            return false;
+        }
+        if tracker.flusher.sleeping().swap(0, Ordering::SeqCst) != 0 {
+            futex_wake(tracker.flusher.sleeping());
+        }
+        std::thread::sleep(Duration::from_micros(100));
+    }
+}

@@ -1,0 +1,86 @@
+//! The gate before every shared pointer: a page that a forked child finds wiped.
+//!
+//! A child must neither use its parent's ring (the mapping is not even there) nor wait for its parent's locks. The page has
+//! `MADV_WIPEONFORK`, so in a child, however it was made (fork, clone, `_Fork`), the pointer reads null and the child
+//! starts afresh. A vfork child shares the page and counts as its parent.
+
+use std::{
+    ptr,
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
+};
+
+use crate::lifecycle::Tracker;
+
+/// The wiped page. All zero is its first state.
+#[repr(C)]
+pub(crate) struct Gate {
+    tracker: AtomicPtr<Tracker>,
+    /// 0 nobody, 1 one thread starts the tracker.
+    pub(crate) starting: AtomicU32,
+    /// Events that came meanwhile and were not taken.
+    pub(crate) early: AtomicU64,
+}
+
+static GATE: AtomicPtr<Gate> = AtomicPtr::new(ptr::null_mut());
+
+/// The tracker of this process, if it has one already.
+#[inline(always)]
+pub(crate) fn tracker() -> Option<&'static Tracker> {
+    // SYNC: Acquire, pairs with the Release store in `make`.
+    let gate = GATE.load(Ordering::Acquire);
+    if gate.is_null() {
+        return None;
+    }
+    // SAFETY: a gate that was made is never unmapped.
+    // SYNC: Acquire, pairs with the Release store in `Gate::open`.
+    let tracker = unsafe { &*gate }.tracker.load(Ordering::Acquire);
+    // SAFETY: a tracker is leaked before it is put here; null is not dereferenced.
+    unsafe { tracker.as_ref() }
+}
+
+/// The gate of this process, made at its first use. `None` if the kernel refuses the page.
+pub(crate) fn make() -> Option<&'static Gate> {
+    let present = GATE.load(Ordering::Acquire);
+    if !present.is_null() {
+        // SAFETY: a gate that was made is never unmapped.
+        return Some(unsafe { &*present });
+    }
+    let page = map_wiped_page()?;
+    match GATE.compare_exchange(ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: the page is mapped, zeroed (a valid Gate), and from here on never unmapped.
+        Ok(_) => Some(unsafe { &*page }),
+        Err(first) => {
+            // SAFETY: nobody else knows our page; the other thread's is never unmapped.
+            unsafe {
+                libc::munmap(page.cast(), PAGE);
+                Some(&*first)
+            }
+        }
+    }
+}
+
+const PAGE: usize = 4096;
+
+fn map_wiped_page() -> Option<*mut Gate> {
+    // SAFETY: an anonymous mapping at an address of the kernel's choice; checked before use.
+    unsafe {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let page = libc::mmap(ptr::null_mut(), PAGE, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
+        if page == libc::MAP_FAILED {
+            return None;
+        }
+        if libc::madvise(page, PAGE, libc::MADV_WIPEONFORK) != 0 {
+            libc::munmap(page, PAGE);
+            return None;
+        }
+        Some(page.cast())
+    }
+}
+
+impl Gate {
+    /// Lets events through to this tracker.
+    pub(crate) fn open(&self, tracker: &'static Tracker) {
+        // SYNC: Release, pairs with the Acquire load in `tracker`.
+        self.tracker.store(ptr::from_ref(tracker).cast_mut(), Ordering::Release);
+    }
+}

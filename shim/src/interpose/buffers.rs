@@ -1,0 +1,152 @@
+//! Buffers: what the allocator handed out and took back is the truth; what the graph tracker says beside it is compared.
+
+use std::ffi::c_void;
+
+use ttmem_wire::{Event, EventKind, Memory, flags};
+
+use super::{
+    ALLOCATOR_SEEN, FIRED, call_real, devices,
+    metal::{self, Facts, Metal, Object},
+    note_fired, preallocated, witnesses,
+};
+use crate::{
+    capture::{guarded, record_in},
+    lifecycle::Tracker,
+    symbols::Symbol,
+    thread,
+};
+
+static ALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal13AllocatorImpl15allocate_bufferEPNS0_6BufferE");
+static DEALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal13AllocatorImpl17deallocate_bufferEPNS0_6BufferE");
+static TRACK_ALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal12GraphTracker14track_allocateEPKNS0_6BufferE");
+static TRACK_DEALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE");
+
+/// Notes an out-of-memory event if it is dropped while a C++ exception passes.
+struct OutOfMemory {
+    allocator: Object,
+    buffer: Object,
+}
+
+impl Drop for OutOfMemory {
+    fn drop(&mut self) {
+        note(self.allocator, self.buffer, EventKind::OutOfMemory, 0);
+    }
+}
+
+/// `AllocatorImpl::allocate_buffer(Buffer*)`: the address, or an exception when memory has run out.
+#[unsafe(export_name = "_ZN2tt8tt_metal13AllocatorImpl15allocate_bufferEPNS0_6BufferE")]
+unsafe extern "C-unwind" fn allocate_buffer(allocator: *mut c_void, buffer: *mut c_void) -> u64 {
+    note_fired(&FIRED);
+    note_fired(&ALLOCATOR_SEEN);
+    let refused = OutOfMemory { allocator, buffer };
+    let address =
+        call_real!(ALLOCATE, fn(*mut c_void, *mut c_void) -> u64, (allocator, buffer), else { no_real(&ALLOCATE); 0 });
+    std::mem::forget(refused);
+    // After the real call: the bytes belong to this buffer now, and to no other before its free is noted.
+    note(allocator, buffer, EventKind::Allocate, address);
+    address
+}
+
+/// `AllocatorImpl::deallocate_buffer(Buffer*)`.
+#[unsafe(export_name = "_ZN2tt8tt_metal13AllocatorImpl17deallocate_bufferEPNS0_6BufferE")]
+unsafe extern "C-unwind" fn deallocate_buffer(allocator: *mut c_void, buffer: *mut c_void) {
+    note_fired(&FIRED);
+    note_fired(&ALLOCATOR_SEEN);
+    // Before the real call: as soon as it has begun, another thread may be given the same bytes.
+    if let Some(metal) = metal::get() {
+        note(allocator, buffer, EventKind::Free, metal.address(buffer));
+    }
+    call_real!(DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (allocator, buffer), else no_real(&DEALLOCATE));
+}
+
+/// `GraphTracker::track_allocate(Buffer const*)`: follows a real allocation on the same thread, or stands alone.
+#[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker14track_allocateEPKNS0_6BufferE")]
+unsafe extern "C-unwind" fn track_allocate(graph: *mut c_void, buffer: *const c_void) {
+    note_fired(&FIRED);
+    if let Some((tracker, metal)) = witnesses() {
+        let holder = metal.holder(buffer);
+        let is_the_allocators = thread::with(|thread| thread.last_allocated.replace(0) == holder);
+        if !is_the_allocators {
+            preallocated(tracker, metal, buffer);
+        }
+    }
+    call_real!(TRACK_ALLOCATE, fn(*mut c_void, *const c_void) -> (), (graph, buffer), else no_real(&TRACK_ALLOCATE));
+}
+
+/// `GraphTracker::track_deallocate(Buffer*)`: the allocator's hook speaks for real buffers, so only those that it never
+/// handed out are noted here.
+#[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE")]
+unsafe extern "C-unwind" fn track_deallocate(graph: *mut c_void, buffer: *mut c_void) {
+    note_fired(&FIRED);
+    if preallocated::any()
+        && let Some((tracker, metal)) = witnesses()
+        && preallocated::remove(metal.holder(buffer))
+    {
+        let facts = metal.facts(buffer);
+        let address = metal.address(buffer);
+        guarded(|| note_facts(tracker, metal, std::ptr::null(), &facts, EventKind::Free, address, flags::PREALLOCATED));
+    }
+    call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (graph, buffer), else no_real(&TRACK_DEALLOCATE));
+}
+
+#[inline(always)]
+fn note(allocator: Object, buffer: Object, kind: EventKind, address: u64) {
+    if let Some((tracker, metal)) = witnesses() {
+        // Asked outside of `guarded`: these are the program's functions.
+        let facts = metal.facts(buffer);
+        if kind == EventKind::Allocate {
+            thread::with(|thread| thread.last_allocated.set(facts.holder));
+        }
+        note_facts(tracker, metal, allocator, &facts, kind, address, 0);
+    }
+}
+
+#[inline(always)]
+fn note_facts(
+    tracker: &'static Tracker,
+    metal: &Metal,
+    allocator: Object,
+    facts: &Facts,
+    kind: EventKind,
+    address: u64,
+    flags: u16,
+) {
+    if let Some(target) = devices::target(tracker, metal, facts.device, allocator) {
+        guarded(|| {
+            record_in(
+                tracker,
+                Event {
+                    kind,
+                    memory: Some(Memory::from_buffer_type(facts.memory)),
+                    flags,
+                    target,
+                    address,
+                    size: facts.size,
+                    size_per_bank: Some(facts.size_per_bank),
+                    holder: facts.holder,
+                    ..Event::default()
+                },
+            );
+        });
+    }
+}
+
+/// An allocation that the allocator did not make: pretended by a graph capture (address 0), or a buffer over memory that
+/// was there before.
+#[cold]
+fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
+    let address = metal.address(buffer);
+    if address == 0 {
+        tracker.producers.count_pretended();
+        return;
+    }
+    let facts = metal.facts(buffer);
+    if preallocated::insert(facts.holder) {
+        note_facts(tracker, metal, std::ptr::null(), &facts, EventKind::Allocate, address, flags::PREALLOCATED);
+    }
+}
+
+#[cold]
+fn no_real(symbol: &Symbol) {
+    crate::lifecycle::turn_off(format_args!("the real {} cannot be found behind our own", symbol.name()));
+}

@@ -1,0 +1,82 @@
+//! Circular buffers: reported by chip, placed once for each program, freed without an address.
+
+use std::ffi::c_void;
+
+use ttmem_wire::{Event, EventKind, Memory, Target, flags};
+
+use super::{FIRED, call_real, devices, metal::Object, note_fired, witnesses};
+use crate::{
+    capture::{guarded, record_in},
+    symbols::Symbol,
+};
+
+static TRACK_ALLOCATE: Symbol =
+    Symbol::new(c"_ZN2tt8tt_metal12GraphTracker17track_allocate_cbERKNS0_12CoreRangeSetEmmbPKNS0_7IDeviceE");
+static TRACK_DEALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal12GraphTracker19track_deallocate_cbEPKNS0_7IDeviceE");
+
+/// `GraphTracker::track_allocate_cb(CoreRangeSet const&, u64 address, u64 size, bool is_globally_allocated, IDevice const*)`.
+#[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker17track_allocate_cbERKNS0_12CoreRangeSetEmmbPKNS0_7IDeviceE")]
+unsafe extern "C-unwind" fn allocate(
+    graph: *mut c_void,
+    cores: *const c_void,
+    address: u64,
+    size: u64,
+    is_globally_allocated: bool,
+    device: *const c_void,
+) {
+    note_fired(&FIRED);
+    if let Some((tracker, metal)) = witnesses() {
+        // SAFETY: the reference that the caller passes is valid.
+        let num_cores = unsafe { (metal.num_cores)(cores) };
+        if let Some(target) = devices::target(tracker, metal, device, std::ptr::null()) {
+            guarded(|| {
+                record_in(
+                    tracker,
+                    Event {
+                        kind: EventKind::CbAllocate,
+                        memory: Some(Memory::CircularBuffer),
+                        flags: if is_globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 },
+                        target,
+                        extra: num_cores,
+                        address,
+                        size,
+                        ..Event::default()
+                    },
+                );
+            });
+        }
+    }
+    call_real!(
+        TRACK_ALLOCATE,
+        fn(*mut c_void, *const c_void, u64, u64, bool, *const c_void) -> (),
+        (graph, cores, address, size, is_globally_allocated, device),
+        else ()
+    );
+}
+
+/// `GraphTracker::track_deallocate_cb(IDevice const*)`: a program was destroyed. At process exit that comes after the
+/// device was closed and is gone, so the device object is only looked up, never touched.
+#[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker19track_deallocate_cbEPKNS0_7IDeviceE")]
+unsafe extern "C-unwind" fn deallocate(graph: *mut c_void, device: *const c_void) {
+    note_fired(&FIRED);
+    if let Some(tracker) = crate::gate::tracker()
+        && let Some(pool) = known(tracker, device)
+    {
+        guarded(|| {
+            record_in(
+                tracker,
+                Event {
+                    kind: EventKind::CbFreeAll,
+                    memory: Some(Memory::CircularBuffer),
+                    target: Target::Pool(pool),
+                    ..Event::default()
+                },
+            );
+        });
+    }
+    call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *const c_void) -> (), (graph, device), else ());
+}
+
+fn known(tracker: &crate::lifecycle::Tracker, device: Object) -> Option<u32> {
+    tracker.pool_cache.find(device as usize, 0)
+}

@@ -1,0 +1,231 @@
+//! What we ask of tt-metal's objects, by functions that it exports itself.
+
+use std::{
+    ffi::{c_int, c_void},
+    mem::transmute,
+};
+
+use once_cell::sync::OnceCell;
+
+use crate::{lifecycle, symbols::Symbol};
+
+/// `tt::tt_metal::Buffer`, `IDevice`, … : only ever passed on.
+pub(super) type Object = *const c_void;
+
+type Getter<T> = unsafe extern "C-unwind" fn(Object) -> T;
+
+/// A `std::vector<int>` as both libstdc++ and libc++ lay it out.
+#[repr(C)]
+pub(super) struct IntVector {
+    pub(super) begin: *mut c_int,
+    pub(super) end: *mut c_int,
+    capacity: *mut c_int,
+}
+
+/// The exported functions and tables that the hooks need.
+pub(super) struct Metal {
+    address: Getter<u32>,
+    size: Getter<u64>,
+    buffer_type: Getter<u8>,
+    device: Getter<Object>,
+    unique_id: Getter<u64>,
+    size_per_bank: Getter<u64>,
+    mesh_id: Getter<c_int>,
+    /// Returns its vector through a hidden first argument.
+    mesh_chips: unsafe extern "C-unwind" fn(*mut IntVector, Object),
+    pub(super) num_cores: Getter<u32>,
+    pub(super) operator_delete: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
+    mesh_vtable: usize,
+    device_vtable: usize,
+    /// Where `IDevice::id()` stands in a vtable of a device: its slot.
+    id_slot: usize,
+}
+
+/// What there is to know of a buffer.
+pub(super) struct Facts {
+    pub(super) device: Object,
+    pub(super) memory: u8,
+    pub(super) size: u64,
+    pub(super) size_per_bank: u64,
+    /// `unique_id` + 1.
+    pub(super) holder: u64,
+}
+
+/// Kinds of device objects.
+pub(super) enum DeviceKind {
+    Mesh,
+    Chip,
+}
+
+macro_rules! symbol {
+    ($name:literal) => {{
+        static SYMBOL: Symbol = Symbol::new($name);
+        &SYMBOL
+    }};
+}
+
+/// Slots of a vtable that are searched for `id()`.
+const VTABLE_SLOTS: usize = 64;
+/// A vtable starts with offset-to-top and type information; objects point behind these.
+const VTABLE_PREFIX: usize = 2 * size_of::<usize>();
+
+static METAL: OnceCell<Option<Metal>> = OnceCell::new();
+
+/// tt-metal's functions, or `None` (said once, tracking off) where this build lacks one that we need.
+#[inline(always)]
+pub(super) fn get() -> Option<&'static Metal> {
+    match METAL.get() {
+        Some(metal) => metal.as_ref(),
+        None => resolve(),
+    }
+}
+
+#[cold]
+fn resolve() -> Option<&'static Metal> {
+    METAL
+        .get_or_init(|| match Metal::resolve() {
+            Ok(metal) => Some(metal),
+            Err(missing) => {
+                lifecycle::turn_off(format_args!(
+                    "this build of tt-metal has no {missing} (ttnn 0.79 to 0.81 are known); the program runs untracked"
+                ));
+                None
+            }
+        })
+        .as_ref()
+}
+
+impl Metal {
+    fn resolve() -> Result<Self, &'static str> {
+        let need = |symbol: &'static Symbol| {
+            let address = symbol.address();
+            if address.is_null() { Err(symbol.name()) } else { Ok(address) }
+        };
+        let mesh_vtable = need(symbol!(c"_ZTVN2tt8tt_metal11distributed10MeshDeviceE"))?;
+        let mesh_id = need(symbol!(c"_ZNK2tt8tt_metal11distributed10MeshDevice2idEv"))?;
+        let id_slot = find_slot(mesh_vtable, mesh_id).ok_or("MeshDevice::id() in the vtable of MeshDevice")?;
+        let operator_delete = symbol!(c"_ZdlPv").address();
+        // SAFETY: the mangled names fix the signatures (class enums of at most 8 significant bits, integers and pointers
+        // in registers; a vector through a hidden pointer). All addresses were just found, none is null, but for
+        // operator delete, where Option stands for null.
+        unsafe {
+            Ok(Self {
+                address: transmute::<*mut c_void, Getter<u32>>(need(symbol!(c"_ZNK2tt8tt_metal6Buffer7addressEv"))?),
+                size: transmute::<*mut c_void, Getter<u64>>(need(symbol!(c"_ZNK2tt8tt_metal6Buffer4sizeEv"))?),
+                buffer_type: transmute::<*mut c_void, Getter<u8>>(need(symbol!(
+                    c"_ZNK2tt8tt_metal6Buffer11buffer_typeEv"
+                ))?),
+                device: transmute::<*mut c_void, Getter<Object>>(need(symbol!(c"_ZNK2tt8tt_metal6Buffer6deviceEv"))?),
+                unique_id: transmute::<*mut c_void, Getter<u64>>(need(symbol!(
+                    c"_ZNK2tt8tt_metal6Buffer9unique_idEv"
+                ))?),
+                size_per_bank: transmute::<*mut c_void, Getter<u64>>(need(symbol!(
+                    c"_ZNK2tt8tt_metal6Buffer21aligned_size_per_bankEv"
+                ))?),
+                mesh_id: transmute::<*mut c_void, Getter<c_int>>(mesh_id),
+                mesh_chips: transmute::<*mut c_void, unsafe extern "C-unwind" fn(*mut IntVector, Object)>(need(
+                    symbol!(c"_ZNK2tt8tt_metal11distributed10MeshDevice14get_device_idsEv"),
+                )?),
+                num_cores: transmute::<*mut c_void, Getter<u32>>(need(symbol!(
+                    c"_ZNK2tt8tt_metal12CoreRangeSet9num_coresEv"
+                ))?),
+                operator_delete: transmute::<*mut c_void, Option<unsafe extern "C-unwind" fn(*mut c_void)>>(
+                    operator_delete,
+                ),
+                mesh_vtable: mesh_vtable as usize + VTABLE_PREFIX,
+                device_vtable: need(symbol!(c"_ZTVN2tt8tt_metal6DeviceE"))? as usize + VTABLE_PREFIX,
+                id_slot,
+            })
+        }
+    }
+
+    /// Reads a buffer that the caller holds valid.
+    #[inline(always)]
+    pub(super) fn facts(&self, buffer: Object) -> Facts {
+        // SAFETY: the getters take a valid buffer, which the hooked call was given.
+        unsafe {
+            Facts {
+                device: (self.device)(buffer),
+                memory: (self.buffer_type)(buffer),
+                size: (self.size)(buffer),
+                size_per_bank: (self.size_per_bank)(buffer),
+                holder: (self.unique_id)(buffer).wrapping_add(1),
+            }
+        }
+    }
+
+    /// The holder id of a valid buffer: `unique_id` + 1.
+    #[inline(always)]
+    pub(super) fn holder(&self, buffer: Object) -> u64 {
+        // SAFETY: as in `facts`.
+        unsafe { (self.unique_id)(buffer) }.wrapping_add(1)
+    }
+
+    /// The address of a valid buffer, within each bank.
+    #[inline(always)]
+    pub(super) fn address(&self, buffer: Object) -> u64 {
+        // SAFETY: as in `facts`.
+        u64::from(unsafe { (self.address)(buffer) })
+    }
+
+    /// What kind of device object this is, by its vtable; `None` for a class that we do not know.
+    pub(super) fn kind(&self, device: Object) -> Option<DeviceKind> {
+        if device.is_null() {
+            return None;
+        }
+        // SAFETY: a polymorphic object starts with its vtable pointer; the caller holds the device alive.
+        let vtable = unsafe { device.cast::<usize>().read() };
+        match vtable {
+            _ if vtable == self.mesh_vtable => Some(DeviceKind::Mesh),
+            _ if vtable == self.device_vtable => Some(DeviceKind::Chip),
+            _ => None,
+        }
+    }
+
+    /// `Device::id()`, which is virtual and not exported.
+    pub(super) fn chip_id(&self, device: Object) -> i32 {
+        // SAFETY: `kind` found Device's own vtable; Device and MeshDevice both derive from IDevice first, so `id` has the
+        // slot in which it was found in MeshDevice's.
+        unsafe {
+            let vtable = device.cast::<*const Getter<c_int>>().read();
+            (vtable.add(self.id_slot).read())(device)
+        }
+    }
+
+    /// `MeshDevice::id()`: a counter, not a chip.
+    pub(super) fn mesh_id(&self, mesh: Object) -> i32 {
+        // SAFETY: `kind` found MeshDevice's own vtable.
+        unsafe { (self.mesh_id)(mesh) }
+    }
+
+    /// The chips of a mesh.
+    pub(super) fn mesh_chips(&self, mesh: Object) -> Vec<i32> {
+        let mut chips =
+            IntVector { begin: std::ptr::null_mut(), end: std::ptr::null_mut(), capacity: std::ptr::null_mut() };
+        // SAFETY: the function writes a whole vector through its hidden first argument.
+        unsafe { (self.mesh_chips)(&raw mut chips, mesh) };
+        if chips.begin.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: a vector's begin and end bound its elements.
+        let copied = unsafe {
+            let length = chips.end.offset_from(chips.begin);
+            std::slice::from_raw_parts(chips.begin, usize::try_from(length).unwrap_or(0)).to_vec()
+        };
+        // SAFETY: the storage came from the program's operator new, and nobody else has it.
+        unsafe {
+            match self.operator_delete {
+                Some(delete) => delete(chips.begin.cast()),
+                None => libc::free(chips.begin.cast()),
+            }
+        }
+        copied
+    }
+}
+
+fn find_slot(vtable: *mut c_void, function: *mut c_void) -> Option<usize> {
+    let first = (vtable as usize + VTABLE_PREFIX) as *const usize;
+    // SAFETY: the table of a device class with over 64 virtual functions is read, and reading stops at the find; slots
+    // are relocated words of read-only data.
+    (0..VTABLE_SLOTS).find(|&slot| unsafe { first.add(slot).read() } == function as usize)
+}

@@ -1,0 +1,83 @@
+//! tt-metal's own C++ functions, stood in for: each calls the real one, lets its exceptions through untouched, and notes
+//! what really happened.
+//!
+//! The signatures are those of the ttnn wheels 0.79 to 0.81. `this` and references are plain pointers in the Itanium C++
+//! ABI. Every function is `extern "C-unwind"`: a C++ exception passes our frame as it passes any other.
+
+mod buffers;
+mod circular_buffers;
+mod client;
+mod closing;
+mod devices;
+mod metal;
+mod preallocated;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::{
+    complain, gate,
+    lifecycle::{self, Tracker},
+    symbols,
+};
+use metal::Metal;
+
+/// Whether any of our functions was called at all.
+static FIRED: AtomicBool = AtomicBool::new(false);
+
+/// Whether tt-metal's allocator itself was seen at work: then its word is the truth, and what the first proof of concept's
+/// client reports of the same buffers is not counted again.
+static ALLOCATOR_SEEN: AtomicBool = AtomicBool::new(false);
+
+#[inline(always)]
+fn note_fired(flag: &AtomicBool) {
+    // A load first: the line stays shared between cores.
+    if !flag.load(Ordering::Relaxed) {
+        flag.store(true, Ordering::Relaxed);
+    }
+}
+
+/// At exit of a process without events: tt-metal is there, but nothing went through our names.
+pub(crate) fn say_if_nothing_fired() {
+    if !FIRED.load(Ordering::Relaxed) && symbols::tt_metal_is_loaded() {
+        complain::once(format_args!(
+            "libtt_metal.so is loaded, but none of its calls came by: a build other than ttnn 0.79 to 0.81, \
+             linked without interposition, or no device was used; see `ttmem doctor`"
+        ));
+    }
+}
+
+/// The tracker and tt-metal's own functions: what every hook that may see the first event needs. A build that lacks one of
+/// those functions gets no ring at all.
+#[inline(always)]
+fn witnesses() -> Option<(&'static Tracker, &'static Metal)> {
+    match gate::tracker() {
+        Some(tracker) => Some((tracker, metal::get()?)),
+        None => first_event(),
+    }
+}
+
+#[cold]
+fn first_event() -> Option<(&'static Tracker, &'static Metal)> {
+    if !lifecycle::is_on() {
+        return None;
+    }
+    let metal = metal::get()?;
+    Some((lifecycle::start()?, metal))
+}
+
+/// Calls the real function of this name with these arguments, or gives `$missing` where there is none.
+macro_rules! call_real {
+    ($symbol:expr, fn($($type:ty),*) -> $result:ty, ($($argument:expr),*), else $missing:expr) => {{
+        let address = $symbol.address();
+        if address.is_null() {
+            $missing
+        } else {
+            // SAFETY: the mangled name fixes the signature; the arguments are the caller's own.
+            unsafe {
+                let real: unsafe extern "C-unwind" fn($($type),*) -> $result = std::mem::transmute(address);
+                real($($argument),*)
+            }
+        }
+    }};
+}
+use call_real;

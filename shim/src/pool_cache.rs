@@ -1,0 +1,128 @@
+//! Which pool a device object and its allocator stand for: asked of tt-metal once, then found by their addresses.
+//!
+//! Addresses are reused after a device is closed, so closing takes them out of the cache. Entries are few (one a mesh,
+//! submesh or chip), so a look is a short walk; all words are atomics, and changes take turns by a try-lock.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use ttmem_ring::PoolTable;
+use ttmem_wire::Pool;
+
+const ENTRIES: usize = 128;
+
+#[derive(Default)]
+struct Entry {
+    device: AtomicUsize,
+    allocator: AtomicUsize,
+    /// Pool index, and the allocator's number in the upper half.
+    value: AtomicU64,
+}
+
+/// The cache of one process.
+pub(crate) struct PoolCache {
+    entries: [Entry; ENTRIES],
+    /// Entries below this were used once.
+    used: AtomicUsize,
+    changing: AtomicUsize,
+}
+
+impl PoolCache {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: std::array::from_fn(|_| Entry::default()),
+            used: AtomicUsize::new(0),
+            changing: AtomicUsize::new(0),
+        }
+    }
+
+    fn used(&self) -> &[Entry] {
+        // SYNC: Acquire, pairs with the Release store in `insert`.
+        self.entries.get(..self.used.load(Ordering::Acquire)).unwrap_or(&[])
+    }
+
+    /// The pool of this device object and allocator (0 for none).
+    #[inline]
+    pub(crate) fn find(&self, device: usize, allocator: usize) -> Option<u32> {
+        self.used()
+            .iter()
+            // SYNC: Acquire, pairs with the Release store of `device` in `insert`, which is the entry's last.
+            .find(|entry| {
+                entry.device.load(Ordering::Acquire) == device && entry.allocator.load(Ordering::Relaxed) == allocator
+            })
+            .map(|entry| entry.value.load(Ordering::Relaxed) as u32)
+    }
+
+    /// Enters what was asked of tt-metal. `None` if there is no room.
+    #[cold]
+    pub(crate) fn insert(&self, table: PoolTable<'_>, device: usize, allocator: usize, mut pool: Pool) -> Option<u32> {
+        let _turn = self.take_turn();
+        pool.allocator = self.allocator_number(allocator);
+        let index = table.enter(&pool)?;
+        let used = self.used().len();
+        let free = self.used().iter().position(|entry| entry.device.load(Ordering::Relaxed) == 0).unwrap_or(used);
+        let entry = self.entries.get(free)?;
+        entry.value.store(u64::from(index) | u64::from(pool.allocator) << 32, Ordering::Relaxed);
+        entry.allocator.store(allocator, Ordering::Relaxed);
+        // SYNC: see `find`.
+        entry.device.store(device, Ordering::Release);
+        self.used.store(used.max(free + 1), Ordering::Release);
+        Some(index)
+    }
+
+    /// Takes out every entry of this allocator, handing each pool to `each` first.
+    pub(crate) fn remove_allocator(&self, allocator: usize, mut each: impl FnMut(u32)) {
+        let _turn = self.take_turn();
+        for entry in self.used() {
+            if entry.allocator.load(Ordering::Relaxed) == allocator && entry.device.load(Ordering::Relaxed) != 0 {
+                each(entry.value.load(Ordering::Relaxed) as u32);
+                entry.device.store(0, Ordering::Relaxed);
+                entry.allocator.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes out every entry of this device object.
+    pub(crate) fn remove_device(&self, device: usize) {
+        let _turn = self.take_turn();
+        for entry in self.used() {
+            if entry.device.load(Ordering::Relaxed) == device {
+                entry.device.store(0, Ordering::Relaxed);
+                entry.allocator.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A number for the allocator: its own while it is known, else the smallest that no known allocator has. Numbers come
+    /// back after a release, so a mesh that is opened a thousand times uses one entry of the pool table.
+    fn allocator_number(&self, allocator: usize) -> u32 {
+        let number = |entry: &Entry| (entry.value.load(Ordering::Relaxed) >> 32) as u32;
+        let live = || self.used().iter().filter(|entry| entry.device.load(Ordering::Relaxed) != 0);
+        live()
+            .find(|entry| entry.allocator.load(Ordering::Relaxed) == allocator)
+            .map(number)
+            .unwrap_or_else(|| (1..).find(|&free| live().all(|entry| number(entry) != free)).unwrap_or(0))
+    }
+
+    fn take_turn(&self) -> Turn<'_> {
+        // Held for some hundred ns when a device is first seen or closed. A thread that was interrupted while it held the
+        // turn (a signal handler that closes devices) would wait for itself: so patience ends, and two changes at once can
+        // at worst leave an entry that is asked for again.
+        for _ in 0..100_000 {
+            if self.changing.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                return Turn(Some(&self.changing));
+            }
+            std::hint::spin_loop();
+        }
+        Turn(None)
+    }
+}
+
+struct Turn<'a>(Option<&'a AtomicUsize>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(changing) = self.0 {
+            changing.store(0, Ordering::Release);
+        }
+    }
+}

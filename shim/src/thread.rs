@@ -1,0 +1,54 @@
+//! What the library keeps for each thread: a few words without a destructor, usable until the thread's last instruction.
+
+use std::cell::Cell;
+
+/// The words of a thread.
+pub(crate) struct Thread {
+    /// Set while the thread is inside the library: a second entry comes from a signal handler, or from ourselves.
+    pub(crate) busy: Cell<bool>,
+    /// Whose `id` it is: a forked child has another.
+    process: Cell<u32>,
+    id: Cell<u32>,
+    /// The buffer that the allocator served last on this thread: its unique id + 1.
+    pub(crate) last_allocated: Cell<u64>,
+}
+
+thread_local! {
+    static THREAD: Thread = const {
+        Thread { busy: Cell::new(false), process: Cell::new(0), id: Cell::new(0), last_allocated: Cell::new(0) }
+    };
+}
+
+/// Runs `work` with this thread's words. They have no destructor, so this never fails.
+#[inline(always)]
+pub(crate) fn with<T>(work: impl FnOnce(&Thread) -> T) -> T {
+    THREAD.with(work)
+}
+
+impl Thread {
+    /// The kernel's id of this thread in process `process`.
+    #[inline(always)]
+    pub(crate) fn id(&self, process: u32) -> u32 {
+        if self.process.get() != process {
+            self.learn_id(process);
+        }
+        self.id.get()
+    }
+
+    #[cold]
+    fn learn_id(&self, process: u32) {
+        // SAFETY: gettid has no preconditions.
+        self.id.set(unsafe { libc::gettid() } as u32);
+        self.process.set(process);
+    }
+}
+
+/// Runs `work` and puts `errno` back: the host may look at it right after a call that we stand in.
+pub(crate) fn keeping_errno<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: the location is this thread's own errno, always valid.
+    let before = unsafe { *libc::__errno_location() };
+    let result = work();
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = before };
+    result
+}
