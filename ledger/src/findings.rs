@@ -1,0 +1,82 @@
+//! What the ledger noticed beside the sums.
+
+use ttmem_wire::Memory;
+
+use crate::LiveRegion;
+
+/// Events that did not fit, counted. None of them is fatal, and none changes a total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Anomalies {
+    /// Frees that matched nothing live.
+    pub unmatched_frees: u64,
+    /// Allocations of a holder that held the same region already.
+    pub duplicate_holders: u64,
+    /// Events on a pool that the ring's table does not have.
+    pub unknown_pools: u64,
+    /// Frees that came after the device was closed: expected, and not counted as unmatched.
+    pub late_frees: u64,
+}
+
+/// What closing devices released.
+#[derive(Clone, Debug, Default)]
+pub struct Released {
+    /// The regions, as they were when they were released; the first [`crate::MAX_LISTED`] of them.
+    pub regions: Vec<LiveRegion>,
+    /// How many there were in all.
+    pub count: u64,
+    /// Their bytes, over all devices.
+    pub bytes: u128,
+}
+
+/// An allocator refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// On which devices.
+    pub devices: Vec<i32>,
+    /// In which memory.
+    pub memory: Memory,
+    /// Bytes asked for, on each device.
+    pub size: u64,
+    /// Bytes asked for in each bank, where known.
+    pub size_per_bank: Option<u64>,
+    /// When, in ticks of the ring's clock.
+    pub ticks: u64,
+    /// Bytes live then in that memory, on the first of the devices.
+    pub live_bytes: u64,
+}
+
+/// A pattern worth a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Regions that were reported more often than they were freed, and freed at least once.
+    HeldByFewerThanReported {
+        /// How many.
+        regions: u64,
+        /// Their bytes, over all devices.
+        bytes: u128,
+    },
+    /// Circular buffers live on a device for which no release was ever reported.
+    NoCircularBufferRelease {
+        /// The device.
+        device: i32,
+        /// How many circular buffers.
+        buffers: u64,
+    },
+    /// Frees that matched nothing.
+    UnmatchedFrees {
+        /// How many.
+        frees: u64,
+    },
+    /// Buffers that were still held when their device was closed.
+    ReleasedAtClose {
+        /// How many.
+        regions: u64,
+        /// Their bytes, over all devices.
+        bytes: u128,
+    },
+    /// The allocator refused.
+    OutOfMemory {
+        /// How often.
+        times: u64,
+    },
+}

@@ -1,0 +1,116 @@
+//! Sums by device and memory.
+
+/// What one memory of one device holds and has seen. Bytes are on that device; "per bank" is within each of its banks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Bytes live now, each region once.
+    pub live_bytes: u64,
+    /// Regions (or circular buffers) live now.
+    pub live_buffers: u64,
+    /// Bytes live in each bank; `None` while a region lives whose bytes a bank are not known.
+    pub live_bytes_per_bank: Option<u64>,
+    /// The most that `live_bytes` ever was.
+    pub peak_bytes: u64,
+    /// The most that `live_bytes_per_bank` ever was; `None` if it was not always known.
+    pub peak_bytes_per_bank: Option<u64>,
+    /// Reports of an allocation, further holders included.
+    pub allocations: u64,
+    /// Reports of a free that let go of a holder, or of a circular buffer.
+    pub frees: u64,
+    /// Regions and circular buffers released by closing the device.
+    pub released_at_close: u64,
+}
+
+/// The sums while they run: wide enough that no report of 2^64-1 bytes can wrap them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RunningTotals {
+    bytes: u128,
+    bytes_per_bank: u128,
+    regions: u64,
+    regions_without_banks: u64,
+    peak_bytes: u128,
+    peak_bytes_per_bank: u128,
+    banks_were_unknown: bool,
+    pub(crate) allocations: u64,
+    pub(crate) frees: u64,
+    pub(crate) released_at_close: u64,
+}
+
+/// Bytes of one region as the sums see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) bytes: u64,
+    pub(crate) per_bank: Option<u64>,
+}
+
+impl RunningTotals {
+    pub(crate) fn add(&mut self, extent: Extent) {
+        self.regions += 1;
+        self.add_extent(extent);
+    }
+
+    pub(crate) fn remove(&mut self, extent: Extent) {
+        self.regions -= 1;
+        self.remove_extent(extent);
+    }
+
+    /// A region that lives on with other bytes.
+    pub(crate) fn change(&mut self, before: Extent, after: Extent) {
+        self.remove_extent(before);
+        self.add_extent(after);
+    }
+
+    /// For memory whose bytes are not the sum of its regions.
+    pub(crate) fn set(&mut self, regions: u64, bytes: u128) {
+        self.regions = regions;
+        self.bytes = bytes;
+        self.bytes_per_bank = bytes;
+        self.note_peaks();
+    }
+
+    fn add_extent(&mut self, extent: Extent) {
+        self.bytes += u128::from(extent.bytes);
+        match extent.per_bank {
+            Some(bytes) => self.bytes_per_bank += u128::from(bytes),
+            None => {
+                self.regions_without_banks += 1;
+                self.banks_were_unknown = true;
+            }
+        }
+        self.note_peaks();
+    }
+
+    fn remove_extent(&mut self, extent: Extent) {
+        self.bytes -= u128::from(extent.bytes);
+        match extent.per_bank {
+            Some(bytes) => self.bytes_per_bank -= u128::from(bytes),
+            None => self.regions_without_banks -= 1,
+        }
+    }
+
+    fn note_peaks(&mut self) {
+        self.peak_bytes = self.peak_bytes.max(self.bytes);
+        self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(self.bytes_per_bank);
+    }
+
+    pub(crate) fn live_bytes(&self) -> u64 {
+        narrow(self.bytes)
+    }
+
+    pub(crate) fn shown(&self) -> Totals {
+        Totals {
+            live_bytes: narrow(self.bytes),
+            live_buffers: self.regions,
+            live_bytes_per_bank: (self.regions_without_banks == 0).then(|| narrow(self.bytes_per_bank)),
+            peak_bytes: narrow(self.peak_bytes),
+            peak_bytes_per_bank: (!self.banks_were_unknown).then(|| narrow(self.peak_bytes_per_bank)),
+            allocations: self.allocations,
+            frees: self.frees,
+            released_at_close: self.released_at_close,
+        }
+    }
+}
+
+fn narrow(bytes: u128) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,215 @@
+//! Each rule of the ledger with the smallest trace that shows it.
+
+use ttmem_ledger::{End, Finding, Ledger, State, Totals};
+use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
+
+fn allocate(device: i32, memory: Memory, address: u64, size: u64) -> Event {
+    Event {
+        kind: EventKind::Allocate,
+        memory: Some(memory),
+        target: Target::Device(device),
+        address,
+        size,
+        ..Event::default()
+    }
+}
+
+fn free(device: i32, address: u64) -> Event {
+    Event { kind: EventKind::Free, target: Target::Device(device), address, ..Event::default() }
+}
+
+fn place(device: i32, address: u64, size: u64) -> Event {
+    let memory = Some(Memory::CircularBuffer);
+    Event { kind: EventKind::CbAllocate, memory, target: Target::Device(device), address, size, ..Event::default() }
+}
+
+fn on(kind: EventKind, device: i32) -> Event {
+    Event { kind, target: Target::Device(device), ..Event::default() }
+}
+
+fn after(events: &[Event]) -> Ledger {
+    let mut ledger = Ledger::new();
+    events.iter().for_each(|event| ledger.apply(event, None));
+    ledger
+}
+
+fn totals(ledger: &Ledger, device: i32, memory: Memory) -> Totals {
+    ledger
+        .totals()
+        .into_iter()
+        .find(|&(on, of, _)| (on, of) == (device, memory))
+        .map(|(_, _, totals)| totals)
+        .unwrap_or_default()
+}
+
+/// The field report: 16 allocations and 8 frees of each of two buffers, on 8 devices. What it was: the program cache's
+/// kernel binaries and a temporary view at the same address.
+#[test]
+fn an_address_reported_twice_and_freed_once_is_one_region_held_by_one() {
+    let mut events = Vec::new();
+    for device in 0..8 {
+        for (size, address) in [(12_288, 1_073_739_776), (24_576, 1_073_737_728)] {
+            let report = allocate(device, Memory::Dram, address, size);
+            events.extend([report, report, free(device, address)]);
+        }
+    }
+    let ledger = after(&events);
+    for device in 0..8 {
+        let dram = totals(&ledger, device, Memory::Dram);
+        assert_eq!((dram.live_bytes, dram.live_buffers, dram.allocations, dram.frees), (36_864, 2, 4, 2));
+    }
+    let live = ledger.live();
+    assert_eq!(live.len(), 16);
+    assert!(live.iter().all(|region| (region.holders, region.reports) == (1, 2)));
+    assert_eq!(live.iter().map(|region| region.size).sum::<u64>(), 294_912);
+    assert_eq!(ledger.findings(), [Finding::HeldByFewerThanReported { regions: 16, bytes: 294_912 }]);
+}
+
+#[test]
+fn programs_overlap_and_their_footprint_is_the_union() {
+    let at = [101_152, 105_248, 109_344];
+    let mut events: Vec<Event> = at.iter().zip([4096, 4096, 2048]).map(|(&at, size)| place(0, at, size)).collect();
+    events.extend(at.iter().map(|&at| place(0, at, 4096)));
+    let mut ledger = after(&events);
+    let footprint = totals(&ledger, 0, Memory::CircularBuffer);
+    assert_eq!((footprint.live_bytes, footprint.live_buffers), (12_288, 6));
+    assert_eq!(ledger.findings(), [Finding::NoCircularBufferRelease { device: 0, buffers: 6 }]);
+    ledger.apply(&on(EventKind::CbFreeAll, 1), None);
+    assert_eq!(totals(&ledger, 0, Memory::CircularBuffer).live_buffers, 6, "another device's");
+    ledger.apply(&on(EventKind::CbFreeAll, 0), None);
+    let freed = totals(&ledger, 0, Memory::CircularBuffer);
+    assert_eq!((freed.live_bytes, freed.live_buffers, freed.frees, freed.peak_bytes), (0, 0, 6, 12_288));
+    ledger.apply(&on(EventKind::CbFreeAll, 0), None);
+    assert_eq!(ledger.anomalies().unmatched_frees, 0, "freeing none is nothing odd");
+    assert!(ledger.findings().is_empty());
+}
+
+#[test]
+fn a_globally_allocated_circular_buffer_is_listed_and_not_counted() {
+    let inside = Event { flags: flags::GLOBALLY_ALLOCATED, ..place(0, 4096, 512) };
+    let ledger = after(&[inside]);
+    assert_eq!(totals(&ledger, 0, Memory::CircularBuffer).live_bytes, 0);
+    assert!(ledger.live()[0].globally_allocated);
+}
+
+#[test]
+fn a_holder_with_an_id_frees_once_and_a_stranger_frees_nothing() {
+    let held = |holder| Event { holder, ..allocate(0, Memory::L1, 64, 100) };
+    let let_go = |holder| Event { memory: Some(Memory::L1), holder, ..free(0, 64) };
+    let mut ledger = after(&[held(7), held(8), held(8), let_go(9)]);
+    assert_eq!(ledger.anomalies().unmatched_frees, 1);
+    assert_eq!(ledger.anomalies().duplicate_holders, 1);
+    assert_eq!((ledger.live()[0].holders, ledger.live()[0].reports), (2, 2));
+    ledger.apply(&let_go(7), None);
+    ledger.apply(&let_go(7), None);
+    assert_eq!(ledger.anomalies().unmatched_frees, 2, "a double free");
+    assert_eq!(ledger.live().len(), 1);
+    ledger.apply(&let_go(8), None);
+    assert!(ledger.live().is_empty());
+}
+
+#[test]
+fn a_mesh_buffer_is_one_region_a_chip_and_goes_with_its_pool_alone() {
+    let pool = Pool { allocator: 1, mesh: Some(0), chips: vec![0, 3] };
+    let other = Pool { allocator: 2, mesh: Some(1), chips: vec![3] };
+    let on_pool = |kind| Event { kind, target: Target::Pool(0), ..allocate(0, Memory::Dram, 32, 1000) };
+    let banked = Event { size_per_bank: Some(96), holder: 5, ..on_pool(EventKind::Allocate) };
+    let mut ledger = Ledger::new();
+    ledger.apply(&banked, Some(&pool));
+    ledger.apply(&Event { address: 4096, holder: 6, ..banked }, Some(&other));
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes_per_bank, Some(96));
+    assert_eq!(totals(&ledger, 3, Memory::Dram).live_bytes, 2000);
+    ledger.apply(&on_pool(EventKind::PoolReleased), Some(&pool));
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes, 0);
+    assert_eq!(totals(&ledger, 3, Memory::Dram).live_bytes, 1000, "the submesh's own allocator keeps its buffer");
+    assert_eq!(ledger.released_at_close().count, 2);
+    assert_eq!(ledger.released_at_close().regions[0].state, State::ReleasedAtClose);
+    let late = Event { holder: 5, memory: Some(Memory::Dram), ..on_pool(EventKind::Free) };
+    ledger.apply(&late, Some(&pool));
+    assert_eq!((ledger.anomalies().late_frees, ledger.anomalies().unmatched_frees), (2, 0));
+    ledger.apply(&late, None);
+    assert_eq!(ledger.anomalies().unknown_pools, 1);
+}
+
+#[test]
+fn closing_a_device_releases_what_is_left_there_and_only_there() {
+    let mut ledger = after(&[
+        allocate(0, Memory::Dram, 1, 10),
+        allocate(1, Memory::Dram, 1, 10),
+        place(0, 5, 5),
+        on(EventKind::DeviceClosed, 0),
+    ]);
+    assert_eq!(ledger.live().len(), 1);
+    assert_eq!(totals(&ledger, 0, Memory::Dram).released_at_close, 1);
+    assert_eq!(totals(&ledger, 0, Memory::CircularBuffer).released_at_close, 1);
+    ledger.apply(&free(0, 1), None);
+    assert_eq!(ledger.anomalies().unmatched_frees, 0);
+    ledger.apply(&free(0, 1), None);
+    assert_eq!(ledger.anomalies().unmatched_frees, 1, "it was held once, so it can be freed late once");
+    ledger.apply(&allocate(0, Memory::Dram, 1, 20), None);
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes, 20, "the address serves again");
+}
+
+#[test]
+fn odd_events_are_counted_and_no_total_goes_wrong() {
+    let mut ledger = after(&[
+        free(0, 77),
+        allocate(-7, Memory::Unknown(9), 0, 0),
+        allocate(0, Memory::Dram, 1, u64::MAX),
+        allocate(0, Memory::Dram, 2, u64::MAX),
+        free(5, 1),
+    ]);
+    assert_eq!(ledger.anomalies().unmatched_frees, 2);
+    assert_eq!(totals(&ledger, -7, Memory::Unknown(9)).live_buffers, 1);
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes, u64::MAX, "it cannot be told, and does not wrap");
+    ledger.apply(&free(0, 1), None);
+    ledger.apply(&free(0, 2), None);
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes, 0);
+}
+
+#[test]
+fn a_free_without_memory_or_device_finds_the_youngest_that_fits() {
+    let at = |ticks, event| Event { ticks, ..event };
+    let mut ledger = after(&[
+        at(1, allocate(0, Memory::Dram, 8, 1)),
+        at(2, allocate(0, Memory::L1, 8, 2)),
+        at(3, allocate(4, Memory::L1, 8, 3)),
+        free(0, 8),
+    ]);
+    assert_eq!(totals(&ledger, 0, Memory::L1).live_buffers, 0);
+    ledger.apply(&free(ANY_DEVICE, 8), None);
+    assert_eq!(totals(&ledger, 4, Memory::L1).live_buffers, 0);
+    ledger.apply(&free(ANY_DEVICE, 8), None);
+    assert!(ledger.live().is_empty());
+}
+
+#[test]
+fn what_a_dead_process_held_is_at_exit_or_orphaned() {
+    for (end, state) in [(End::Exited, State::LiveAtExit), (End::Killed, State::Orphaned)] {
+        let mut ledger = after(&[allocate(0, Memory::Dram, 1, 1)]);
+        assert_eq!(ledger.live()[0].state, State::Live);
+        ledger.end(end);
+        assert_eq!(ledger.live()[0].state, state);
+    }
+}
+
+#[test]
+fn an_out_of_memory_event_keeps_what_was_live_then() {
+    let refused = Event { kind: EventKind::OutOfMemory, ..allocate(0, Memory::Dram, 0, 1 << 40) };
+    let ledger = after(&[allocate(0, Memory::Dram, 1, 100), refused, free(0, 1)]);
+    assert_eq!(ledger.out_of_memory()[0].live_bytes, 100);
+    assert_eq!(ledger.out_of_memory()[0].size, 1 << 40);
+    assert_eq!(totals(&ledger, 0, Memory::Dram).allocations, 1);
+}
+
+#[test]
+fn bytes_a_bank_are_unknown_while_one_region_does_not_tell() {
+    let banked = Event { size_per_bank: Some(10), ..allocate(0, Memory::Dram, 1, 100) };
+    let mut ledger = after(&[banked]);
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes_per_bank, Some(10));
+    ledger.apply(&allocate(0, Memory::Dram, 2, 100), None);
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes_per_bank, None);
+    ledger.apply(&free(0, 2), None);
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes_per_bank, Some(10));
+    assert_eq!(totals(&ledger, 0, Memory::Dram).peak_bytes_per_bank, None);
+}
