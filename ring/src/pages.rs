@@ -98,6 +98,14 @@ impl ProducerPage {
     }
 }
 
+impl ReaderPage {
+    /// Gives the ring's room up to `tail` back to the producer, as a reader does; for a reader in the same process.
+    pub fn set_tail(&self, tail: u64) {
+        // SYNC (D): see `RingReader::release`.
+        self.tail.0.store(tail, Ordering::Release);
+    }
+}
+
 impl FlusherPage {
     /// The futex word on which a flusher sleeps deeply: 1 while it wants to be woken.
     pub fn sleeping(&self) -> &AtomicU32 {

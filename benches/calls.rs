@@ -1,0 +1,212 @@
+//! What one reported event costs its caller, beside the floor of the machine and what others pay, in one run.
+//!
+//!     cargo build --release -p ttmem-shim && cargo bench -p ttmem-benches --bench calls
+//!
+//! Every way of reporting runs in bursts, in turns with the others; a reader in another process drains meanwhile. Two
+//! figures a way: the mean of a burst (median over bursts), and the time of single calls, each between two readings of the
+//! time stamp counter (the cost of an empty pair taken off). LTTng-UST is measured where it is installed and a session
+//! daemon runs.
+
+mod others;
+
+use std::{
+    hint::black_box,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use libloading::{Library, Symbol};
+use others::{Floor, lttng_tracepoint, unix_socket};
+use ttmem_benches::{Histogram, median, ns_per_tick};
+use ttmem_ring::{Clock, RingReader, discover};
+
+const BURST: u64 = 2000;
+const BURSTS: usize = 400;
+/// Between bursts, so that the flusher and the reader, which share two cores with us, keep up as they do in a program.
+const PAUSE: Duration = Duration::from_millis(2);
+
+type Report = unsafe extern "C" fn(i32, u64, u8, u64);
+
+/// One way of reporting an event.
+struct Way<'a> {
+    name: &'static str,
+    call: Box<dyn FnMut(u64) + 'a>,
+    bursts: Vec<f64>,
+    calls: Histogram,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("--drain") => drain(Path::new(&arguments[2])),
+        Some("--disabled") => disabled(),
+        _ => compare(),
+    }
+}
+
+fn library() -> Library {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
+    let path = target.join("release/libttmem.so");
+    // SAFETY: the library's constructor only reads the environment.
+    unsafe { Library::new(&path) }
+        .unwrap_or_else(|error| panic!("{error}; build it first: cargo build --release -p ttmem-shim"))
+}
+
+fn compare() {
+    let folder = ttmem_ring::create_private_dir(&ttmem_ring::default_dir()).expect("a folder for the ring");
+    // SAFETY: no other thread runs yet. The library reads its environment when it is loaded.
+    unsafe { std::env::set_var("TTMEM_DIR", &folder) };
+    let library = library();
+    // SAFETY: the symbol has this signature; see include/ttmem.h.
+    let report: Symbol<'_, Report> = unsafe { library.get(b"report_allocation") }.expect("report_allocation");
+    let resident_before = resident_kib();
+    // SAFETY: any arguments will do.
+    unsafe { report(0, 1, 0, 1) };
+    std::thread::sleep(Duration::from_millis(50));
+    let resident_after = resident_kib();
+    let mut reader = spawn_reader(&folder);
+
+    let mut floor = Floor::new();
+    let mut ways = vec![
+        Way::new("nothing (an empty call)", |n| {
+            black_box(n);
+        }),
+        Way::new("floor: TSC + private ring", move |n| floor.put(n)),
+        // SAFETY: any arguments will do.
+        Way::new("ttmem report_allocation", |n| unsafe { report(0, 4096, 1, n) }),
+        Way::new("128-byte send, UNIX socket", unix_socket()),
+    ];
+    let session = match lttng_tracepoint() {
+        Ok((call, session)) => {
+            ways.push(Way::new("LTTng-UST, six integers", call));
+            Some(session)
+        }
+        Err(reason) => {
+            eprintln!("SKIPPED: LTTng-UST: {reason}");
+            None
+        }
+    };
+    let clock = Clock::detect();
+    for _ in 0..BURSTS {
+        for way in &mut ways {
+            way.burst(clock);
+            std::thread::sleep(PAUSE);
+        }
+    }
+    drop(session);
+    let scale = ns_per_tick();
+    let disabled = disabled_ns();
+    print_table(&mut ways, scale);
+    println!("| ttmem with TTMEM_DISABLE=1 | {disabled:.1} | | | | |");
+    println!();
+    let stats = stats(&library);
+    println!("events {}, dropped {}", stats[1], stats[4]);
+    println!("resident memory added by the first event: {} KiB", resident_after.saturating_sub(resident_before));
+    drop(reader.stdin.take());
+    let _ = reader.wait();
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+impl<'a> Way<'a> {
+    fn new(name: &'static str, call: impl FnMut(u64) + 'a) -> Self {
+        Self { name, call: Box::new(call), bursts: Vec::new(), calls: Histogram::default() }
+    }
+
+    /// Half of the burst as a whole, half call by call.
+    fn burst(&mut self, clock: Clock) {
+        let start = clock.now();
+        for n in 0..BURST / 2 {
+            (self.call)(n);
+        }
+        self.bursts.push((clock.now() - start) as f64 / (BURST / 2) as f64);
+        for n in 0..BURST / 2 {
+            let start = clock.now();
+            (self.call)(n);
+            self.calls.add(clock.now() - start);
+        }
+    }
+}
+
+fn print_table(ways: &mut [Way<'_>], scale: f64) {
+    let empty = ways[0].calls.quantile(0.5);
+    let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = model.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown processor");
+    println!("{model}, {} cores; {BURSTS} bursts of {BURST} a way, in turns; ns", cores());
+    println!();
+    println!("| way | mean of a burst | call p50 | p99 | p99.9 | times ttmem |");
+    println!("|---|---|---|---|---|---|");
+    let ttmem = median(&mut ways[2].bursts.clone()) * scale;
+    for way in ways {
+        let mean = median(&mut way.bursts) * scale;
+        let mut at = |share| way.calls.quantile(share).saturating_sub(empty) as f64 * scale;
+        let (p50, p99, p999) = (at(0.5), at(0.99), at(0.999));
+        println!("| {} | {mean:.1} | {p50:.1} | {p99:.0} | {p999:.0} | {:.2} |", way.name, mean / ttmem);
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim_end_matches("kB").trim().parse().unwrap_or(0)
+}
+
+fn stats(library: &Library) -> [u64; 5] {
+    let mut stats = [size_of::<[u64; 5]>() as u64, 0, 0, 0, 0];
+    // SAFETY: the struct is five 64-bit integers, the first its size.
+    unsafe {
+        let ttmem_stats: Symbol<'_, unsafe extern "C" fn(*mut u64)> = library.get(b"ttmem_stats").expect("ttmem_stats");
+        ttmem_stats(stats.as_mut_ptr());
+    }
+    stats
+}
+
+/// The live reader: drains until its standard input ends.
+fn spawn_reader(folder: &Path) -> Child {
+    let this = std::env::current_exe().expect("own path");
+    Command::new(this).arg("--drain").arg(folder).stdin(Stdio::piped()).spawn().expect("a reader process")
+}
+
+fn drain(folder: &Path) {
+    let ring = discover(folder).expect("the folder").pop().expect("a ring");
+    let mut reader = RingReader::open(&ring).expect("the ring opens");
+    reader.lock_for_draining().expect("nobody else drains");
+    let stop = std::thread::spawn(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+    let mut records = Vec::new();
+    while !stop.is_finished() {
+        records.clear();
+        if reader.read(&mut records, 65_536) == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        reader.release();
+    }
+}
+
+/// In a process of its own, since the library reads its environment once.
+fn disabled_ns() -> f64 {
+    let this = std::env::current_exe().expect("own path");
+    let output = Command::new(this).arg("--disabled").env("TTMEM_DISABLE", "1").output().expect("a child");
+    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(f64::NAN)
+}
+
+fn disabled() {
+    let library = library();
+    // SAFETY: the symbol has this signature.
+    let report: Symbol<'_, Report> = unsafe { library.get(b"report_allocation") }.expect("report_allocation");
+    let clock = Clock::detect();
+    let mut bursts: Vec<f64> = (0..200)
+        .map(|_| {
+            let start = clock.now();
+            // SAFETY: any arguments will do.
+            (0..10_000_u64).for_each(|n| unsafe { report(0, 4096, 1, n) });
+            (clock.now() - start) as f64 / 10_000.0
+        })
+        .collect();
+    let _ = write!(std::io::stdout(), "{}", median(&mut bursts) * ns_per_tick());
+}
