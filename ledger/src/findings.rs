@@ -55,6 +55,15 @@ pub enum Finding {
         /// Their bytes, over all devices.
         bytes: u128,
     },
+    /// Two allocators (a mesh's and its submesh's) have handed out the same bytes of the same banks.
+    AllocatorsOverlap {
+        /// The device.
+        device: i32,
+        /// Which memory.
+        memory: Memory,
+        /// Regions that lie, in part at least, in a region of another allocator.
+        regions: u64,
+    },
     /// Circular buffers live on a device for which no release was ever reported.
     NoCircularBufferRelease {
         /// The device.

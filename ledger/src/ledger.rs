@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target};
+use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 use crate::{
     Anomalies, Finding, LiveRegion, OutOfMemory, Released, State, Totals,
     circular_buffers::CircularBuffers,
-    region::{CircularBuffer, Key, Region},
+    overlap,
+    region::{CircularBuffer, Key},
     regions::{LetGo, Regions, Reported},
     totals::{Extent, RunningTotals},
 };
@@ -66,7 +67,7 @@ impl Ledger {
     fn apply_on(&mut self, event: &Event, device: i32, allocator: u32, named_by_program: bool) {
         match event.kind {
             EventKind::Allocate => self.allocate(event, device, allocator),
-            EventKind::Free => self.free(event, device, named_by_program),
+            EventKind::Free => self.free(event, device, allocator, named_by_program),
             EventKind::CbAllocate => self.place(event, device),
             EventKind::CbFreeAll if device == ANY_DEVICE && named_by_program => {
                 let devices: Vec<i32> = self.circular_buffers.devices().map(|(device, _)| device).collect();
@@ -75,7 +76,7 @@ impl Ledger {
             EventKind::CbFreeAll => self.free_circular_buffers(device),
             EventKind::DeviceClosed => self.close(device),
             EventKind::PoolReleased => {
-                self.release(|key, region| key.device == device && region.allocator == allocator);
+                self.release(|key| key.device == device && key.allocator == allocator);
             }
             EventKind::OutOfMemory => self.refuse(event, vec![device]),
             EventKind::Mark | EventKind::MarkMore => {}
@@ -88,7 +89,14 @@ impl Ledger {
 
     fn allocate(&mut self, event: &Event, device: i32, allocator: u32) {
         let memory = event.memory.unwrap_or(Memory::Dram);
-        let reported = self.regions.report(Key { address: event.address, device, memory }, event, allocator);
+        let own = Key { address: event.address, device, allocator, memory };
+        // A buffer over memory that was there before is one more holder of it, whoever's allocator made it.
+        let over = if event.flags & flags::PREALLOCATED == 0 {
+            None
+        } else {
+            self.regions.find(Some(device), Some(memory), event.address).filter(|key| self.regions.is_live(key))
+        };
+        let reported = self.regions.report(over.unwrap_or(own), event);
         let totals = self.totals.entry((device, memory)).or_default();
         totals.allocations += 1;
         match reported {
@@ -100,10 +108,12 @@ impl Ledger {
         }
     }
 
-    fn free(&mut self, event: &Event, device: i32, named_by_program: bool) {
+    fn free(&mut self, event: &Event, device: i32, allocator: u32, named_by_program: bool) {
         let any_device = device == ANY_DEVICE && named_by_program;
         let key = match event.memory {
-            Some(memory) if !any_device => Some(Key { address: event.address, device, memory }),
+            Some(memory) if !any_device && event.flags & flags::PREALLOCATED == 0 => {
+                Some(Key { address: event.address, device, allocator, memory })
+            }
             memory => self.regions.find((!any_device).then_some(device), memory, event.address),
         };
         let let_go = key.map_or(LetGo::Unmatched, |key| self.regions.let_go(key, event.holder));
@@ -138,7 +148,7 @@ impl Ledger {
     }
 
     fn close(&mut self, device: i32) {
-        self.release(|key, _| key.device == device);
+        self.release(|key| key.device == device);
         let taken = self.circular_buffers.take(device);
         if !taken.is_empty() {
             let totals = self.totals_of(device, Memory::CircularBuffer);
@@ -147,7 +157,7 @@ impl Ledger {
         }
     }
 
-    fn release(&mut self, chosen: impl Fn(&Key, &Region) -> bool) {
+    fn release(&mut self, chosen: impl Fn(&Key) -> bool) {
         for (key, region) in self.regions.release(chosen) {
             let extent: Extent = region.extent();
             let totals = self.totals_of(key.device, key.memory);
@@ -228,6 +238,7 @@ impl Ledger {
             let bytes = partly_freed().map(|(_, region)| u128::from(region.size)).sum();
             findings.push(Finding::HeldByFewerThanReported { regions, bytes });
         }
+        findings.extend(overlap::find(self.regions.iter()));
         for (device, on_device) in self.circular_buffers.devices() {
             if !on_device.entries.is_empty() && !on_device.release_was_reported {
                 findings.push(Finding::NoCircularBufferRelease { device, buffers: on_device.entries.len() as u64 });

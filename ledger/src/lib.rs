@@ -33,6 +33,7 @@ mod circular_buffers;
 mod findings;
 mod intervals;
 mod ledger;
+mod overlap;
 mod region;
 mod regions;
 mod totals;

@@ -53,6 +53,9 @@ pub struct LiveRegion {
 pub(crate) struct Key {
     pub(crate) address: u64,
     pub(crate) device: i32,
+    /// The allocator's number in its pool, 0 for none. A submesh has an allocator of its own, which hands out the same
+    /// addresses of the same chips as its parent's: two regions, each in its own books.
+    pub(crate) allocator: u32,
     pub(crate) memory: Memory,
 }
 
@@ -72,8 +75,6 @@ pub(crate) struct Region {
     pub(crate) reports: u32,
     pub(crate) thread: u32,
     pub(crate) site: u32,
-    /// The allocator's number in its pool, 0 for none.
-    pub(crate) allocator: u32,
 }
 
 /// Stands for "bytes a bank not known".
@@ -81,7 +82,7 @@ const UNKNOWN: u64 = u64::MAX;
 
 impl Region {
     /// A region that nobody holds yet.
-    pub(crate) fn new(event: &Event, allocator: u32) -> Self {
+    pub(crate) fn new(event: &Event) -> Self {
         Self {
             size: event.size,
             per_bank: event.size_per_bank.unwrap_or(UNKNOWN),
@@ -92,7 +93,6 @@ impl Region {
             reports: 0,
             thread: event.thread,
             site: event.site,
-            allocator,
         }
     }
 

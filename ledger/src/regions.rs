@@ -21,7 +21,7 @@ pub(crate) struct Regions {
     /// Holders of regions that were released at close and may still report their frees.
     released: Map<u32>,
     /// Where regions ever were: for frees that name no device or no memory.
-    places: BTreeSet<(i32, Memory)>,
+    places: BTreeSet<(i32, Memory, u32)>,
 }
 
 /// What a report of an allocation did.
@@ -43,11 +43,11 @@ pub(crate) enum LetGo {
 }
 
 impl Regions {
-    pub(crate) fn report(&mut self, key: Key, event: &Event, allocator: u32) -> Reported {
+    pub(crate) fn report(&mut self, key: Key, event: &Event) -> Reported {
         let mut is_new = false;
         let region = self.live.entry(key).or_insert_with(|| {
             is_new = true;
-            Region::new(event, allocator)
+            Region::new(event)
         });
         let before = region.extent();
         let mut holder_was_known = false;
@@ -70,7 +70,7 @@ impl Regions {
         region.reports = region.reports.saturating_add(u32::from(!holder_was_known));
         if is_new {
             self.released.remove(&key);
-            self.places.insert((key.device, key.memory));
+            self.places.insert((key.device, key.memory, key.allocator));
             return Reported::New(before);
         }
         region.widen(event);
@@ -99,13 +99,17 @@ impl Regions {
         LetGo::AfterClose
     }
 
-    /// The live region that a free means which names no memory or no device: of all that fit the one that came to life
-    /// last, since that is the one whose end is near. Ties go to the first in the order of devices and memories.
+    /// The live region that an event means which names no memory, device or allocator: of all that fit the one that came to
+    /// life last, since that is the one whose end is near. Ties go to the first in the order of devices, memories and
+    /// allocators. If none is live, one that was released and still has holders.
     pub(crate) fn find(&self, device: Option<i32>, memory: Option<Memory>, address: u64) -> Option<Key> {
-        let fits = |&&(on, of): &&(i32, Memory)| {
+        let fits = |&&(on, of, _): &&(i32, Memory, u32)| {
             device.is_none_or(|device| device == on) && memory.is_none_or(|memory| memory == of)
         };
-        let keys = || self.places.iter().filter(fits).map(|&(device, memory)| Key { address, device, memory });
+        let keys = || {
+            let key = |&(device, memory, allocator)| Key { address, device, allocator, memory };
+            self.places.iter().filter(fits).map(key)
+        };
         keys()
             .filter_map(|key| Some((self.live.get(&key)?.ticks, key)))
             .reduce(|best, next| if next.0 > best.0 { next } else { best })
@@ -114,14 +118,18 @@ impl Regions {
     }
 
     /// Takes out all that `chosen` says and remembers that their holders may report frees later.
-    pub(crate) fn release(&mut self, chosen: impl Fn(&Key, &Region) -> bool) -> Vec<(Key, Region)> {
-        let mut taken: Vec<(Key, Region)> = self.live.extract_if(|key, region| chosen(key, region)).collect();
+    pub(crate) fn release(&mut self, chosen: impl Fn(&Key) -> bool) -> Vec<(Key, Region)> {
+        let mut taken: Vec<(Key, Region)> = self.live.extract_if(|key, _| chosen(key)).collect();
         for (key, region) in &taken {
             self.further_holders.remove(key);
             self.released.insert(*key, region.holders());
         }
-        taken.sort_unstable_by_key(|(key, _)| (key.device, key.memory, key.address));
+        taken.sort_unstable_by_key(|(key, _)| (key.device, key.memory, key.address, key.allocator));
         taken
+    }
+
+    pub(crate) fn is_live(&self, key: &Key) -> bool {
+        self.live.contains_key(key)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &Region)> {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use ttmem_ledger::Ledger;
-use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target};
+use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 /// A region in the model: holders by id, 0 for one without.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ struct Held {
 #[derive(Default)]
 struct Model {
     live: Vec<Held>,
-    released: Vec<(i32, Memory, u64, usize)>,
+    released: Vec<(i32, Memory, u64, u32, usize)>,
     placed: Vec<(i32, u64, u64)>,
     unmatched: u64,
     late: u64,
@@ -37,7 +37,7 @@ impl Model {
     fn apply_on(&mut self, event: &Event, device: i32, allocator: u32, named: bool) {
         match event.kind {
             EventKind::Allocate => self.allocate(event, device, allocator),
-            EventKind::Free => self.free(event, (device != ANY_DEVICE || !named).then_some(device)),
+            EventKind::Free => self.free(event, (device != ANY_DEVICE || !named).then_some(device), allocator),
             EventKind::CbAllocate => self.placed.push((device, event.address, event.size)),
             EventKind::CbFreeAll => self.placed.retain(|placed| placed.0 != device && device != ANY_DEVICE),
             EventKind::DeviceClosed => {
@@ -51,7 +51,15 @@ impl Model {
 
     fn allocate(&mut self, event: &Event, device: i32, allocator: u32) {
         let (memory, address) = (event.memory.unwrap(), event.address);
-        let same = |held: &&mut Held| (held.device, held.memory, held.address) == (device, memory, address);
+        let mut allocator = allocator;
+        if event.flags & flags::PREALLOCATED != 0
+            && let Some(over) = self.youngest(Some(device), Some(memory), address)
+        {
+            allocator = self.live[over].allocator;
+        }
+        let same = |held: &&mut Held| {
+            (held.device, held.memory, held.address, held.allocator) == (device, memory, address, allocator)
+        };
         if let Some(held) = self.live.iter_mut().find(same) {
             if event.holder == 0 || !held.holders.contains(&event.holder) {
                 held.holders.push(event.holder);
@@ -60,7 +68,7 @@ impl Model {
             held.per_bank = held.per_bank.max(event.size_per_bank);
             return;
         }
-        self.released.retain(|&(on, of, at, _)| (on, of, at) != (device, memory, address));
+        self.released.retain(|&(on, of, at, by, _)| (on, of, at, by) != (device, memory, address, allocator));
         self.live.push(Held {
             device,
             memory,
@@ -73,18 +81,36 @@ impl Model {
         });
     }
 
-    fn free(&mut self, event: &Event, device: Option<i32>) {
-        let fits = |on: i32, of: Memory, at: u64| {
+    fn youngest(&self, device: Option<i32>, memory: Option<Memory>, address: u64) -> Option<usize> {
+        (0..self.live.len())
+            .filter(|&index| {
+                let held = &self.live[index];
+                device.is_none_or(|device| device == held.device)
+                    && memory.is_none_or(|memory| memory == held.memory)
+                    && held.address == address
+            })
+            .max_by_key(|&index| {
+                let held = &self.live[index];
+                (held.ticks, std::cmp::Reverse((held.device, held.memory, held.allocator)))
+            })
+    }
+
+    fn free(&mut self, event: &Event, device: Option<i32>, allocator: u32) {
+        let exact = device.is_some() && event.memory.is_some() && event.flags & flags::PREALLOCATED == 0;
+        let youngest = if exact {
+            self.live.iter().position(|held| {
+                (Some(held.device), Some(held.memory), held.address, held.allocator)
+                    == (device, event.memory, event.address, allocator)
+            })
+        } else {
+            self.youngest(device, event.memory, event.address)
+        };
+        let fits = |on: i32, of: Memory, at: u64, by: u32| {
             device.is_none_or(|device| device == on)
                 && event.memory.is_none_or(|memory| memory == of)
                 && at == event.address
+                && (!exact || by == allocator)
         };
-        let youngest = (0..self.live.len())
-            .filter(|&index| fits(self.live[index].device, self.live[index].memory, self.live[index].address))
-            .max_by_key(|&index| {
-                let held = &self.live[index];
-                (held.ticks, std::cmp::Reverse((held.device, held.memory)))
-            });
         if let Some(index) = youngest {
             let holders = &mut self.live[index].holders;
             let wanted = holders.iter().position(|&id| id == event.holder);
@@ -99,11 +125,11 @@ impl Model {
             }
             return;
         }
-        match self.released.iter().position(|&(on, of, at, _)| fits(on, of, at)) {
+        match self.released.iter().position(|&(on, of, at, by, _)| fits(on, of, at, by)) {
             Some(index) => {
                 self.late += 1;
-                self.released[index].3 -= 1;
-                if self.released[index].3 == 0 {
+                self.released[index].4 -= 1;
+                if self.released[index].4 == 0 {
                     self.released.remove(index);
                 }
             }
@@ -113,9 +139,9 @@ impl Model {
 
     fn release(&mut self, chosen: impl Fn(&Held) -> bool) {
         for held in self.live.iter().filter(|held| chosen(held)) {
-            self.released.push((held.device, held.memory, held.address, held.holders.len()));
+            self.released.push((held.device, held.memory, held.address, held.allocator, held.holders.len()));
         }
-        self.released.sort_by_key(|&(device, memory, address, _)| (device, memory, address));
+        self.released.sort_by_key(|&(device, memory, address, allocator, _)| (device, memory, allocator, address));
         self.live.retain(|held| !chosen(held));
     }
 
@@ -143,11 +169,12 @@ fn events() -> impl Strategy<Value = Event> {
     ];
     let target = prop_oneof![(-1_i32..4).prop_map(Target::Device), (0_u32..3).prop_map(Target::Pool)];
     let memory = prop_oneof![Just(Memory::Dram), Just(Memory::L1)];
-    let bytes = (0_u64..32, prop::option::of(0_u64..9), 0_u64..4, any::<bool>());
+    let bytes = (0_u64..32, prop::option::of(0_u64..9), 0_u64..4, any::<bool>(), 0_u16..5);
     (kind, target, memory, 0_u64..6, bytes).prop_map(|(kind, target, memory, address, bytes)| {
-        let (size, size_per_bank, holder, names_memory) = bytes;
+        let (size, size_per_bank, holder, names_memory, preallocated) = bytes;
+        let flags = if preallocated == 0 { flags::PREALLOCATED } else { 0 };
         let memory = (kind != EventKind::Free || names_memory).then_some(memory);
-        Event { kind, target, memory, address, size, size_per_bank, holder, ..Event::default() }
+        Event { kind, target, memory, address, size, size_per_bank, holder, flags, ..Event::default() }
     })
 }
 

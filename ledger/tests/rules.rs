@@ -213,3 +213,28 @@ fn bytes_a_bank_are_unknown_while_one_region_does_not_tell() {
     assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes_per_bank, Some(10));
     assert_eq!(totals(&ledger, 0, Memory::Dram).peak_bytes_per_bank, None);
 }
+
+/// Seen on the real wheel: a submesh's first tensor has its parent's first tensor's address.
+#[test]
+fn a_submesh_and_its_parent_keep_their_own_books_of_the_same_address() {
+    let parent = Pool { allocator: 1, mesh: Some(0), chips: vec![0, 1] };
+    let submesh = Pool { allocator: 2, mesh: Some(1), chips: vec![0] };
+    let tensor = Event { size_per_bank: Some(16_384), ..allocate(0, Memory::Dram, 0x10_0080, 131_072) };
+    let on_pool = |holder| Event { target: Target::Pool(0), holder, ..tensor };
+    let mut ledger = Ledger::new();
+    ledger.apply(&on_pool(1), Some(&parent));
+    ledger.apply(&on_pool(2), Some(&submesh));
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes_per_bank, Some(2 * 16_384));
+    assert_eq!(totals(&ledger, 1, Memory::Dram).live_bytes_per_bank, Some(16_384));
+    assert_eq!(ledger.findings(), [Finding::AllocatorsOverlap { device: 0, memory: Memory::Dram, regions: 1 }]);
+    ledger.apply(&Event { kind: EventKind::PoolReleased, ..on_pool(0) }, Some(&submesh));
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_bytes_per_bank, Some(16_384));
+    let view = Event { flags: flags::PREALLOCATED, ..on_pool(3) };
+    ledger.apply(&view, Some(&Pool { allocator: 3, ..parent.clone() }));
+    assert_eq!(totals(&ledger, 0, Memory::Dram).live_buffers, 1, "a view holds what is there");
+    let free = |event| Event { kind: EventKind::Free, ..event };
+    ledger.apply(&free(on_pool(1)), Some(&parent));
+    ledger.apply(&free(view), Some(&Pool { allocator: 3, ..parent.clone() }));
+    assert!(ledger.live().is_empty());
+    assert_eq!(ledger.anomalies().unmatched_frees, 0);
+}
