@@ -50,6 +50,6 @@ pub use discover::{RING_EXTENSION, discover};
 #[cfg(not(loom))]
 pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder, folder_for};
 #[cfg(not(loom))]
-pub use process::{Ended, ProcessWatch, process_start};
+pub use process::{Ended, ProcessWatch, process_start, send_signal};
 #[cfg(not(loom))]
 pub use read::{AlreadyDrained, Counters, OpenError, RingReader};

@@ -36,6 +36,12 @@ fn start_from_stat(stat: &str) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
+/// Sends a signal to a child of ours that has not been waited for, so that the number can mean nobody else.
+pub fn send_signal(child: u32, signal: i32) {
+    // SAFETY: kill takes two integers; a process that is gone gives an error that nobody needs.
+    unsafe { libc::kill(child as libc::pid_t, signal) };
+}
+
 /// The boot that this is, or 0 where the kernel does not say.
 pub(crate) fn boot_id() -> u128 {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

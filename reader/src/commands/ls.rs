@@ -1,0 +1,83 @@
+//! `ttmem ls`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use ttmem_ring::RingReader;
+
+use super::rings;
+use crate::{Failure, Session, report::bytes};
+
+/// Lists the rings on this machine: who reports, who is dead, what they hold.
+#[derive(Debug, Args)]
+pub(super) struct Ls {
+    /// Print JSON: a list of objects.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    pid: u32,
+    alive: bool,
+    events: u64,
+    live_bytes: u64,
+    /// Whether every event is in the sum: a reader may have taken some, and some may be lost.
+    complete: bool,
+    command: String,
+    ring: String,
+}
+
+impl Ls {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let mut rows = Vec::new();
+        for path in rings::in_folders(&rings::folders()?)? {
+            match RingReader::open(&path) {
+                Ok(ring) => rows.push(row(ring)),
+                // A ring that was removed between the look and the open is no news.
+                Err(_) if !path.exists() => {}
+                Err(error) => anstream::eprintln!("ttmem: {}: {error}", path.display()),
+            }
+        }
+        if self.json {
+            let json = serde_json::to_string_pretty(&rows).unwrap_or_default();
+            anstream::println!("{json}");
+        } else if rows.is_empty() {
+            anstream::eprintln!("ttmem: no rings in {}", ttmem_ring::default_dir().display());
+        } else {
+            print(&rows);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn row(ring: RingReader) -> Row {
+    let alive = ring.is_alive();
+    let mut session = Session::new(ring, false);
+    session.advance();
+    let totals = session.ledger().totals();
+    Row {
+        pid: session.ring().header().pid,
+        alive,
+        events: session.reported(),
+        live_bytes: totals.iter().fold(0, |sum, (_, _, totals)| sum.saturating_add(totals.live_bytes)),
+        complete: session.taken_before() == 0 && session.lost() == 0,
+        command: session.ring().header().command.join(" "),
+        ring: session.ring().path().display().to_string(),
+    }
+}
+
+fn print(rows: &[Row]) {
+    anstream::println!("{:>8}  {:<5}  {:>12}  {:>12}  COMMAND", "PID", "STATE", "EVENTS", "LIVE");
+    for row in rows {
+        let command: String = row.command.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let live = format!("{}{}", if row.complete { "" } else { "~" }, bytes(row.live_bytes));
+        let state = if row.alive { "alive" } else { "dead" };
+        anstream::println!("{:>8}  {state:<5}  {:>12}  {live:>12}  {command}", row.pid, row.events);
+        anstream::println!("{:>8}  {}", "", row.ring);
+    }
+    if rows.iter().any(|row| !row.complete) {
+        anstream::println!("~ not all events are in this sum: another reader takes them, or some were lost");
+    }
+}

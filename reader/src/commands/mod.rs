@@ -1,0 +1,74 @@
+//! The commands. Each is a file; this one reads the command line and turns a [`Failure`] into one line and exit code 2.
+
+mod clean;
+mod ls;
+mod output;
+mod report;
+mod rings;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::Failure;
+
+/// The exit code of a command that could not do its work.
+const FAILED: u8 = 2;
+
+/// Shows where the memory of Tenstorrent devices goes, in programs nobody rebuilt.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ttmem",
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  ttmem run -- python model.py               is it a leak, and whose?
+  ttmem run --json out.json -- pytest -x     the same, for a script
+  ttmem ls                                   who holds device memory now
+  ttmem report /dev/shm/ttmem-0/4242-*.ring  what a dead process held
+  ttmem clean                                remove what dead processes left
+
+Environment:
+  TTMEM_DIR         folder of the rings (else $XDG_RUNTIME_DIR/ttmem, else
+                    /dev/shm/ttmem-<uid>)
+  TTMEM_DISABLE     any value but 0: the library does nothing
+  TT_ALLOC_TRACKING_ENABLED=0
+                    the same
+  TTMEM_RING_BYTES  size of a ring, 4096 to 1 GiB (4194304)
+  TTMEM_ON_FULL     drop: lose the newest event, counted (default)
+                    block:<ms>: let the program wait
+  TTMEM_LOG=off     not even one line on standard error
+  TTMEM_LIBRARY     the library, where it is not beside the command
+  NO_COLOR          no colours
+
+Exit codes: 2 for a wrong command line, input or environment; `run` passes on
+what its command gave (128+N for signal N)."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Report(report::ReportFiles),
+    Ls(ls::Ls),
+    Clean(clean::Clean),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Run(run) => run.run(),
+        Command::Report(report) => report.run(),
+        Command::Ls(ls) => ls.run(),
+        Command::Clean(clean) => clean.run(),
+    };
+    result.unwrap_or_else(|failure: Failure| {
+        anstream::eprintln!("ttmem: {failure}");
+        ExitCode::from(FAILED)
+    })
+}

@@ -1,0 +1,180 @@
+//! `ttmem run`.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use clap::Args;
+use ttmem_ring::{RingReader, create_private_dir, default_dir, discover};
+
+use super::output;
+use crate::{
+    Drainer, Ended, Failure, launch,
+    report::{Report, bytes},
+};
+
+/// The exit code of --fail-on-leak.
+const LEAKED: u8 = 23;
+
+/// Runs a command and reports where device memory went in it and all its descendants.
+///
+/// The library is preloaded; nothing is rebuilt. The report goes to standard error, since standard output is the
+/// command's. The exit code is the command's own (128+N for signal N).
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ttmem run -- python model.py
+  ttmem run --json report.json --quiet -- ./build/test_eltwise
+  ttmem run --fail-on-leak=1024 -- pytest tests/      (exit code 23 if more leaks)")]
+pub(super) struct Run {
+    /// Write the report as JSON (schema ttmem-report/1) to this file too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Print no report.
+    #[arg(long)]
+    quiet: bool,
+    /// In the JSON, list what was live at each mark, not only the sums.
+    #[arg(long)]
+    live_at_marks: bool,
+    /// Exit with 23 if more than BYTES (default 0) are live when the processes end, and the command itself succeeded.
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    fail_on_leak: Option<u64>,
+    /// Keep the ring files, and say where they are.
+    #[arg(long)]
+    keep_rings: bool,
+    /// The command and its arguments.
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        check_environment()?;
+        if let Some(path) = &self.json {
+            output::check_writable(path)?;
+        }
+        let library = launch::find_library()?;
+        let base = default_dir();
+        let folder = create_private_dir(&base).map_err(|error| Failure::with(&base, error))?;
+        let result = self.run_in(&folder, &library);
+        self.tidy(&folder);
+        result
+    }
+
+    fn run_in(&self, folder: &Path, library: &Path) -> Result<ExitCode, Failure> {
+        let preload = launch::preload(library, folder)?;
+        let signals = launch::Signals::take().map_err(|error| Failure::new(format!("signal handlers: {error}")))?;
+        let mut child = match launch::start(&self.command, &preload, folder) {
+            Ok(child) => child,
+            Err(error) => {
+                anstream::eprintln!("ttmem: {}: {error}", self.command[0].to_string_lossy());
+                let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+                return Ok(ExitCode::from(code));
+            }
+        };
+        let pid = child.id();
+        let mut drainer = Drainer::new(folder, self.live_at_marks);
+        let stop = AtomicBool::new(false);
+        let waited = std::thread::scope(|scope| {
+            scope.spawn(|| drainer.run_until(&stop));
+            let waited = signals.wait(&mut child);
+            stop.store(true, Ordering::Release);
+            waited
+        });
+        let ended = waited.map(launch::ended).map_err(|error| Failure::new(format!("waiting for {pid}: {error}")))?;
+        drainer.finish(pid, ended);
+        let report = Report::new(drainer.sessions());
+        if let Some(path) = &self.json {
+            output::write_json(path, &report)?;
+        }
+        if !self.quiet {
+            for line in drainer.complaints() {
+                anstream::eprintln!("ttmem: {line}");
+            }
+            self.print(&report);
+        }
+        Ok(ExitCode::from(self.exit_code(&report, ended)))
+    }
+
+    fn print(&self, report: &Report) {
+        if report.processes.is_empty() {
+            anstream::eprintln!("\nttmem: {}", why_nothing());
+            return;
+        }
+        anstream::eprint!("\n{}", output::text(report));
+        let next = match &self.json {
+            None => format!("Next: ttmem run --json report.json -- {}", self.shown_command()),
+            Some(path) => format!("All of it is in {}.", path.display()),
+        };
+        anstream::eprintln!("{next}");
+    }
+
+    fn shown_command(&self) -> String {
+        self.command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn exit_code(&self, report: &Report, ended: Ended) -> u8 {
+        let code = launch::exit_code(ended);
+        let Some(allowed) = self.fail_on_leak.filter(|_| code == 0) else { return code };
+        let left = report
+            .processes
+            .iter()
+            .flat_map(|process| &process.devices)
+            .flat_map(|device| device.memory.values())
+            .fold(0_u64, |sum, memory| sum.saturating_add(memory.live_bytes));
+        if left <= allowed {
+            return code;
+        }
+        if !self.quiet {
+            anstream::eprintln!("ttmem: {} live, {} allowed: exit code {LEAKED}", bytes(left), bytes(allowed));
+        }
+        LEAKED
+    }
+
+    /// Removes the run's folder, unless somebody still needs it.
+    fn tidy(&self, folder: &Path) {
+        let in_use = || {
+            let rings = discover(folder).unwrap_or_default();
+            rings.iter().any(|path| RingReader::open(path).is_ok_and(|ring| ring.is_alive()))
+        };
+        if self.keep_rings || in_use() {
+            if !self.quiet {
+                anstream::eprintln!("ttmem: the rings are in {}", folder.display());
+            }
+            return;
+        }
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+fn why_nothing() -> &'static str {
+    let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let off = env::var_os("TT_ALLOC_TRACKING_ENABLED").is_some_and(|value| value == "0");
+    if off || (set("TTMEM_DISABLE") && env::var_os("TTMEM_DISABLE").is_some_and(|value| value != "0")) {
+        return "tracking is off: TTMEM_DISABLE or TT_ALLOC_TRACKING_ENABLED=0 is set.";
+    }
+    "no process reported an event: no device memory was used, or the program is statically linked, \
+     setuid, or a build of tt-metal that ttmem does not know."
+}
+
+/// What the library would only complain about is an error here, before the program runs.
+fn check_environment() -> Result<(), Failure> {
+    let check = |name: &str, wanted: &str, is_sound: &dyn Fn(&str) -> bool| {
+        let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { return Ok(()) };
+        match value.to_str() {
+            Some(text) if is_sound(text) => Ok(()),
+            _ => Err(Failure::new(format!("{name}={}: not {wanted}; change or unset it", value.to_string_lossy()))),
+        }
+    };
+    check("TTMEM_RING_BYTES", "a number of bytes from 4096 to 1 GiB", &|text| {
+        text.parse::<u64>().is_ok_and(|bytes| (4096..=1 << 30).contains(&bytes))
+    })?;
+    check("TTMEM_ON_FULL", "drop or block:<ms up to 60000>", &|text| {
+        let ms = |text: &str| text.parse::<u64>().is_ok_and(|ms| ms <= 60_000);
+        text == "drop" || text.strip_prefix("block:").is_some_and(ms)
+    })
+}

@@ -1,0 +1,105 @@
+//! A sentence for each pattern: what was seen, and what it means.
+
+use ttmem_ledger::Finding;
+
+use super::{bytes, model::FindingReport};
+use crate::Session;
+
+/// All sentences about a session, the accounting's first.
+pub(super) fn sentences(session: &Session) -> Vec<FindingReport> {
+    let mut findings = accounting(session);
+    let mut without_release: Vec<(i32, u64)> = Vec::new();
+    for finding in session.ledger().findings() {
+        match finding {
+            Finding::NoCircularBufferRelease { device, buffers } => without_release.push((device, buffers)),
+            other => findings.push(sentence(&other)),
+        }
+    }
+    findings.extend(without_release.into_iter().map(|(device, buffers)| {
+        let (noun, verb) = if buffers == 1 { ("circular buffer", "is") } else { ("circular buffers", "are") };
+        FindingReport {
+            id: "no-cb-release",
+            text: format!(
+                "{buffers} {noun} {verb} live on device {device}: no circular-buffer release was ever reported for \
+                 device {device}. Programs in the program cache keep theirs; that is not a leaked tensor."
+            ),
+        }
+    }));
+    findings
+}
+
+fn accounting(session: &Session) -> Vec<FindingReport> {
+    let mut findings = Vec::new();
+    let lost = session.lost();
+    if lost > 0 {
+        findings.push(FindingReport {
+            id: "events-lost",
+            text: format!(
+                "{lost} {} lost: what is shown as live may be free, and the other way round. A larger ring \
+                 (TTMEM_RING_BYTES) or TTMEM_ON_FULL=block:100 keeps them.",
+                plural(lost, "event was", "events were")
+            ),
+        });
+    }
+    let before = session.taken_before();
+    if before > 0 {
+        findings.push(FindingReport {
+            id: "drained-before",
+            text: format!("{before} events were drained by another reader before: they are not in these sums."),
+        });
+    }
+    let (reported, known) = (session.reported(), session.drained() + lost);
+    if session.is_over() && reported != known {
+        findings.push(FindingReport {
+            id: "miscounted",
+            text: format!("{reported} events were reported, but {known} are accounted for: the ring file is damaged."),
+        });
+    }
+    findings
+}
+
+fn sentence(finding: &Finding) -> FindingReport {
+    let (id, text) = match finding {
+        Finding::HeldByFewerThanReported { regions, bytes: size } => (
+            "held-by-fewer",
+            format!(
+                "{regions} {} reported more often than freed ({}): several owners of the same bytes, as a view or a \
+                 program-cache binary beside its buffer. Counted once each; the last owner has not let go.",
+                plural(*regions, "region was", "regions were"),
+                bytes(u64::try_from(*size).unwrap_or(u64::MAX))
+            ),
+        ),
+        Finding::AllocatorsOverlap { device, memory, regions } => (
+            "allocators-overlap",
+            format!(
+                "{regions} {} of {memory} on device {device} in bytes that another allocator has handed out too: a mesh \
+                 and its submesh are in use at the same time.",
+                plural(*regions, "region lies", "regions lie")
+            ),
+        ),
+        Finding::NoCircularBufferRelease { .. } => ("no-cb-release", String::new()),
+        Finding::UnmatchedFrees { frees } => (
+            "unmatched-frees",
+            format!(
+                "{frees} {} nothing that was live: freed twice, or allocated before tracking began. No total changed.",
+                plural(*frees, "free matched", "frees matched")
+            ),
+        ),
+        Finding::ReleasedAtClose { regions, bytes: size } => (
+            "released-at-close",
+            format!(
+                "{regions} {} still held when the device was closed ({}): released by the close, not by their owners.",
+                plural(*regions, "region was", "regions were"),
+                bytes(u64::try_from(*size).unwrap_or(u64::MAX))
+            ),
+        ),
+        Finding::OutOfMemory { times } => {
+            ("out-of-memory", format!("the allocator refused {times} {}.", plural(*times, "request", "requests")))
+        }
+    };
+    FindingReport { id, text }
+}
+
+fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
+    if count == 1 { one } else { many }
+}

@@ -1,0 +1,49 @@
+//! What many devices have alike is told once.
+
+use super::{
+    model::{DeviceReport, RegionReport},
+    units::ranges,
+};
+
+/// Devices with equal sums, in the order of their first.
+pub(super) fn devices(devices: &[DeviceReport]) -> Vec<(Vec<i32>, &DeviceReport)> {
+    let mut groups: Vec<(Vec<i32>, &DeviceReport)> = Vec::new();
+    for device in devices {
+        match groups.iter_mut().find(|(_, first)| first.memory == device.memory) {
+            Some((ids, _)) => ids.push(device.device_id),
+            None => groups.push((vec![device.device_id], device)),
+        }
+    }
+    groups
+}
+
+/// Regions that are alike but for their device, in the order of their first.
+pub(super) fn regions(regions: &[RegionReport]) -> Vec<(Vec<i32>, &RegionReport)> {
+    let mut groups: Vec<(Vec<i32>, &RegionReport)> = Vec::new();
+    let mut index = std::collections::HashMap::new();
+    for region in regions {
+        let key = (&region.memory, region.address, region.size, region.holders, region.reports, region.size_per_bank);
+        // A device that has several alike (circular buffers of two programs) begins another group.
+        let group = index.entry(key).or_insert_with(Vec::new);
+        let open = group.iter().copied().find(|&at: &usize| !groups[at].0.contains(&region.device_id));
+        match open {
+            Some(at) => groups[at].0.push(region.device_id),
+            None => {
+                group.push(groups.len());
+                groups.push((vec![region.device_id], region));
+            }
+        }
+    }
+    for (ids, _) in &mut groups {
+        ids.sort_unstable();
+    }
+    groups
+}
+
+/// "device 3", or "devices 0-7, each".
+pub(super) fn name(ids: &[i32]) -> String {
+    match ids {
+        [id] => format!("device {id}"),
+        ids => format!("devices {}, each", ranges(ids)),
+    }
+}

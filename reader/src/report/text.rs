@@ -1,0 +1,238 @@
+//! The report as text: a screen that answers "is it a leak, and whose" from the top down. Fits 80 columns.
+
+use std::fmt::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{
+    Verdict, bytes, group,
+    model::{EndedReport, MemoryReport, OutOfMemoryReport, ProcessReport, RegionReport, Report},
+    units::{count, ranges},
+    verdict,
+};
+
+/// Lines of a list before the rest is only counted.
+const LISTED: usize = 12;
+/// The width that everything fits.
+const WIDTH: usize = 80;
+/// The order in which memories are told; names that are not here come last.
+const ORDER: [&str; 6] = ["DRAM", "L1", "L1_SMALL", "TRACE", "CB", "SYSTEM_MEMORY"];
+
+/// The styles of the parts. Whether they reach the terminal is the stream's business.
+#[derive(Clone, Copy, Debug)]
+pub struct Painter {
+    heading: Style,
+    good: Style,
+    bad: Style,
+    faint: Style,
+}
+
+impl Painter {
+    /// With colours.
+    pub fn coloured() -> Self {
+        let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+        Self {
+            heading: Style::new().bold(),
+            good: colour(AnsiColor::Green).bold(),
+            bad: colour(AnsiColor::Red).bold(),
+            faint: Style::new().dimmed(),
+        }
+    }
+
+    /// Without.
+    pub fn plain() -> Self {
+        Self { heading: Style::new(), good: Style::new(), bad: Style::new(), faint: Style::new() }
+    }
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut impl Write, report: &Report, paint: Painter) -> fmt::Result {
+    for (at, process) in report.processes.iter().enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        write_process(out, process, paint)?;
+    }
+    Ok(())
+}
+
+fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
+    let Painter { heading, faint, .. } = paint;
+    let title = format!("pid {} {}", process.pid, how_it_ended(process.ended));
+    let room = WIDTH.saturating_sub(title.chars().count() + 3).max(20);
+    writeln!(out, "{heading}{}{heading:#}  {title}", shorten(&process.command, room))?;
+    let events = process.events;
+    writeln!(
+        out,
+        "{faint}events: {} reported, {} drained, {} lost{faint:#}",
+        count(events.reported),
+        count(events.drained),
+        count(events.lost)
+    )?;
+    writeln!(out)?;
+    write_devices(out, process, paint)?;
+    let live_title = match process.ended {
+        None => "Live now",
+        Some(EndedReport::Code(_)) => "Live at exit",
+        Some(_) => "Orphaned: live when it was killed",
+    };
+    write_regions(out, live_title, &process.live, paint)?;
+    write_regions(out, "Released at close: still held when the device was closed", &process.released_at_close, paint)?;
+    write_out_of_memory(out, &process.out_of_memory, paint)?;
+    for finding in &process.findings {
+        write_wrapped(out, "* ", &finding.text)?;
+    }
+    if !process.findings.is_empty() {
+        writeln!(out)?;
+    }
+    let (style, line) = match verdict(process) {
+        Verdict::Clean(line) => (paint.good, line),
+        Verdict::Left(line) | Verdict::Inconclusive(line) => (paint.bad, line),
+    };
+    writeln!(out, "{style}{line}{style:#}")
+}
+
+fn how_it_ended(ended: Option<EndedReport>) -> String {
+    match ended {
+        None => "is running".into(),
+        Some(EndedReport::Code(code)) => format!("exited with code {code}"),
+        Some(EndedReport::Signal(signal)) => format!("was killed by signal {signal}"),
+        Some(EndedReport::Unknown(_)) => "ended, nobody knows how".into(),
+    }
+}
+
+fn write_devices(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
+    let Painter { heading, faint, .. } = paint;
+    if process.devices.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{faint}{:<16}{:>11}{:>11}{:>11}{:>10}{:>10}{:>10}{faint:#}",
+        "", "live", "a bank", "peak", "allocs", "frees", "at close"
+    )?;
+    for (ids, device) in group::devices(&process.devices) {
+        writeln!(out, "{heading}{}{heading:#}", group::name(&ids))?;
+        let mut memories: Vec<(&String, &MemoryReport)> = device.memory.iter().collect();
+        memories.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
+        for (name, memory) in memories {
+            writeln!(
+                out,
+                "  {name:<14}{:>11}{:>11}{:>11}{:>10}{:>10}{:>10}",
+                bytes(memory.live_bytes),
+                memory.live_bytes_per_bank.map_or_else(|| "?".into(), bytes),
+                bytes(memory.peak_bytes),
+                count(memory.allocations),
+                count(memory.frees),
+                count(memory.released_at_close)
+            )?;
+        }
+    }
+    writeln!(out)
+}
+
+fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], paint: Painter) -> fmt::Result {
+    let Painter { heading, faint, .. } = paint;
+    if regions.is_empty() {
+        return Ok(());
+    }
+    let groups = group::regions(regions);
+    writeln!(out, "{heading}{title}{heading:#}{faint}, largest first{faint:#}")?;
+    for (ids, region) in groups.iter().take(LISTED) {
+        let held = match (region.holders, region.reports) {
+            _ if region.globally_allocated => ", inside a buffer".into(),
+            (1, 1) => String::new(),
+            (holders, reports) => format!(", held by {holders} of {reports} reports"),
+        };
+        let cores = if region.num_cores > 0 { format!(", {} cores", region.num_cores) } else { String::new() };
+        writeln!(
+            out,
+            "{:>12}  {:<9}at {:<#12x}{}{cores}{held}",
+            bytes(region.size),
+            region.memory,
+            region.address,
+            group::name(ids)
+        )?;
+    }
+    if groups.len() > LISTED {
+        let rest = groups.len() - LISTED;
+        writeln!(out, "{faint}{:>12}  {rest} more; --json FILE has all{faint:#}", "")?;
+    }
+    writeln!(out)
+}
+
+fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], paint: Painter) -> fmt::Result {
+    let Painter { heading, faint, .. } = paint;
+    if refused.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{heading}Out of memory{heading:#}{faint}: what was asked for, and what was live then{faint:#}")?;
+    for event in refused.iter().take(LISTED) {
+        let banks = event.size_per_bank.map_or_else(String::new, |size| format!(" ({} a bank)", bytes(size)));
+        writeln!(
+            out,
+            "{:>12}{banks} of {} on {}; live then: {}",
+            bytes(event.size),
+            event.memory,
+            if event.devices.len() == 1 { "device " } else { "devices " }.to_owned() + &ranges(&event.devices),
+            bytes(event.live_bytes)
+        )?;
+    }
+    if refused.len() > LISTED {
+        writeln!(out, "{faint}{:>12}  {} more{faint:#}", "", refused.len() - LISTED)?;
+    }
+    writeln!(out)
+}
+
+/// Writes a paragraph, its first line behind `lead` and the others below it.
+fn write_wrapped(out: &mut impl Write, lead: &str, text: &str) -> fmt::Result {
+    let mut column = lead.len();
+    write!(out, "{lead}")?;
+    for (at, word) in text.split_whitespace().enumerate() {
+        let length = word.chars().count();
+        if at > 0 && column + 1 + length > WIDTH {
+            write!(out, "\n{:1$}", "", lead.len())?;
+            column = lead.len();
+        } else if at > 0 {
+            write!(out, " ")?;
+            column += 1;
+        }
+        write!(out, "{word}")?;
+        column += length;
+    }
+    writeln!(out)
+}
+
+/// The end of a long command says more than its middle: the program's name and the last arguments stay. Control characters
+/// of a hostile command line do not reach the terminal.
+fn shorten(text: &str, room: usize) -> String {
+    let clean: Vec<char> = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if clean.len() <= room {
+        return clean.into_iter().collect();
+    }
+    let head = (room - 1) / 2;
+    let tail = room - 1 - head;
+    clean[..head].iter().chain(&['…']).chain(&clean[clean.len() - tail..]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_commands_keep_both_ends_and_no_escape_gets_through() {
+        assert_eq!(shorten("python a/very/long/path/model.py --fast", 20), "python a/…l.py --fast");
+        assert_eq!(shorten("a\u{1b}[31mb", 20), "a\u{fffd}[31mb");
+    }
+
+    #[test]
+    fn paragraphs_stay_within_the_width() {
+        let mut text = String::new();
+        write_wrapped(&mut text, "* ", &"word ".repeat(60)).unwrap();
+        assert!(text.lines().count() > 3 && text.lines().all(|line| line.len() <= WIDTH));
+        assert!(text.lines().skip(1).all(|line| line.starts_with("  word")));
+    }
+}

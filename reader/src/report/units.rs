@@ -1,0 +1,63 @@
+//! Numbers as people read them.
+
+/// Bytes in binary units: exact below 1 KiB, else one decimal (none where it is zero).
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A count with its thousands set apart.
+pub(super) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Device ids as ranges: "0-3, 7".
+pub(super) fn ranges(ids: &[i32]) -> String {
+    let mut parts: Vec<(i32, i32)> = Vec::new();
+    for &id in ids {
+        match parts.last_mut().filter(|(_, last)| last.checked_add(1) == Some(id)) {
+            Some((_, last)) => *last = id,
+            None => parts.push((id, id)),
+        }
+    }
+    let text: Vec<String> = parts
+        .iter()
+        .map(|&(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
+        .collect();
+    text.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_in_the_unit_that_people_say() {
+        let shown: Vec<String> =
+            [0, 1023, 1024, 36_864, 1_048_524, 1_048_576, u64::MAX].into_iter().map(bytes).collect();
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "36.0 KiB", "1023.9 KiB", "1.0 MiB", "16.0 EiB"]);
+    }
+
+    #[test]
+    fn counts_and_ids_are_short() {
+        assert_eq!((count(1_234_567), count(123), count(0)), ("1,234,567".into(), "123".into(), "0".into()));
+        assert_eq!(ranges(&[-1, 0, 1, 2, 7, 9, 10]), "-1-2, 7, 9-10");
+    }
+}

@@ -1,0 +1,55 @@
+//! The one line that answers the question.
+
+use super::{bytes, group, model::ProcessReport, units::ranges};
+
+/// What a process's events say about leaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is left.
+    Clean(String),
+    /// Something is left, or went only with its device.
+    Left(String),
+    /// Events were lost: nobody can say.
+    Inconclusive(String),
+}
+
+/// The verdict on a process.
+pub fn verdict(process: &ProcessReport) -> Verdict {
+    if process.events.lost > 0 {
+        return Verdict::Inconclusive(format!("Inconclusive: {} events were lost.", process.events.lost));
+    }
+    // Circular buffers count with their footprint, not one by one: they overlap.
+    let left: u64 = process.devices.iter().flat_map(|device| device.memory.values()).map(|m| m.live_bytes).sum();
+    let buffers = process.live.iter().filter(|region| region.memory != "CB").count();
+    let circular = process.live.len() - buffers;
+    let mut ids: Vec<i32> = process.live.iter().map(|region| region.device_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let when = if process.ended.is_some() { "when the process ended" } else { "now" };
+    if buffers > 0 {
+        let noun = if buffers == 1 { "buffer is" } else { "buffers are" };
+        return Verdict::Left(format!(
+            "{buffers} {noun} live {when}: {} in all, on device{} {}.",
+            bytes(left),
+            if ids.len() == 1 { "" } else { "s" },
+            ranges(&ids)
+        ));
+    }
+    if circular > 0 {
+        return Verdict::Left(format!(
+            "No buffer is live {when}, but {circular} circular buffers are ({}).",
+            group::name(&ids).replace(", each", "")
+        ));
+    }
+    if !process.released_at_close.is_empty() {
+        return Verdict::Clean(format!(
+            "Nothing is live {when}; {} went only when the device was closed.",
+            if process.released_at_close.len() == 1 {
+                "1 region".to_owned()
+            } else {
+                format!("{} regions", process.released_at_close.len())
+            }
+        ));
+    }
+    Verdict::Clean(format!("No leak: nothing is live {when}, and every buffer was freed by its owner."))
+}
