@@ -77,6 +77,11 @@ pub(crate) fn is_silent() -> bool {
     LOG.is(&["off", "none"])
 }
 
+/// Whether more than what is wrong is wanted.
+pub(crate) fn is_talkative() -> bool {
+    LOG.get().is_some() && !is_silent()
+}
+
 /// What a thread does when the stage is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnFull {

@@ -15,7 +15,7 @@ mod preallocated;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{
-    complain, gate,
+    complain, config, gate,
     lifecycle::{self, Tracker},
     symbols,
 };
@@ -36,12 +36,13 @@ fn note_fired(flag: &AtomicBool) {
     }
 }
 
-/// At exit of a process without events: tt-metal is there, but nothing went through our names.
+/// At exit of a process without events: tt-metal is there, but nothing went through our names. Said only where TTMEM_LOG
+/// asks for it, since a program that merely imports ttnn looks the same.
 pub(crate) fn say_if_nothing_fired() {
-    if !FIRED.load(Ordering::Relaxed) && symbols::tt_metal_is_loaded() {
+    if config::is_talkative() && !FIRED.load(Ordering::Relaxed) && symbols::tt_metal_is_loaded() {
         complain::once(format_args!(
             "libtt_metal.so is loaded, but none of its calls came by: a build other than ttnn 0.79 to 0.81, \
-             linked without interposition, or no device was used; see `ttmem doctor`"
+             linked without interposition, or no device was used"
         ));
     }
 }
