@@ -2,7 +2,7 @@
 
 use ttmem_ledger::Finding;
 
-use super::{bytes, model::FindingReport};
+use super::{bytes, group, model::FindingReport};
 use crate::Session;
 
 /// All sentences about a session, the accounting's first.
@@ -15,17 +15,32 @@ pub(super) fn sentences(session: &Session) -> Vec<FindingReport> {
             other => findings.push(sentence(&other)),
         }
     }
-    findings.extend(without_release.into_iter().map(|(device, buffers)| {
-        let (noun, verb) = if buffers == 1 { ("circular buffer", "is") } else { ("circular buffers", "are") };
+    findings.extend(without_circular_buffer_release(&without_release));
+    findings
+}
+
+/// One sentence for devices that have it alike.
+fn without_circular_buffer_release(devices: &[(i32, u64)]) -> Vec<FindingReport> {
+    let mut groups: Vec<(u64, Vec<i32>)> = Vec::new();
+    for &(device, buffers) in devices {
+        match groups.iter_mut().find(|(count, _)| *count == buffers) {
+            Some((_, ids)) => ids.push(device),
+            None => groups.push((buffers, vec![device])),
+        }
+    }
+    let sentence = |(buffers, ids): (u64, Vec<i32>)| {
+        let place = group::name(&ids).replace(", each", "");
+        let each = if ids.len() == 1 { "" } else { "each of " };
         FindingReport {
             id: "no-cb-release",
             text: format!(
-                "{buffers} {noun} {verb} live on device {device}: no circular-buffer release was ever reported for \
-                 device {device}. Programs in the program cache keep theirs; that is not a leaked tensor."
+                "{buffers} circular {} live on {each}{place}: no circular-buffer release was ever reported for {place}. \
+                 Programs in the program cache keep theirs; that is not a leaked tensor.",
+                plural(buffers, "buffer is", "buffers are")
             ),
         }
-    }));
-    findings
+    };
+    groups.into_iter().map(sentence).collect()
 }
 
 fn accounting(session: &Session) -> Vec<FindingReport> {

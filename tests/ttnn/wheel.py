@@ -1,0 +1,114 @@
+"""Makes a virtual environment with a ttnn wheel and the stand-in device compiler, once, and keeps it.
+
+    python3 wheel.py [VERSION]      prints the path of its python
+
+It lies in $TTMEM_TEST_VENVS, else in target/ttnn-venvs of this repository.
+"""
+
+import fcntl
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import cluster_descriptors
+
+HERE = pathlib.Path(__file__).resolve().parent
+DEFAULT_VERSION = "0.81.1"
+# The wheels are built for these.
+PYTHONS = ("3.10", "3.12")
+
+
+class Unavailable(Exception):
+    """There can be no wheel here; the message says what is missing."""
+
+
+def venvs():
+    return pathlib.Path(os.environ.get("TTMEM_TEST_VENVS") or HERE.parent.parent / "target" / "ttnn-venvs")
+
+
+def find_python():
+    """A CPython that the wheels are made for: on PATH, else pyenv's."""
+    candidates = [shutil.which(f"python{version}") for version in PYTHONS]
+    root = pathlib.Path(os.environ.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
+    for version in PYTHONS:
+        candidates += sorted(root.glob(f"versions/{version}.*/bin/python"), reverse=True)
+    for candidate in filter(None, candidates):
+        check = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+        answer = subprocess.run([str(candidate), "-c", check], capture_output=True, text=True)
+        if answer.returncode == 0 and answer.stdout.strip() in PYTHONS:
+            return str(candidate)
+    raise Unavailable("no CPython 3.10 or 3.12 (with venv) on PATH or in pyenv")
+
+
+def packages(python):
+    """The site-packages folder of a virtual environment."""
+    code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+    return pathlib.Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
+
+
+def install_compiler(python, base_python):
+    """Puts the stand-in compiler where tt-metal looks for it."""
+    ttnn = packages(python) / "ttnn"
+    folder = ttnn / "runtime" / "sfpi" / "compiler" / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    for line in (ttnn / "tt_metal" / "sfpi-version").read_text().splitlines():
+        if line.startswith("sfpi_version="):
+            version = line.partition("=")[2].strip("'\"")
+    (folder / "sfpi-version").write_text(version)
+    compiler = folder / "riscv-tt-elf-g++"
+    # The base interpreter, isolated and without site-packages: it starts in some ten milliseconds.
+    source = f"#!{os.path.realpath(base_python)} -ISE\n" + (HERE / "device_compiler.py").read_text()
+    if not compiler.exists() or compiler.read_text() != source:
+        temporary = compiler.with_suffix(".new")
+        temporary.write_text(source)
+        temporary.chmod(0o755)
+        temporary.rename(compiler)
+
+
+def python_with_ttnn(version=DEFAULT_VERSION):
+    """The python of an environment with this wheel; made at the first call."""
+    base_python = find_python()
+    folder = venvs() / f"ttnn-{version}"
+    python = str(folder / "bin" / "python")
+    venvs().mkdir(parents=True, exist_ok=True)
+    with open(venvs() / f"{folder.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            steps = (
+                [base_python, "-m", "venv", str(folder)],
+                [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"ttnn=={version}"],
+            )
+            for step in steps:
+                done = subprocess.run(step, capture_output=True, text=True)
+                if done.returncode != 0:
+                    reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+                    raise Unavailable(f"ttnn {version} cannot be installed: {reason}")
+            (folder / "complete").touch()
+        install_compiler(python, base_python)
+    return python
+
+
+def environment(cluster, cache):
+    """What a ttnn program needs to run on mock chips: `cluster` names one of cluster_descriptors.CLUSTERS, `cache` is a
+    folder of its own for compiled kernels."""
+    cache = pathlib.Path(cache)
+    descriptors = cluster_descriptors.write_all(cache / "clusters")
+    return os.environ | {
+        "TT_METAL_MOCK_CLUSTER_DESC_PATH": str(descriptors[cluster]),
+        "TT_METAL_CACHE": str(cache / "kernels"),
+        "TT_METAL_INSPECTOR": "0",
+        "TT_LOGGER_LEVEL": "off",
+        "LOGURU_LEVEL": "ERROR",
+        "TTNN_CONFIG_OVERRIDES": '{"root_report_path": "%s"}' % (cache / "reports"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+if __name__ == "__main__":
+    try:
+        print(python_with_ttnn(*sys.argv[1:2]))
+    except Unavailable as reason:
+        sys.exit(f"wheel.py: {reason}")
