@@ -1,0 +1,79 @@
+#include <map>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+
+#include "books.hpp"
+#include "graveyard.hpp"
+#include "ttsim.hpp"
+
+namespace tt::tt_metal {
+namespace {
+
+constexpr uint64_t ALIGNMENT = 32, BASE = 1024;
+
+uint64_t bank_bytes(BufferType type) {
+    switch (type) {
+        case BufferType::L1: return ttsim::L1_BANK_BYTES;
+        case BufferType::L1_SMALL: return ttsim::L1_SMALL_BANK_BYTES;
+        case BufferType::TRACE: return ttsim::TRACE_BANK_BYTES;
+        default: return ttsim::DRAM_BANK_BYTES;
+    }
+}
+
+}  // namespace
+
+struct AllocatorImpl::State {
+    std::mutex mutex;
+    std::vector<int> chips;
+    // For each memory: start and end of what is taken.
+    std::map<BufferType, std::map<uint64_t, uint64_t>> taken;
+    std::set<Buffer*> buffers;
+};
+
+AllocatorImpl::AllocatorImpl(std::vector<int> chips) : state_(new State) { state_->chips = std::move(chips); }
+
+// As ~SubDeviceManager does in the real one, whoever owns an allocator lets go of its buffers first.
+AllocatorImpl::~AllocatorImpl() = default;
+
+void* AllocatorImpl::operator new(size_t size) { return ttsim::Graveyard<AllocatorImpl>::take(size); }
+void AllocatorImpl::operator delete(void* place, size_t) { ttsim::Graveyard<AllocatorImpl>::bury(place); }
+
+uint64_t AllocatorImpl::allocate_buffer(Buffer* buffer) {
+    ttsim::books::called(ttsim::books::Call::allocate);
+    std::lock_guard guard(state_->mutex);
+    uint64_t bytes = (buffer->size_per_bank_ + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    auto& taken = state_->taken[buffer->type_];
+    uint64_t address = BASE;
+    for (auto [start, end] : taken) {
+        if (start - address >= bytes) break;
+        address = end;
+    }
+    if (address + bytes > BASE + bank_bytes(buffer->type_)) {
+        throw std::runtime_error("Out of Memory: Not enough space to allocate " + std::to_string(buffer->size_) + " B");
+    }
+    taken[address] = address + bytes;
+    state_->buffers.insert(buffer);
+    ttsim::books::allocated(
+        state_->chips, static_cast<int>(buffer->type_), this, address, buffer->size_, buffer->size_per_bank_);
+    return address;
+}
+
+void AllocatorImpl::deallocate_buffer(Buffer* buffer) {
+    ttsim::books::called(ttsim::books::Call::deallocate);
+    std::lock_guard guard(state_->mutex);
+    state_->taken[buffer->type_].erase(buffer->address_);
+    state_->buffers.erase(buffer);
+    ttsim::books::freed(state_->chips, static_cast<int>(buffer->type_), this, buffer->address_);
+}
+
+void AllocatorImpl::deallocate_buffers() {
+    ttsim::books::called(ttsim::books::Call::deallocate_buffers);
+    std::lock_guard guard(state_->mutex);
+    for (Buffer* buffer : state_->buffers) buffer->status_ = Buffer::Status::DEALLOCATED;
+    state_->buffers.clear();
+    state_->taken.clear();
+    ttsim::books::released(this);
+}
+
+}  // namespace tt::tt_metal

@@ -1,0 +1,401 @@
+// Programs against the simulated tt-metal, each a few steps with known totals.
+//
+// At every step the simulator's own books are compared with figures worked out by hand, written to the truth file as one
+// line of JSON, and the step is marked where ttmem is there to hear it. Standard output is the same with and without
+// ttmem. tests/e2e compares the truth with ttmem's report.
+//
+//     scenario NAME [TRUTH-FILE]
+
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <stdexcept>
+#include <thread>
+
+#include "ttsim.hpp"
+
+using namespace ttsim;
+
+namespace {
+
+constexpr BufferType DRAM = BufferType::DRAM, L1 = BufferType::L1, L1_SMALL = BufferType::L1_SMALL,
+                     TRACE = BufferType::TRACE, SYSTEM_MEMORY = BufferType::SYSTEM_MEMORY;
+constexpr uint64_t TILE = 2048;
+
+FILE* truth_file = nullptr;
+
+void step(const char* name) {
+    std::printf("step %s\n", name);
+    std::fflush(stdout);
+    if (truth_file != nullptr) {
+        std::fprintf(truth_file, "{\"step\":\"%s\",\"truth\":%s}\n", name, truth().c_str());
+        std::fflush(truth_file);
+    }
+    using Mark = void (*)(const char*);
+    if (auto mark = reinterpret_cast<Mark>(dlsym(RTLD_DEFAULT, "ttmem_mark"))) mark(name);
+}
+
+void expect(int chip, const char* memory, uint64_t buffers, uint64_t bytes, uint64_t per_bank) {
+    Held is = held(chip, memory), wanted{buffers, bytes, per_bank};
+    if (is == wanted) return;
+    std::fprintf(stderr, "the simulator's own books: chip %d %s holds %lu buffers, %lu B, %lu B a bank; not %lu, %lu, %lu\n",
+                 chip, memory, is.buffers, is.bytes, is.per_bank, buffers, bytes, per_bank);
+    std::_Exit(3);
+}
+
+void expect_all(int chips, const char* memory, uint64_t buffers, uint64_t bytes, uint64_t per_bank) {
+    for (int chip = 0; chip < chips; ++chip) expect(chip, memory, buffers, bytes, per_bank);
+}
+
+// Runs what must throw, and says what arrived.
+void refused(const std::function<void()>& work) {
+    try {
+        work();
+        std::printf("nothing was thrown\n");
+    } catch (const std::runtime_error& error) {
+        std::printf("caught: %s\n", error.what());
+    }
+}
+
+// Every memory, on every chip of a mesh; some freed by hand, some by their owner's death, in other orders than made.
+void buffers_on(int chips) {
+    Mesh mesh = open_mesh(chips);
+    step("opened");
+    Tensor dram = interleaved(mesh, DRAM, 1 << 20, TILE);
+    expect_all(chips, "DRAM", 1, 1 << 20, 43 * TILE);
+    Tensor l1 = interleaved(mesh, L1, 128 << 10, TILE);
+    Tensor shards = sharded(mesh, L1, 256 << 10, 8);
+    expect_all(chips, "L1", 2, 384 << 10, TILE + (32 << 10));
+    Tensor small = interleaved(mesh, L1_SMALL, 1000, 1024);
+    Tensor trace = interleaved(mesh, TRACE, 64 << 10, 4096);
+    Tensor host = interleaved(mesh, SYSTEM_MEMORY, 4096, 4096);
+    expect_all(chips, "L1_SMALL", 1, 1000, 1024);
+    expect_all(chips, "TRACE", 1, 64 << 10, 2 * 4096);
+    expect_all(chips, "SYSTEM_MEMORY", 1, 4096, 4096);
+    step("every memory");
+    {
+        Tensor scratch = interleaved(mesh, DRAM, 10 << 20, TILE);
+        expect_all(chips, "DRAM", 2, 11 << 20, (43 + 427) * TILE);
+        step("scratch");
+    }
+    dram.reset();
+    small.reset();
+    expect_all(chips, "DRAM", 0, 0, 0);
+    step("some freed");
+    // The first place again, by another buffer.
+    dram = interleaved(mesh, DRAM, 24576, TILE);
+    Tensor half = interleaved(mesh, DRAM, 12288, 1024);
+    expect_all(chips, "DRAM", 2, 36864, 2048 + 1024);
+    step("address again");
+    dram.reset();
+    half.reset();
+    l1.reset();
+    shards.reset();
+    trace.reset();
+    host.reset();
+    for (const char* memory : {"DRAM", "L1", "L1_SMALL", "TRACE", "SYSTEM_MEMORY"}) expect_all(chips, memory, 0, 0, 0);
+    step("all freed");
+    mesh->close();
+}
+
+void chips_1() { buffers_on(1); }
+void chips_8() { buffers_on(8); }
+void chips_32() { buffers_on(32); }
+
+// Three tensors live when the mesh is closed: released in bulk, and nobody is told when they die later. Then the same
+// mesh again, whose objects lie at the same addresses, and at last other chips there.
+void closing() {
+    Mesh mesh = open_mesh(8);
+    Tensor first = interleaved(mesh, DRAM, 48 << 10, TILE), second = interleaved(mesh, L1, 64 << 10, TILE),
+           third = sharded(mesh, L1, 32 << 10, 4), freed = interleaved(mesh, DRAM, 4096, TILE);
+    freed.reset();
+    expect_all(8, "DRAM", 1, 48 << 10, 2 * TILE);
+    expect_all(8, "L1", 2, 96 << 10, TILE + (8 << 10));
+    step("three are live");
+    const void* old_mesh = mesh.get();
+    mesh->close();
+    expect_all(8, "DRAM", 0, 0, 0);
+    expect_all(8, "L1", 0, 0, 0);
+    step("closed");
+    first.reset();
+    second.reset();
+    third.reset();
+    mesh.reset();
+    step("the tensors died");
+    mesh = open_mesh(8);
+    std::printf("the same address: %s\n", mesh.get() == old_mesh ? "yes" : "no");
+    first = interleaved(mesh, DRAM, 24 << 10, TILE);
+    expect_all(8, "DRAM", 1, 24 << 10, TILE);
+    step("open again");
+    mesh->close();
+    first.reset();
+    mesh.reset();
+    mesh = open_mesh({8, 9, 10, 11});
+    std::printf("the same address: %s\n", mesh.get() == old_mesh ? "yes" : "no");
+    first = interleaved(mesh, DRAM, 24 << 10, TILE);
+    expect(0, "DRAM", 0, 0, 0);
+    expect(9, "DRAM", 1, 24 << 10, TILE);
+    step("other chips");
+    first.reset();
+    mesh->close();
+    step("closed for good");
+}
+
+// The allocator refuses; its exception arrives, and what was there before is untouched.
+void out_of_memory() {
+    Mesh mesh = open_mesh(2);
+    Tensor kept = interleaved(mesh, L1, 32 << 20, TILE);
+    step("half full");
+    refused([&] { interleaved(mesh, L1, 33 << 20, TILE); });
+    refused([&] { interleaved(mesh, DRAM, uint64_t{1} << 40, TILE); });
+    expect_all(2, "L1", 1, 32 << 20, 512 << 10);
+    expect_all(2, "DRAM", 0, 0, 0);
+    step("refused twice");
+    Tensor fits = interleaved(mesh, L1, 32 << 20, TILE);
+    expect_all(2, "L1", 2, 64 << 20, 1 << 20);
+    step("full");
+    kept.reset();
+    fits.reset();
+    mesh->close();
+}
+
+// The exception is nobody's: the program ends by it.
+void uncaught() {
+    Mesh mesh = open_mesh(2);
+    Tensor kept = interleaved(mesh, DRAM, 4096, TILE);
+    step("before");
+    Tensor refused = interleaved(mesh, L1, 1 << 30, TILE);
+}
+
+// What a capture only pretends to allocate is no memory; nor are buffers of size 0, nor views that are not tracked.
+void pretended() {
+    Mesh mesh = open_mesh(2);
+    Tensor real = interleaved(mesh, DRAM, 4096, TILE);
+    {
+        NoDispatch capture;
+        Tensor a = interleaved(mesh, DRAM, 1 << 20, TILE), b = interleaved(mesh, L1, 1 << 20, TILE);
+        expect_all(2, "DRAM", 1, 4096, TILE);
+        expect_all(2, "L1", 0, 0, 0);
+        step("in capture");
+    }
+    Tensor nothing = interleaved(mesh, DRAM, 0, TILE);
+    Tensor view = borrowed(mesh, DRAM, 2048, TILE, 1024, false);
+    view.reset();
+    nothing.reset();
+    expect_all(2, "DRAM", 1, 4096, TILE);
+    step("after capture");
+    real.reset();
+    expect_all(2, "DRAM", 0, 0, 0);
+    step("freed");
+    mesh->close();
+}
+
+// Buffers over bytes that are there already: second holders of them, freed in either order.
+void second_holders() {
+    Mesh mesh = open_mesh(2);
+    Tensor owner = interleaved(mesh, DRAM, 4096, TILE);
+    uint64_t address = 1024;
+    Tensor view = borrowed(mesh, DRAM, 4096, TILE, address, true);
+    expect_all(2, "DRAM", 1, 4096, TILE);
+    step("two hold it");
+    view.reset();
+    expect_all(2, "DRAM", 1, 4096, TILE);
+    step("one holds it");
+    view = borrowed(mesh, DRAM, 4096, TILE, address, true);
+    owner.reset();
+    expect_all(2, "DRAM", 1, 4096, TILE);
+    step("the view holds it");
+    view.reset();
+    expect_all(2, "DRAM", 0, 0, 0);
+    step("nobody holds it");
+    Tensor alone = borrowed(mesh, L1, 2048, TILE, 0x8000, true);
+    expect_all(2, "L1", 1, 2048, TILE);
+    step("over memory of its own");
+    alone.reset();
+    expect_all(2, "L1", 0, 0, 0);
+    mesh->close();
+}
+
+// Programs in the cache start at the same base: their circular buffers overlap, and a program is placed once.
+void circular_buffers() {
+    Mesh mesh = open_mesh(4);
+    auto add = std::make_unique<Program>(std::vector<CircularBuffer>{{64, 0x10000, 8192, false}, {64, 0x12000, 4096, false}});
+    auto mul = std::make_unique<Program>(std::vector<CircularBuffer>{{8, 0x10000, 4096, false}, {8, 0x20000, 2048, false}});
+    Tensor shards = sharded(mesh, L1, 64 << 10, 8);
+    auto in_place = std::make_unique<Program>(std::vector<CircularBuffer>{{8, 1024, 8 << 10, true}});
+    auto none = std::make_unique<Program>(std::vector<CircularBuffer>{});
+    add->launch(mesh);
+    expect_all(4, "CB", 2, 12288, 12288);
+    step("one program");
+    add->launch(mesh);
+    add->launch(mesh);
+    none->launch(mesh);
+    expect_all(4, "CB", 2, 12288, 12288);
+    step("from the cache");
+    mul->launch(mesh);
+    expect_all(4, "CB", 4, 12288 + 2048, 12288 + 2048);
+    step("two programs overlap");
+    in_place->launch(mesh);
+    expect_all(4, "CB", 5, 12288 + 2048, 12288 + 2048);
+    expect_all(4, "L1", 1, 64 << 10, 8 << 10);
+    step("inside a buffer");
+    mul.reset();
+    expect_all(4, "CB", 0, 0, 0);
+    step("cache cleared");
+    // The other programs go now too, and find nothing.
+    add.reset();
+    in_place.reset();
+    step("all gone");
+    auto late = std::make_unique<Program>(std::vector<CircularBuffer>{{64, 0x10000, 8192, false}});
+    late->launch(mesh);
+    shards.reset();
+    expect_all(4, "CB", 1, 8192, 8192);
+    step("before close");
+    mesh->close();
+    expect_all(4, "CB", 0, 0, 0);
+    mesh.reset();
+    step("closed");
+    // Its devices are no more: the address that it passes on must not be looked at.
+    late.reset();
+    step("after close");
+}
+
+// As at process exit: the last program outlives its devices, which outlive main.
+void circular_buffers_at_exit() {
+    static Program program({{64, 0x10000, 8192, false}});
+    static Mesh mesh = open_mesh(2);
+    program.launch(mesh);
+    step("last step");
+}
+
+// A submesh has an allocator of its own, which hands out the addresses of its parent's.
+void submeshes() {
+    Mesh mesh = open_mesh(8);
+    Mesh left = submesh(mesh, {0, 1, 2, 3});
+    Tensor whole = interleaved(mesh, DRAM, 24 << 10, TILE), part = interleaved(left, DRAM, 48 << 10, TILE);
+    expect(0, "DRAM", 2, 72 << 10, 3 * TILE);
+    expect(7, "DRAM", 1, 24 << 10, TILE);
+    step("both");
+    whole.reset();
+    expect(0, "DRAM", 1, 48 << 10, 2 * TILE);
+    expect(7, "DRAM", 0, 0, 0);
+    step("the whole mesh's freed");
+    whole = interleaved(mesh, DRAM, 24 << 10, TILE);
+    left->close();
+    expect(0, "DRAM", 1, 24 << 10, TILE);
+    step("submesh closed");
+    part.reset();
+    left.reset();
+    Mesh right = submesh(mesh, {4, 5});
+    part = interleaved(right, L1, 64 << 10, TILE);
+    expect(4, "L1", 1, 64 << 10, TILE);
+    expect(6, "L1", 0, 0, 0);
+    step("another submesh");
+    mesh->close();
+    expect_all(8, "DRAM", 0, 0, 0);
+    expect_all(8, "L1", 0, 0, 0);
+    step("all closed");
+}
+
+// Any thread allocates, and any other frees.
+void threads() {
+    Mesh mesh = open_mesh(8);
+    std::vector<Tensor> kept[4];
+    std::vector<std::thread> workers;
+    for (int worker = 0; worker < 4; ++worker) {
+        workers.emplace_back([&, worker] {
+            for (int round = 0; round < 200; ++round) {
+                Tensor one = interleaved(mesh, DRAM, 24 << 10, TILE), other = interleaved(mesh, L1, 4096, TILE);
+                if (round % 2 == worker % 2) kept[worker].push_back(std::move(one));
+            }
+        });
+    }
+    for (std::thread& worker : workers) worker.join();
+    workers.clear();
+    expect_all(8, "DRAM", 400, 400 * (24 << 10), 400 * TILE);
+    expect_all(8, "L1", 0, 0, 0);
+    step("joined");
+    for (int worker = 0; worker < 4; ++worker) workers.emplace_back([&, worker] { kept[(worker + 1) % 4].resize(10); });
+    for (std::thread& worker : workers) worker.join();
+    expect_all(8, "DRAM", 40, 40 * (24 << 10), 40 * TILE);
+    step("freed by others");
+    for (auto& tensors : kept) tensors.clear();
+    mesh->close();
+}
+
+// The program ends with everything live, and frees it after main.
+void live_at_exit() {
+    static Mesh mesh = open_mesh(2);
+    static Tensor tensor = interleaved(mesh, DRAM, 24 << 10, TILE);
+    expect_all(2, "DRAM", 1, 24 << 10, TILE);
+    step("last step");
+}
+
+// The program ends at once, with everything live.
+void quick_exit() {
+    Mesh mesh = open_mesh(2);
+    Tensor tensor = interleaved(mesh, DRAM, 24 << 10, TILE), other = interleaved(mesh, L1, 4096, TILE);
+    step("last step");
+    std::printf("%s", calls().c_str());
+    std::fflush(stdout);
+    std::_Exit(7);
+}
+
+// A chip that refuses to close is not closed.
+void close_throws() {
+    Mesh mesh = open_mesh(2);
+    Tensor own = interleaved(mesh, DRAM, 4096, TILE);
+    auto program = std::make_unique<Program>(std::vector<CircularBuffer>{{64, 0x10000, 8192, false}});
+    program->launch(mesh);
+    fail_next_close(1);
+    refused([&] { mesh->close(); });
+    expect_all(2, "DRAM", 0, 0, 0);
+    expect(0, "CB", 0, 0, 0);
+    expect(1, "CB", 1, 8192, 8192);
+    step("half closed");
+    own.reset();
+    mesh.reset();
+    expect(1, "CB", 0, 0, 0);
+    step("closed");
+    program.reset();
+}
+
+const std::map<std::string, void (*)()> SCENARIOS = {
+    {"chips-1", chips_1},
+    {"chips-8", chips_8},
+    {"chips-32", chips_32},
+    {"closing", closing},
+    {"out-of-memory", out_of_memory},
+    {"uncaught", uncaught},
+    {"pretended", pretended},
+    {"second-holders", second_holders},
+    {"circular-buffers", circular_buffers},
+    {"circular-buffers-at-exit", circular_buffers_at_exit},
+    {"submeshes", submeshes},
+    {"threads", threads},
+    {"live-at-exit", live_at_exit},
+    {"quick-exit", quick_exit},
+    {"close-throws", close_throws},
+};
+
+}  // namespace
+
+extern "C" int scenario_main(int argc, char** argv) {
+    auto scenario = argc > 1 ? SCENARIOS.find(argv[1]) : SCENARIOS.end();
+    if (scenario == SCENARIOS.end()) {
+        for (const auto& [name, _] : SCENARIOS) std::printf("%s\n", name.c_str());
+        return 2;
+    }
+    if (argc > 2) truth_file = std::fopen(argv[2], "w");
+    scenario->second();
+    step("end");
+    std::printf("%s", calls().c_str());
+    return 0;
+}
+
+#ifdef SCENARIO_LINKED
+int main(int argc, char** argv) { return scenario_main(argc, argv); }
+#endif

@@ -1,0 +1,211 @@
+// A small stand-in for tt-metal: the classes of ttnn 0.81 as far as ttmem looks at them, under the same names, so that
+// libtt_metal.so exports the same mangled symbols as the one in the wheel and calls them the same way, through the PLT.
+//
+// What a program of the tests calls is in ttsim.hpp. names.txt lists the symbols that have to be those of the wheel.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+// A build before 0.79 has no getters; a build from before the allocator was named AllocatorImpl has none of its names.
+#ifdef TTSIM_NO_GETTERS
+#define TTSIM_GETTER [[gnu::visibility("hidden")]]
+#else
+#define TTSIM_GETTER
+#endif
+#ifdef TTSIM_CLIENT_ONLY
+#define TTSIM_HOOKED [[gnu::visibility("hidden")]]
+#else
+#define TTSIM_HOOKED
+#endif
+
+namespace tt::tt_metal {
+
+enum class BufferType { DRAM, L1, SYSTEM_MEMORY, L1_SMALL, TRACE };
+
+class AllocatorImpl;
+class IDevice;
+class Program;
+
+class CoreRangeSet {
+public:
+    explicit CoreRangeSet(uint32_t cores) : cores_(cores) {}
+    TTSIM_HOOKED uint32_t num_cores() const;
+
+private:
+    uint32_t cores_;
+};
+
+// Like the real one: asked for its address before it has one, it throws.
+class Buffer {
+public:
+    enum class Status : uint8_t { REQUESTED, ALLOCATED, DEALLOCATED };
+
+    Buffer(IDevice* device, uint64_t size, uint64_t page_size, uint64_t size_per_bank, BufferType type);
+    ~Buffer();
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+
+    TTSIM_GETTER uint32_t address() const;
+    TTSIM_GETTER uint64_t size() const;
+    TTSIM_GETTER BufferType buffer_type() const;
+    TTSIM_GETTER IDevice* device() const;
+    TTSIM_GETTER uint64_t unique_id() const;
+    TTSIM_GETTER uint64_t page_size() const;
+    TTSIM_GETTER uint64_t aligned_size() const;
+    TTSIM_GETTER uint64_t aligned_size_per_bank() const;
+    TTSIM_GETTER bool is_allocated() const;
+
+    // How a buffer comes by its bytes.
+    void allocate();
+    void pretend();
+    void borrow(uint64_t address, bool tracked);
+
+private:
+    friend class AllocatorImpl;
+    void deallocate();
+
+    IDevice* device_;
+    AllocatorImpl* allocator_ = nullptr;
+    uint64_t size_;
+    uint64_t page_size_;
+    uint64_t size_per_bank_;
+    uint64_t address_ = 0;
+    uint64_t unique_id_;
+    BufferType type_;
+    Status status_ = Status::REQUESTED;
+    bool owns_data_ = true;
+    bool tracked_ = true;
+};
+
+// First fit within a bank; the same address in every bank. Polymorphic as the real one, whose vtable is exported.
+class AllocatorImpl {
+public:
+    explicit AllocatorImpl(std::vector<int> chips);
+    virtual ~AllocatorImpl();
+    static void* operator new(size_t size);
+    static void operator delete(void* place, size_t size);
+
+    TTSIM_HOOKED uint64_t allocate_buffer(Buffer* buffer);
+    TTSIM_HOOKED void deallocate_buffer(Buffer* buffer);
+    TTSIM_HOOKED void deallocate_buffers();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+class GraphTracker {
+public:
+    static GraphTracker& instance();
+
+    TTSIM_HOOKED void track_allocate(const Buffer* buffer);
+    TTSIM_HOOKED void track_deallocate(Buffer* buffer);
+    TTSIM_HOOKED void track_allocate_cb(
+        const CoreRangeSet& cores, uint64_t address, uint64_t size, bool is_globally_allocated, const IDevice* device);
+    TTSIM_HOOKED void track_deallocate_cb(const IDevice* device);
+    void track_program(Program* program, const IDevice* device);
+
+    // A capture without dispatch: allocations are pretended.
+    bool hook_allocate(const Buffer* buffer);
+};
+
+#define TTSIM_SLOT(n) virtual int slot_##n() const { return n; }
+#define TTSIM_SLOTS_10(d)                                                                                              \
+    TTSIM_SLOT(d##0) TTSIM_SLOT(d##1) TTSIM_SLOT(d##2) TTSIM_SLOT(d##3) TTSIM_SLOT(d##4) TTSIM_SLOT(d##5)              \
+    TTSIM_SLOT(d##6) TTSIM_SLOT(d##7) TTSIM_SLOT(d##8) TTSIM_SLOT(d##9)
+
+// As in 0.81.1 the vtable has 72 entries, id() in slot 3 and close() in slot 39.
+class IDevice {
+public:
+    virtual ~IDevice() = default;
+    virtual int arch() const = 0;
+    virtual int id() const = 0;
+    TTSIM_SLOT(4) TTSIM_SLOT(5) TTSIM_SLOT(6) TTSIM_SLOT(7) TTSIM_SLOT(8) TTSIM_SLOT(9)
+    TTSIM_SLOTS_10(1) TTSIM_SLOTS_10(2)
+    TTSIM_SLOT(30) TTSIM_SLOT(31) TTSIM_SLOT(32) TTSIM_SLOT(33) TTSIM_SLOT(34) TTSIM_SLOT(35) TTSIM_SLOT(36)
+    TTSIM_SLOT(37) TTSIM_SLOT(38)
+    virtual bool close() = 0;
+    TTSIM_SLOTS_10(4) TTSIM_SLOTS_10(5) TTSIM_SLOTS_10(6)
+    TTSIM_SLOT(70) TTSIM_SLOT(71)
+};
+
+// One chip. Its id() is not exported, as in the wheel, so that it is only to be had through the vtable.
+class Device : public IDevice {
+public:
+    explicit Device(int chip);
+    ~Device() override;
+    static void* operator new(size_t size);
+    static void operator delete(void* place, size_t size);
+
+    int arch() const override;
+    [[gnu::visibility("hidden")]] int id() const override;
+    bool close() override;
+
+private:
+    int chip_;
+    bool open_ = true;
+    std::unique_ptr<AllocatorImpl> allocator_;
+};
+
+namespace distributed {
+
+class MeshDeviceImpl;
+
+// id() counts meshes; it is no chip id.
+class MeshDevice : public IDevice, public std::enable_shared_from_this<MeshDevice> {
+public:
+    explicit MeshDevice(std::unique_ptr<MeshDeviceImpl> impl);
+    ~MeshDevice() override;
+    static void* operator new(size_t size);
+    static void operator delete(void* place, size_t size);
+
+    int arch() const override;
+    int id() const override;
+    bool close() override;
+    std::vector<int> get_device_ids() const;
+    std::vector<IDevice*> get_devices() const;
+
+    MeshDeviceImpl& impl() const { return *impl_; }
+
+private:
+    std::unique_ptr<MeshDeviceImpl> impl_;
+};
+
+class MeshDeviceImpl {
+public:
+    MeshDeviceImpl(std::vector<int> chips, MeshDevice* parent);
+    bool close_impl(MeshDevice* mesh);
+
+    AllocatorImpl* allocator() const { return allocator_.get(); }
+    MeshDevice* parent() const { return parent_; }
+
+private:
+    friend class MeshDevice;
+    int id_;
+    bool open_ = true;
+    std::vector<int> chips_;
+    MeshDevice* parent_;
+    std::vector<std::weak_ptr<MeshDevice>> submeshes_;
+    std::vector<Device*> devices_;
+    std::unique_ptr<AllocatorImpl> allocator_;
+    friend std::shared_ptr<MeshDevice> create_submesh(const std::shared_ptr<MeshDevice>&, std::vector<int>);
+};
+
+std::shared_ptr<MeshDevice> create_submesh(const std::shared_ptr<MeshDevice>& parent, std::vector<int> chips);
+
+}  // namespace distributed
+
+#ifdef TTSIM_CLIENT
+// The client of the first proof of concept, in builds that were patched with it.
+class AllocationClient {
+public:
+    static void report_allocation(int device_id, uint64_t size, uint8_t buffer_type, uint64_t buffer_id);
+    static void report_deallocation(uint64_t buffer_id);
+    static void report_deallocation(int device_id, uint64_t buffer_id);
+    static bool is_enabled();
+};
+#endif
+
+}  // namespace tt::tt_metal

@@ -1,0 +1,79 @@
+// What the test programs call: short ways to make buffers, programs and meshes, and the simulator's own books, which say
+// what a tracker must find.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tt_metal.hpp"
+
+namespace ttsim {
+
+using tt::tt_metal::Buffer;
+using tt::tt_metal::BufferType;
+using tt::tt_metal::distributed::MeshDevice;
+using Mesh = std::shared_ptr<MeshDevice>;
+using Tensor = std::unique_ptr<Buffer>;
+
+constexpr uint64_t DRAM_BANKS = 12, DRAM_BANK_BYTES = 64 << 20;
+constexpr uint64_t L1_BANKS = 64, L1_BANK_BYTES = 1 << 20;
+constexpr uint64_t L1_SMALL_BANK_BYTES = 32 << 10, TRACE_BANK_BYTES = 4 << 20;
+
+Mesh open_mesh(std::vector<int> chips);
+Mesh open_mesh(int chips);
+// Some chips of an open mesh, with an allocator of its own that hands out the same addresses.
+Mesh submesh(const Mesh& parent, std::vector<int> chips);
+
+// Pages go round the banks.
+Tensor interleaved(const Mesh& mesh, BufferType type, uint64_t size, uint64_t page_size);
+// One shard in each of `shards` banks.
+Tensor sharded(const Mesh& mesh, BufferType type, uint64_t size, uint64_t shards);
+// Over bytes that were there before; older versions reported such a buffer, newer ones do not.
+Tensor borrowed(const Mesh& mesh, BufferType type, uint64_t size, uint64_t page_size, uint64_t address, bool tracked);
+
+// While one lives, allocations are pretended, as in a graph capture without dispatch.
+struct NoDispatch {
+    NoDispatch();
+    ~NoDispatch();
+};
+
+struct CircularBuffer {
+    uint32_t cores;
+    uint64_t address;
+    uint64_t size;
+    bool globally_allocated;
+};
+
+// Its circular buffers are reported at the first launch on a mesh only; they go when it is destroyed.
+class Program {
+public:
+    explicit Program(std::vector<CircularBuffer> buffers);
+    ~Program();
+    void launch(const Mesh& mesh);
+
+private:
+    std::vector<CircularBuffer> buffers_;
+    std::vector<std::pair<const tt::tt_metal::IDevice*, int>> placed_;
+};
+
+// The next close of this chip throws.
+void fail_next_close(int chip);
+
+// How often the real functions ran: the same with and without a tracker.
+std::string calls();
+
+// The books, in the shape of ttmem's report: {"devices":[…],"live":[…]}.
+std::string truth();
+
+// The books of one chip and memory ("CB" for circular buffers): buffers, bytes, bytes in each bank.
+struct Held {
+    uint64_t buffers, bytes, per_bank;
+    bool operator==(const Held& other) const {
+        return buffers == other.buffers && bytes == other.bytes && per_bank == other.per_bank;
+    }
+};
+Held held(int chip, const std::string& memory);
+
+}  // namespace ttsim
