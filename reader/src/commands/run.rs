@@ -15,7 +15,7 @@ use ttmem_ring::{RingReader, create_private_dir, default_dir, discover};
 use super::output;
 use crate::{
     Drainer, Ended, Failure, launch,
-    report::{Report, bytes},
+    report::{Report, bytes, live_bytes},
 };
 
 /// The exit code of --fail-on-leak.
@@ -120,12 +120,7 @@ impl Run {
     fn exit_code(&self, report: &Report, ended: Ended) -> u8 {
         let code = launch::exit_code(ended);
         let Some(allowed) = self.fail_on_leak.filter(|_| code == 0) else { return code };
-        let left = report
-            .processes
-            .iter()
-            .flat_map(|process| &process.devices)
-            .flat_map(|device| device.memory.values())
-            .fold(0_u64, |sum, memory| sum.saturating_add(memory.live_bytes));
+        let left = report.processes.iter().fold(0, |sum: u64, process| sum.saturating_add(live_bytes(process)));
         if left <= allowed {
             return code;
         }

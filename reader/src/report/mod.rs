@@ -13,4 +13,4 @@ pub use model::{
 };
 pub use text::{Painter, write_text};
 pub use units::bytes;
-pub use verdict::{Verdict, verdict};
+pub use verdict::{Verdict, live_bytes, verdict};

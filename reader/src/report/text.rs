@@ -92,7 +92,9 @@ fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
         Verdict::Clean(line) => (paint.good, line),
         Verdict::Left(line) | Verdict::Inconclusive(line) => (paint.bad, line),
     };
-    writeln!(out, "{style}{line}{style:#}")
+    write!(out, "{style}")?;
+    write_wrapped(out, "", &line)?;
+    write!(out, "{style:#}")
 }
 
 fn how_it_ended(ended: Option<EndedReport>) -> String {
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn long_commands_keep_both_ends_and_no_escape_gets_through() {
-        assert_eq!(shorten("python a/very/long/path/model.py --fast", 20), "python a/…l.py --fast");
+        assert_eq!(shorten("python a/very/long/path/model.py --fast", 20), "python a/….py --fast");
         assert_eq!(shorten("a\u{1b}[31mb", 20), "a\u{fffd}[31mb");
     }
 

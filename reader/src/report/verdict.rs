@@ -19,7 +19,7 @@ pub fn verdict(process: &ProcessReport) -> Verdict {
         return Verdict::Inconclusive(format!("Inconclusive: {} events were lost.", process.events.lost));
     }
     // Circular buffers count with their footprint, not one by one: they overlap.
-    let left: u64 = process.devices.iter().flat_map(|device| device.memory.values()).map(|m| m.live_bytes).sum();
+    let left = live_bytes(process);
     let buffers = process.live.iter().filter(|region| region.memory != "CB").count();
     let circular = process.live.len() - buffers;
     let mut ids: Vec<i32> = process.live.iter().map(|region| region.device_id).collect();
@@ -52,4 +52,10 @@ pub fn verdict(process: &ProcessReport) -> Verdict {
         ));
     }
     Verdict::Clean(format!("No leak: nothing is live {when}, and every buffer was freed by its owner."))
+}
+
+/// Bytes that the process holds, over all devices; as many as can be told.
+pub fn live_bytes(process: &ProcessReport) -> u64 {
+    let memories = process.devices.iter().flat_map(|device| device.memory.values());
+    memories.fold(0, |sum, memory| sum.saturating_add(memory.live_bytes))
 }

@@ -1,0 +1,47 @@
+# make          builds libttmem.so and ttmem into target/release
+# make test     runs every test            make demo     shows a report of a real program
+# make bench    measures what it costs     make install  PREFIX=/usr/local
+
+PREFIX ?= /usr/local
+CARGO ?= cargo
+PYTHON ?= python3
+RELEASE = target/release
+
+.PHONY: build test test-rust test-loom test-ttnn demo bench check install clean
+
+build:
+	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
+
+test: build test-rust test-loom test-ttnn
+
+test-rust: build
+	$(CARGO) test --locked --workspace --exclude ttmem-benches
+
+# The stage and the ring under loom: every order that two threads can meet in.
+test-loom:
+	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release -p ttmem-ring --lib --target-dir target/loom loom_
+
+# The real ttnn wheel on mock devices.
+test-ttnn: build
+	$(PYTHON) -m unittest discover -s tests/ttnn -p 'test_*.py'
+
+demo: build
+	@$(PYTHON) tests/ttnn/run_demo.py || { status=$$?; test $$status -eq 3 && sh tests/c/run_demo.sh; }
+
+bench: build
+	$(CARGO) bench --locked -p ttmem-benches
+
+# What CI asks beside the tests.
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	git diff --exit-code -- include/ttmem.h
+
+install: build
+	install -D -m 755 $(RELEASE)/ttmem $(DESTDIR)$(PREFIX)/bin/ttmem
+	install -D -m 755 $(RELEASE)/libttmem.so $(DESTDIR)$(PREFIX)/lib/libttmem.so
+	install -D -m 644 include/ttmem.h $(DESTDIR)$(PREFIX)/include/ttmem.h
+	if test -f include/ttmem.hpp; then install -D -m 644 include/ttmem.hpp $(DESTDIR)$(PREFIX)/include/ttmem.hpp; fi
+
+clean:
+	$(CARGO) clean

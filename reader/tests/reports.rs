@@ -1,0 +1,140 @@
+//! The report of a real ring file: its JSON against the published schema, its text against what a newcomer reads.
+//!
+//! The rings are made in this process, with the shim's own half of the ring crate. They stay locked as long as it lives, so
+//! their process counts as running.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use ttmem_reader::{
+    Session,
+    report::{Painter, Report, write_text},
+};
+use ttmem_ring::{CreateOptions, RingFile, RingReader};
+use ttmem_wire::{Event, EventKind, Memory, Pool, Target, split_mark};
+
+struct Ring {
+    file: RingFile,
+    folder: PathBuf,
+}
+
+impl Ring {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("ttmem-reports-{name}-{}", std::process::id()));
+        let options = CreateOptions { folder: &folder, ring_bytes: 65_536, stage_slots: 256, producer: "test" };
+        Self { file: RingFile::create(&options).unwrap(), folder }
+    }
+
+    fn push(&self, event: Event) {
+        let [_, payload @ ..] = event.encode().words;
+        self.file.stage().push(&payload).unwrap();
+    }
+
+    fn report(&self, live_at_marks: bool) -> Report {
+        self.file.mover().move_up_to(self.file.stage().claimed());
+        let mut session = Session::new(RingReader::open(self.file.path()).unwrap(), live_at_marks);
+        session.advance();
+        session.settle(None);
+        Report::new([&session])
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn allocate(device: i32, address: u64, size: u64) -> Event {
+    Event {
+        memory: Some(Memory::Dram),
+        target: Target::Device(device),
+        address,
+        size,
+        size_per_bank: Some(size / 8),
+        ..Event::default()
+    }
+}
+
+/// A bit of everything that a report can hold.
+fn busy_ring(name: &str) -> Ring {
+    let ring = Ring::new(name);
+    let pool = ring.file.pools().enter(&Pool { allocator: 1, mesh: Some(0), chips: (0..8).collect() }).unwrap();
+    let on_pool = Event { target: Target::Pool(pool), ..allocate(0, 0x10_0080, 131_072) };
+    ring.push(Event { holder: 1, ..on_pool });
+    ring.push(allocate(0, 0x20_0000, 4096));
+    ring.push(allocate(0, 0x20_0000, 4096));
+    ring.push(Event { kind: EventKind::Free, memory: None, ..allocate(0, 0x20_0000, 0) });
+    split_mark("after the weights".as_bytes()).for_each(|part| ring.push(part));
+    ring.push(Event { memory: Some(Memory::Unknown(9)), size_per_bank: None, ..allocate(-7, 0, u64::MAX) });
+    let place =
+        Event { kind: EventKind::CbAllocate, memory: Some(Memory::CircularBuffer), ..allocate(0, 101_152, 4096) };
+    ring.push(Event { extra: 64, ..place });
+    ring.push(Event { kind: EventKind::OutOfMemory, ..allocate(0, 0, 1 << 40) });
+    ring.push(Event { kind: EventKind::Free, memory: None, ..allocate(3, 77, 0) });
+    ring
+}
+
+#[test]
+fn the_json_is_what_the_schema_says() {
+    let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let ring = busy_ring("schema");
+    for live_at_marks in [false, true] {
+        let json: Value = serde_json::from_str(&ring.report(live_at_marks).to_json()).unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(&json).map(|error| format!("{error} at {}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let mark = &json["processes"][0]["marks"][0];
+        assert_eq!(mark["name"], "after the weights");
+        assert_eq!(mark.get("live").is_some(), live_at_marks);
+        assert_eq!(mark["devices"][0]["memory"]["DRAM"]["live_bytes"], 135_168);
+    }
+    let mut broken: Value = serde_json::from_str(&ring.report(false).to_json()).unwrap();
+    broken["processes"][0]["live"][0]["state"] = "lost".into();
+    assert!(!validator.is_valid(&broken), "the schema refuses what is not in it");
+}
+
+#[test]
+fn a_report_takes_nothing_out_and_says_the_same_again() {
+    let ring = busy_ring("again");
+    let first = ring.report(true);
+    let reader = || {
+        let mut session = Session::new(RingReader::open(ring.file.path()).unwrap(), true);
+        session.advance();
+        Report::new([&session])
+    };
+    let strip = |report: &Report| {
+        let process = &report.processes[0];
+        (process.events, process.devices.clone(), process.live.len(), process.marks.len())
+    };
+    assert_eq!(strip(&first), strip(&reader()));
+    assert_eq!(first.processes[0].events.reported, first.processes[0].events.drained);
+}
+
+#[test]
+fn the_first_screen_fits_80_columns_and_tells_the_story() {
+    let report = busy_ring("text").report(false);
+    let mut text = String::new();
+    write_text(&mut text, &report, Painter::plain()).unwrap();
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    for part in [
+        "is running",
+        "events: 9 reported, 9 drained, 0 lost",
+        "devices 1-7, each\n  DRAM            128.0 KiB   16.0 KiB  128.0 KiB         1         0         0\n",
+        "   128.0 KiB  DRAM     at 0x100080    devices 0-7, each\n",
+        "     4.0 KiB  DRAM     at 0x200000    device 0, held by 1 of 2 reports\n",
+        "     4.0 KiB  CB       at 0x18b20     device 0, 64 cores\n",
+        "1.0 TiB (128.0 GiB a bank) of DRAM on device 0; live then: 132.0 KiB\n",
+        "no circular-buffer release was ever reported for device 0.",
+        "1 free matched nothing that was live",
+        "10 buffers are live now: 16.0 EiB in all, on devices -7, 0-7.\n",
+    ] {
+        assert!(text.contains(part) || joined(&text).contains(part), "{part:?} in\n{text}");
+    }
+}
+
+/// The text with wrapped lines joined.
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
