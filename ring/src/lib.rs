@@ -18,6 +18,9 @@ mod stage;
 mod sync;
 mod write;
 
+#[cfg(all(test, loom))]
+mod loom_tests;
+
 #[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]

@@ -1,0 +1,183 @@
+//! Every order in which two producers, the mover and a reader can meet, on a stage of two slots and a ring of two.
+//!
+//!     RUSTFLAGS="--cfg loom" cargo test --release -p ttmem-ring --lib loom_
+
+use loom::thread;
+
+use crate::{
+    FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, recover::recover,
+    sync::Ordering,
+};
+
+/// The shared memory of one process, leaked: loom counts executions, not bytes.
+struct Memory {
+    producers: ProducerPage,
+    flusher: FlusherPage,
+    reader: ReaderPage,
+    stage: Vec<Slot>,
+    ring: Vec<Slot>,
+}
+
+fn memory(stage: usize, ring: usize) -> &'static Memory {
+    let slots = |count| (0..count).map(|_| Slot::default()).collect();
+    Box::leak(Box::new(Memory {
+        producers: ProducerPage::default(),
+        flusher: FlusherPage::default(),
+        reader: ReaderPage::default(),
+        stage: slots(stage),
+        ring: slots(ring),
+    }))
+}
+
+impl Memory {
+    fn stage(&'static self) -> Stage<'static> {
+        Stage::new(&self.producers, &self.stage)
+    }
+
+    fn mover(&'static self) -> Mover<'static> {
+        Mover::new(self.stage(), RingWriter::new(&self.flusher, &self.reader, &self.ring))
+    }
+
+    /// Reads what the ring shows, as a reader does, and gives it back.
+    fn drain(&self, from: &mut u64, out: &mut Vec<u64>) {
+        let head = self.flusher.head.0.load(Ordering::Acquire);
+        while *from < head {
+            let words = self.ring[*from as usize & (self.ring.len() - 1)].copy();
+            assert!(words[1..].iter().all(|&word| word == words[1]), "a record is whole: {words:?}");
+            out.push(words[1]);
+            *from += 1;
+        }
+        self.reader.set_tail(*from);
+    }
+}
+
+fn payload(value: u64) -> [u64; PAYLOAD_WORDS] {
+    [value; PAYLOAD_WORDS]
+}
+
+/// What two threads push arrives once, whole, and in each thread's order; what does not fit is refused to its caller.
+#[test]
+fn loom_two_producers_and_the_mover() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let memory = memory(2, 4);
+        let producer = |first: u64| {
+            thread::spawn(move || {
+                let stage = memory.stage();
+                (first..first + 2).filter(|&value| stage.push(&payload(value)).is_ok()).collect::<Vec<_>>()
+            })
+        };
+        let others = producer(10);
+        let mut mover = memory.mover();
+        let ours: Vec<u64> = (20..22)
+            .filter(|&value| {
+                let taken = memory.stage().push(&payload(value)).is_ok();
+                mover.move_up_to(memory.stage().claimed());
+                taken
+            })
+            .collect();
+        let theirs = others.join().unwrap();
+        mover.move_up_to(memory.stage().claimed());
+        let (mut from, mut seen) = (0, Vec::new());
+        memory.drain(&mut from, &mut seen);
+        for sent in [theirs, ours] {
+            let in_ring: Vec<u64> = seen.iter().copied().filter(|value| sent.contains(value)).collect();
+            assert_eq!(in_ring, sent, "each thread's events, in its order");
+        }
+        assert_eq!(seen.len() as u64, memory.stage().claimed(), "nothing twice, nothing missing");
+    });
+}
+
+/// What had returned before another event began stands before it in the ring, though the mover waits for nobody.
+#[test]
+fn loom_the_ring_keeps_what_threads_can_tell() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let memory = memory(4, 4);
+        let returned = loom::sync::Arc::new(loom::sync::atomic::AtomicBool::new(false));
+        let first = {
+            let returned = loom::sync::Arc::clone(&returned);
+            thread::spawn(move || {
+                memory.stage().push(&payload(1)).unwrap();
+                returned.store(true, Ordering::Release);
+            })
+        };
+        let second = thread::spawn(move || {
+            let first_had_returned = returned.load(Ordering::Acquire);
+            memory.stage().push(&payload(2)).unwrap();
+            first_had_returned
+        });
+        let mut mover = memory.mover();
+        mover.move_up_to(memory.stage().claimed());
+        first.join().unwrap();
+        let in_order = second.join().unwrap();
+        mover.move_up_to(memory.stage().claimed());
+        let (mut from, mut seen) = (0, Vec::new());
+        memory.drain(&mut from, &mut seen);
+        assert_eq!(seen.len(), 2);
+        assert!(!in_order || seen == [1, 2]);
+    });
+}
+
+/// A reader drains while the mover writes: records are whole, in order, and the room that the reader gives back is used.
+#[test]
+fn loom_ring_against_reader() {
+    loom::model(|| {
+        let memory = memory(4, 2);
+        for value in 0..3 {
+            memory.stage().push(&payload(value)).unwrap();
+        }
+        let reader = thread::spawn(move || {
+            let (mut from, mut seen) = (0, Vec::new());
+            memory.drain(&mut from, &mut seen);
+            memory.drain(&mut from, &mut seen);
+            (from, seen)
+        });
+        let mut mover = memory.mover();
+        mover.move_up_to(3);
+        let (mut from, mut seen) = reader.join().unwrap();
+        // Where the reader came too early, the third had no room yet; now it has.
+        memory.drain(&mut from, &mut seen);
+        assert!(!mover.move_up_to(3).ring_full);
+        memory.drain(&mut from, &mut seen);
+        assert_eq!(seen, [0, 1, 2]);
+    });
+}
+
+/// The process dies at any moment: ring and stage together hold every event whose call had returned, once.
+#[test]
+fn loom_death_between_any_two_steps() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let memory = memory(2, 2);
+        let returned = loom::sync::Arc::new(loom::sync::atomic::AtomicU64::new(0));
+        let producer = {
+            let returned = loom::sync::Arc::clone(&returned);
+            thread::spawn(move || {
+                for value in 0..2 {
+                    if memory.stage().push(&payload(value)).is_ok() {
+                        returned.fetch_add(1, Ordering::Release);
+                    }
+                }
+            })
+        };
+        let flusher = thread::spawn(move || {
+            let mut mover = memory.mover();
+            mover.move_up_to(memory.stage().claimed());
+        });
+        // The reader looks now, wherever the two are: as if they had been killed. What it reads first can only grow.
+        let had_returned = returned.load(Ordering::Acquire);
+        let mut records = Vec::new();
+        recover(memory.stage(), &[], &mut records);
+        let in_stage: Vec<u64> = records.iter().map(|record| record.words[1]).collect();
+        let (mut from, mut in_ring) = (0, Vec::new());
+        memory.drain(&mut from, &mut in_ring);
+        let found = (0..had_returned).all(|value| in_stage.contains(&value) || in_ring.contains(&value));
+        assert!(found, "{had_returned} had returned; stage {in_stage:?}, ring {in_ring:?}");
+        producer.join().unwrap();
+        flusher.join().unwrap();
+    });
+}
