@@ -1,7 +1,9 @@
 //! The one thread of the library: moves records from the stage into the ring.
 
 use std::{
-    io, ptr,
+    io,
+    panic::{UnwindSafe, catch_unwind},
+    ptr,
     sync::atomic::{AtomicU32, Ordering},
     thread::Builder,
     time::Duration,
@@ -10,7 +12,7 @@ use std::{
 use crossbeam_channel::Receiver;
 use ttmem_ring::{Clock, FlusherPage, Mover, RingFile, Stage, monotonic_ns};
 
-use crate::signals;
+use crate::{lifecycle, signals};
 
 /// A round that moved this many had hardly time to sleep: the next begins at once.
 const BUSY_ROUND: usize = 512;
@@ -26,10 +28,11 @@ const DEEP_SLEEP: Duration = Duration::from_secs(1);
 const WATCHFUL_SLEEP: Duration = Duration::from_millis(100);
 /// Between two heartbeats.
 const BEAT_NS: u64 = 100_000_000;
-/// It calls little and formats nothing.
-const STACK_BYTES: usize = 64 * 1024;
+/// Making the ring takes some 24 KiB; only touched pages count.
+const STACK_BYTES: usize = 128 * 1024;
 
-struct Flusher {
+/// What the thread works with.
+pub(crate) struct Flusher {
     stage: Stage<'static>,
     mover: Mover<'static>,
     page: &'static FlusherPage,
@@ -40,23 +43,38 @@ struct Flusher {
     last_beat_ns: u64,
 }
 
-/// Starts the thread, with all signals blocked. It ends with the process and is never joined.
-pub(crate) fn spawn(ring: &RingFile, tokens: Receiver<u64>) -> io::Result<()> {
-    let mut flusher = Flusher {
-        stage: ring.stage(),
-        mover: ring.mover(),
-        page: ring.flusher(),
-        tokens,
-        clock: ring.clock(),
-        wanted: 0,
-        last_beat_ns: 0,
-    };
+/// Starts the thread, with all signals blocked: it makes the ring, if it can, and then flushes. It ends with the process and
+/// is never joined.
+pub(crate) fn spawn(make: impl FnOnce() -> Option<Flusher> + Send + UnwindSafe + 'static) -> io::Result<()> {
     signals::with_all_blocked(|| {
-        Builder::new().name("ttmem-flush".into()).stack_size(STACK_BYTES).spawn(move || flusher.run()).map(drop)
+        let thread = Builder::new().name("ttmem-flush".into()).stack_size(STACK_BYTES);
+        let run = || {
+            let Ok(made) = catch_unwind(make) else {
+                lifecycle::turn_off(format_args!("an error inside ttmem; please report it"));
+                return;
+            };
+            if let Some(mut flusher) = made {
+                flusher.run();
+            }
+        };
+        thread.spawn(run).map(drop)
     })
 }
 
 impl Flusher {
+    /// The flusher of a new ring.
+    pub(crate) fn new(ring: &RingFile, tokens: Receiver<u64>) -> Self {
+        Self {
+            stage: ring.stage(),
+            mover: ring.mover(),
+            page: ring.flusher(),
+            tokens,
+            clock: ring.clock(),
+            wanted: 0,
+            last_beat_ns: 0,
+        }
+    }
+
     fn run(&mut self) {
         let mut idle_rounds = 0;
         loop {
@@ -128,7 +146,7 @@ pub(crate) fn futex_wake(word: &AtomicU32) {
 }
 
 /// Waits until what was claimed at the call lies in the ring; says whether it does.
-pub(crate) fn wait_until_moved(tracker: &'static crate::lifecycle::Tracker, timeout_ms: u32) -> bool {
+pub(crate) fn wait_until_moved(tracker: &'static lifecycle::Tracker, timeout_ms: u32) -> bool {
     let limit = tracker.stage.claimed();
     let deadline = std::time::Instant::now() + Duration::from_millis(timeout_ms.into());
     loop {

@@ -15,7 +15,7 @@ use crate::lifecycle::Tracker;
 #[repr(C)]
 pub(crate) struct Gate {
     tracker: AtomicPtr<Tracker>,
-    /// 0 nobody, 1 one thread starts the tracker.
+    /// 1 once somebody has seen to it that the tracker is made.
     pub(crate) starting: AtomicU32,
     /// Events that came meanwhile and were not taken.
     pub(crate) early: AtomicU64,

@@ -13,7 +13,8 @@ use ttmem_ring::{Clock, CreateOptions, FlusherPage, PoolTable, ProducerPage, Rin
 use crate::{
     complain,
     config::{self, Config, OnFull},
-    flusher, gate, interpose,
+    flusher::{self, Flusher},
+    gate, interpose,
     pool_cache::PoolCache,
     thread,
 };
@@ -37,8 +38,8 @@ const UNKNOWN: u8 = 0;
 const ON: u8 = 1;
 const OFF: u8 = 2;
 
-/// How long an event waits for the thread that makes the ring.
-const START_PATIENCE: Duration = Duration::from_millis(200);
+/// How long an event waits for the ring to be made. It takes about a millisecond.
+const START_PATIENCE: Duration = Duration::from_secs(2);
 
 // Runs in every process that inherits LD_PRELOAD, compilers by the dozen: it must cost next to nothing.
 #[ctor::ctor(unsafe)]
@@ -91,35 +92,34 @@ pub(crate) fn start() -> Option<&'static Tracker> {
             turn_off(format_args!("the kernel refuses a page that is wiped on fork (it must be Linux 4.14 or later)"));
             return None;
         };
-        if gate.starting.swap(1, Ordering::AcqRel) == 0 {
-            let nested = thread::with(|thread| thread.busy.replace(true));
-            let tracker = make(gate);
-            thread::with(|thread| thread.busy.set(nested));
-            return tracker;
+        if gate.starting.swap(1, Ordering::AcqRel) == 0
+            && let Err(error) = flusher::spawn(move || make(gate))
+        {
+            turn_off(format_args!("cannot start the flusher thread: {error}"));
         }
         wait_for_start(gate)
     })
 }
 
+/// The ring is made on the flusher's own thread, never on that of an event, whose stack may be small. So even an event in a
+/// signal handler may wait here: the thread that it waits for is another.
 fn wait_for_start(gate: &gate::Gate) -> Option<&'static Tracker> {
-    // Inside the library already, this thread may be the one that makes the ring: it must not wait for itself.
-    if !thread::with(|thread| thread.busy.get()) {
-        let since = Instant::now();
-        while since.elapsed() < START_PATIENCE {
-            if let Some(tracker) = gate::tracker() {
-                return Some(tracker);
-            }
-            if !is_on() {
-                return None;
-            }
-            std::thread::sleep(Duration::from_micros(50));
+    let since = Instant::now();
+    while is_on() {
+        if let Some(tracker) = gate::tracker() {
+            return Some(tracker);
         }
+        if since.elapsed() >= START_PATIENCE {
+            gate.early.fetch_add(1, Ordering::Relaxed);
+            break;
+        }
+        std::thread::sleep(Duration::from_micros(20));
     }
-    gate.early.fetch_add(1, Ordering::Relaxed);
     None
 }
 
-fn make(gate: &'static gate::Gate) -> Option<&'static Tracker> {
+/// Makes ring and tracker, and lets the waiting events through. Gives what the flusher runs on.
+fn make(gate: &'static gate::Gate) -> Option<Flusher> {
     let config = Config::read();
     let options = CreateOptions {
         folder: &config.folder,
@@ -137,6 +137,7 @@ fn make(gate: &'static gate::Gate) -> Option<&'static Tracker> {
         }
     };
     let (sender, receiver) = crossbeam_channel::bounded(STAGE_SLOTS as usize);
+    let flusher = Flusher::new(&ring, receiver);
     let tracker: &'static Tracker = Box::leak(Box::new(Tracker {
         stage: ring.stage(),
         channel: sender,
@@ -148,14 +149,9 @@ fn make(gate: &'static gate::Gate) -> Option<&'static Tracker> {
         pools: ring.pools(),
         pool_cache: PoolCache::new(),
     }));
-    if let Err(error) = flusher::spawn(&ring, receiver) {
-        turn_off(format_args!("cannot start the flusher thread: {error}"));
-        let _ = std::fs::remove_file(ring.path());
-        return None;
-    }
     tracker.producers.count_early(gate.early.swap(0, Ordering::Relaxed));
     gate.open(tracker);
-    Some(tracker)
+    Some(flusher)
 }
 
 /// Events that came too early since the tracker was made: counted where the reader sees them.
