@@ -7,12 +7,16 @@ use crate::LiveRegion;
 /// Events that did not fit, counted. None of them is fatal, and none changes a total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Anomalies {
-    /// Frees that matched nothing live.
+    /// Frees that matched nothing live; one that names a pool counts once for each chip.
     pub unmatched_frees: u64,
+    /// Of these, frees of what one of the last 256 frees had freed already.
+    pub double_frees: u64,
     /// Allocations of a holder that held the same region already.
     pub duplicate_holders: u64,
     /// Events on a pool that the ring's table does not have.
     pub unknown_pools: u64,
+    /// Allocations and refusals that do not say which memory; they are attributed to nothing.
+    pub without_memory: u64,
     /// Frees that came after the device was closed: expected, and not counted as unmatched.
     pub late_frees: u64,
 }

@@ -1,16 +1,19 @@
 //! The ledger: one process's events, applied in order.
 
-use std::collections::BTreeMap;
-
 use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 use crate::{
     Anomalies, Finding, LiveRegion, OutOfMemory, Released, State, Totals,
+    by_holder::ByHolder,
     circular_buffers::CircularBuffers,
+    closed::Closed,
+    live::sort_largest_first,
     overlap,
-    region::{CircularBuffer, Key},
-    regions::{LetGo, Regions, Reported},
-    totals::{Extent, RunningTotals},
+    place::Reported,
+    places::{Places, Wanted},
+    recent::Recent,
+    region::Key,
+    totals::{RunningTotals, Sums},
 };
 
 /// How many regions released at close, and how many out-of-memory events, are kept one by one. All are counted.
@@ -28,9 +31,13 @@ pub enum End {
 /// What a process did with device memory. See the crate's documentation.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    regions: Regions,
+    places: Places,
+    sums: Sums,
     circular_buffers: CircularBuffers,
-    totals: BTreeMap<(i32, Memory), RunningTotals>,
+    /// Made when the first free comes that names no address: most programs name it and should not pay for this.
+    by_holder: Option<ByHolder>,
+    closed: Closed,
+    recent: Recent,
     released: Released,
     anomalies: Anomalies,
     out_of_memory: Vec<OutOfMemory>,
@@ -47,7 +54,9 @@ impl Ledger {
     /// Applies one event. `pool` is the entry of the ring's pool table that a [`Target::Pool`] means, if it is known.
     pub fn apply(&mut self, event: &Event, pool: Option<&Pool>) {
         match event.target {
-            Target::Device(device) => self.apply_on(event, device, 0, true),
+            Target::Device(ANY_DEVICE) if event.kind == EventKind::Free => self.free(event, None, None),
+            Target::Device(ANY_DEVICE) if event.kind == EventKind::CbFreeAll => self.free_all_circular_buffers(),
+            Target::Device(device) => self.apply_on(event, device, 0),
             Target::Pool(_) => {
                 let Some(pool) = pool else {
                     self.anomalies.unknown_pools += 1;
@@ -58,124 +67,160 @@ impl Ledger {
                     return;
                 }
                 for &chip in &pool.chips {
-                    self.apply_on(event, chip, pool.allocator, false);
+                    self.apply_on(event, chip, pool.allocator);
                 }
             }
         }
     }
 
-    fn apply_on(&mut self, event: &Event, device: i32, allocator: u32, named_by_program: bool) {
+    fn apply_on(&mut self, event: &Event, device: i32, allocator: u32) {
         match event.kind {
             EventKind::Allocate => self.allocate(event, device, allocator),
-            EventKind::Free => self.free(event, device, allocator, named_by_program),
-            EventKind::CbAllocate => self.place(event, device),
-            EventKind::CbFreeAll if device == ANY_DEVICE && named_by_program => {
-                let devices: Vec<i32> = self.circular_buffers.devices().map(|(device, _)| device).collect();
-                devices.into_iter().for_each(|device| self.free_circular_buffers(device));
-            }
+            EventKind::Free => self.free(event, Some(device), Some(allocator)),
+            EventKind::CbAllocate => self.place_circular_buffer(event, device),
             EventKind::CbFreeAll => self.free_circular_buffers(device),
             EventKind::DeviceClosed => self.close(device),
-            EventKind::PoolReleased => {
-                self.release(|key| key.device == device && key.allocator == allocator);
-            }
+            EventKind::PoolReleased => self.release(device, Some(allocator)),
             EventKind::OutOfMemory => self.refuse(event, vec![device]),
             EventKind::Mark | EventKind::MarkMore => {}
         }
     }
 
-    fn totals_of(&mut self, device: i32, memory: Memory) -> &mut RunningTotals {
-        self.totals.entry((device, memory)).or_default()
-    }
-
     fn allocate(&mut self, event: &Event, device: i32, allocator: u32) {
-        let memory = event.memory.unwrap_or(Memory::Dram);
-        let own = Key { address: event.address, device, allocator, memory };
-        // A buffer over memory that was there before is one more holder of it, whoever's allocator made it.
-        let over = if event.flags & flags::PREALLOCATED == 0 {
-            None
+        // Circular buffers have events of their own.
+        let Some(memory) = event.memory.filter(|&memory| memory != Memory::CircularBuffer) else {
+            self.anomalies.without_memory += 1;
+            return;
+        };
+        let mut key = Key { address: event.address, device, memory, allocator };
+        if event.flags & flags::PREALLOCATED != 0 {
+            // A buffer over memory that was there before is one more holder of it, whoever's allocator made it.
+            let over = Wanted { allocator: None, ..wanted(event, Some(device), None) };
+            key = self.places.best(&over).unwrap_or(key);
+        }
+        let (place, at) = self.places.place(&key, &mut self.sums);
+        match place.report(event, &mut self.sums[at]) {
+            Reported::New => self.closed.reused(key),
+            Reported::OneMoreHolder => {}
+            Reported::HeldAlready => self.anomalies.duplicate_holders += 1,
+        }
+        if let Some(by_holder) = &mut self.by_holder {
+            by_holder.insert(event.holder, key);
+        }
+    }
+
+    fn free(&mut self, event: &Event, device: Option<i32>, allocator: Option<u32>) {
+        // Only a free that names its memory comes from somebody who knows the allocator too, and a view does not.
+        let exact = event.memory.is_some() && event.flags & flags::PREALLOCATED == 0;
+        let wanted = wanted(event, device, allocator.filter(|_| exact));
+        if event.flags & flags::ADDRESS_UNKNOWN != 0 {
+            self.free_by_holder(&wanted);
+            return;
+        }
+        let key = self.places.best_or_only(&wanted);
+        if key.is_some_and(|key| self.let_go(key, wanted.id)) {
+            return;
+        }
+        if self.closed.expects(&wanted) {
+            self.anomalies.late_frees += 1;
         } else {
-            self.regions.find(Some(device), Some(memory), event.address).filter(|key| self.regions.is_live(key))
-        };
-        let reported = self.regions.report(over.unwrap_or(own), event);
-        let totals = self.totals.entry((device, memory)).or_default();
-        totals.allocations += 1;
-        match reported {
-            Reported::New(extent) => totals.add(extent),
-            Reported::OneMoreHolder { before, after, holder_was_known } => {
-                totals.change(before, after);
-                self.anomalies.duplicate_holders += u64::from(holder_was_known);
-            }
+            self.anomalies.unmatched_frees += 1;
+            self.anomalies.double_frees += u64::from(self.recent.has(&wanted));
         }
     }
 
-    fn free(&mut self, event: &Event, device: i32, allocator: u32, named_by_program: bool) {
-        let any_device = device == ANY_DEVICE && named_by_program;
-        let key = match event.memory {
-            Some(memory) if !any_device && event.flags & flags::PREALLOCATED == 0 => {
-                Some(Key { address: event.address, device, allocator, memory })
-            }
-            memory => self.regions.find((!any_device).then_some(device), memory, event.address),
-        };
-        let let_go = key.map_or(LetGo::Unmatched, |key| self.regions.let_go(key, event.holder));
-        match (let_go, key) {
-            (LetGo::Last(extent), Some(key)) => {
-                let totals = self.totals_of(key.device, key.memory);
-                totals.frees += 1;
-                totals.remove(extent);
-            }
-            (LetGo::OneOfSeveral, Some(key)) => self.totals_of(key.device, key.memory).frees += 1,
-            (LetGo::AfterClose, _) => self.anomalies.late_frees += 1,
-            _ => self.anomalies.unmatched_frees += 1,
+    fn let_go(&mut self, key: Key, id: u64) -> bool {
+        let Some((place, at)) = self.places.known(&key) else { return false };
+        let Some(who) = place.free(key.address, id, &mut self.sums[at]) else { return false };
+        if let Some(by_holder) = &mut self.by_holder {
+            by_holder.remove(who, key);
+        }
+        self.recent.note(key, who);
+        true
+    }
+
+    /// A free that names the holder alone: it lets go of all that it holds there, which for a buffer on a mesh is a region
+    /// on each chip.
+    fn free_by_holder(&mut self, wanted: &Wanted) {
+        let by_holder = self.by_holder.get_or_insert_with(|| self.places.by_holder());
+        let held: Vec<Key> = by_holder.held(wanted.id, &wanted.devices).collect();
+        for &key in &held {
+            self.let_go(key, wanted.id);
+        }
+        let late = if held.is_empty() { self.closed.expects_by_id(wanted) } else { 0 };
+        self.anomalies.late_frees += late;
+        if held.is_empty() && late == 0 {
+            self.anomalies.unmatched_frees += 1;
+            self.anomalies.double_frees += u64::from(self.recent.has_id(wanted));
         }
     }
 
-    fn place(&mut self, event: &Event, device: i32) {
-        let on_device = self.circular_buffers.place(device, CircularBuffer::new(event), event.address, event.size);
-        let (count, footprint) = (on_device.entries.len() as u64, on_device.footprint());
-        let totals = self.totals_of(device, Memory::CircularBuffer);
+    fn place_circular_buffer(&mut self, event: &Event, device: i32) {
+        let on_device = self.circular_buffers.place(device, event);
+        let totals = self.sums.of(device, Memory::CircularBuffer);
         totals.allocations += 1;
-        totals.set(count, footprint);
+        totals.set(on_device.entries.len() as u64, on_device.footprint());
     }
 
     fn free_circular_buffers(&mut self, device: i32) {
         self.circular_buffers.note_release(device);
-        let freed = self.circular_buffers.take(device).len() as u64;
+        let freed = self.circular_buffers.take(device);
         if freed > 0 {
-            let totals = self.totals_of(device, Memory::CircularBuffer);
+            let totals = self.sums.of(device, Memory::CircularBuffer);
             totals.frees += freed;
             totals.set(0, 0);
         }
     }
 
+    fn free_all_circular_buffers(&mut self) {
+        self.circular_buffers.note_release_of_all();
+        let devices: Vec<i32> = self.circular_buffers.devices().map(|(device, _)| device).collect();
+        devices.into_iter().for_each(|device| self.free_circular_buffers(device));
+    }
+
     fn close(&mut self, device: i32) {
-        self.release(|key| key.device == device);
-        let taken = self.circular_buffers.take(device);
-        if !taken.is_empty() {
-            let totals = self.totals_of(device, Memory::CircularBuffer);
-            totals.released_at_close += taken.len() as u64;
+        self.release(device, None);
+        let released = self.circular_buffers.take(device);
+        if released > 0 {
+            let totals = self.sums.of(device, Memory::CircularBuffer);
+            totals.released_at_close += released;
             totals.set(0, 0);
         }
     }
 
-    fn release(&mut self, chosen: impl Fn(&Key) -> bool) {
-        for (key, region) in self.regions.release(chosen) {
-            let extent: Extent = region.extent();
-            let totals = self.totals_of(key.device, key.memory);
-            totals.released_at_close += 1;
-            totals.remove(extent);
-            self.released.count += 1;
-            self.released.bytes += u128::from(extent.bytes);
-            if self.released.regions.len() < MAX_LISTED {
-                self.released.regions.push(region.shown(key, State::ReleasedAtClose));
+    /// Releases what is left on a device, or what is left there of one allocator's.
+    fn release(&mut self, device: i32, allocator: Option<u32>) {
+        self.closed.begin();
+        for (key, place, at) in self.places.take(device, allocator) {
+            place.each_holder(|address, id, count| {
+                self.closed.remember(Key { address, ..key }, id, count);
+                if let Some(by_holder) = &mut self.by_holder {
+                    by_holder.remove(id, Key { address, ..key });
+                }
+            });
+            let mut regions: Vec<_> = place.regions().collect();
+            regions.sort_unstable_by_key(|&(address, _)| address);
+            for (address, region) in regions {
+                let extent = region.extent();
+                self.sums[at].released_at_close += 1;
+                self.sums[at].remove(extent);
+                self.released.count += 1;
+                self.released.bytes += u128::from(extent.bytes);
+                if self.released.regions.len() < MAX_LISTED {
+                    self.released.regions.push(region.shown(Key { address, ..key }, State::ReleasedAtClose));
+                }
             }
         }
     }
 
     fn refuse(&mut self, event: &Event, devices: Vec<i32>) {
+        let Some(memory) = event.memory else {
+            self.anomalies.without_memory += 1;
+            return;
+        };
         self.out_of_memory_times += 1;
         if self.out_of_memory.len() < MAX_LISTED {
-            let memory = event.memory.unwrap_or(Memory::Dram);
-            let first = devices.first().and_then(|&device| self.totals.get(&(device, memory)));
+            let first = devices.first().and_then(|&device| self.sums.known(device, memory));
             self.out_of_memory.push(OutOfMemory {
                 memory,
                 size: event.size,
@@ -192,9 +237,9 @@ impl Ledger {
         self.end = Some(end);
     }
 
-    /// The sums, by device and memory.
+    /// The sums, by device, then memory.
     pub fn totals(&self) -> Vec<(i32, Memory, Totals)> {
-        self.totals.iter().map(|(&(device, memory), totals)| (device, memory, totals.shown())).collect()
+        self.sums.iter().map(|(device, memory, totals)| (device, memory, totals.shown())).collect()
     }
 
     /// What is live (or was when the process ended): largest first, then by device, memory, address, age.
@@ -204,13 +249,11 @@ impl Ledger {
             Some(End::Exited) => State::LiveAtExit,
             Some(End::Killed) => State::Orphaned,
         };
-        let mut live: Vec<LiveRegion> = self.regions.iter().map(|(&key, region)| region.shown(key, state)).collect();
+        let mut live: Vec<LiveRegion> = self.places.regions().map(|(key, region)| region.shown(key, state)).collect();
         for (device, on_device) in self.circular_buffers.devices() {
             live.extend(on_device.entries.iter().map(|buffer| buffer.shown(device, state)));
         }
-        live.sort_by_key(|region| {
-            (std::cmp::Reverse(region.size), region.device, region.memory, region.address, region.allocated_at_ticks)
-        });
+        sort_largest_first(&mut live);
         live
     }
 
@@ -232,18 +275,15 @@ impl Ledger {
     /// Patterns worth a sentence, in the order in which a report tells them.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let partly_freed = || self.regions.iter().filter(|(_, region)| region.holders() < region.reports);
+        let partly_freed = || self.places.regions().filter(|(_, region)| region.holders() < region.reports);
         let regions = partly_freed().count() as u64;
         if regions > 0 {
-            let bytes = partly_freed().map(|(_, region)| u128::from(region.size)).sum();
+            let bytes = partly_freed().map(|(_, region)| u128::from(region.extent().bytes)).sum();
             findings.push(Finding::HeldByFewerThanReported { regions, bytes });
         }
-        findings.extend(overlap::find(self.regions.iter()));
-        for (device, on_device) in self.circular_buffers.devices() {
-            if !on_device.entries.is_empty() && !on_device.release_was_reported {
-                findings.push(Finding::NoCircularBufferRelease { device, buffers: on_device.entries.len() as u64 });
-            }
-        }
+        findings.extend(overlap::find(self.places.regions()));
+        let unreleased = self.circular_buffers.never_released();
+        findings.extend(unreleased.map(|(device, buffers)| Finding::NoCircularBufferRelease { device, buffers }));
         if self.anomalies.unmatched_frees > 0 {
             findings.push(Finding::UnmatchedFrees { frees: self.anomalies.unmatched_frees });
         }
@@ -255,4 +295,10 @@ impl Ledger {
         }
         findings
     }
+}
+
+/// What an event means; without a device, all of them.
+fn wanted(event: &Event, device: Option<i32>, allocator: Option<u32>) -> Wanted {
+    let devices = device.map_or(i32::MIN..=i32::MAX, |device| device..=device);
+    Wanted { devices, memory: event.memory, allocator, address: event.address, id: event.holder }
 }

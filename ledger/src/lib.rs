@@ -3,6 +3,17 @@
 //! A [`Ledger`] is fed the events of one process in their order. It does no I/O and has no clock, so the same events give
 //! the same answers, live or from a recording.
 //!
+//! A region is known by device, memory, address and the allocator that handed it out. Reported again while it lives it has
+//! one more holder: its bytes count once, and it is free when the last holder lets go. What a close releases is neither
+//! freed nor leaked, and frees that follow a close are expected. A free may leave out
+//!
+//! * the memory, or the device ([`ttmem_wire::ANY_DEVICE`]): it means one region of that address, one that its holder is
+//!   known to hold if there is such a one, else the one that came to life last;
+//! * the address ([`ttmem_wire::flags::ADDRESS_UNKNOWN`]): it means all that its holder holds there;
+//! * the holder: it means one that has no id, else the oldest id.
+//!
+//! Whatever matches nothing is counted, see [`Anomalies`], and changes no sum.
+//!
 //! ```
 //! use ttmem_ledger::{End, Ledger, State};
 //! use ttmem_wire::{Event, EventKind, Memory, Target};
@@ -29,16 +40,22 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod by_holder;
 mod circular_buffers;
+mod closed;
 mod findings;
+mod holders;
 mod intervals;
 mod ledger;
+mod live;
 mod overlap;
+mod place;
+mod places;
+mod recent;
 mod region;
-mod regions;
 mod totals;
 
 pub use findings::{Anomalies, Finding, OutOfMemory, Released};
 pub use ledger::{End, Ledger, MAX_LISTED};
-pub use region::{LiveRegion, State};
+pub use live::{LiveRegion, State};
 pub use totals::Totals;

@@ -14,7 +14,7 @@ use crate::{
 type Range = (u64, u128, u32);
 
 /// One finding for each memory of a device where allocators overlap.
-pub(crate) fn find<'a>(regions: impl Iterator<Item = (&'a Key, &'a Region)>) -> Vec<Finding> {
+pub(crate) fn find<'a>(regions: impl Iterator<Item = (Key, &'a Region)>) -> Vec<Finding> {
     let mut by_memory: BTreeMap<(i32, Memory), Vec<Range>> = BTreeMap::new();
     for (key, region) in regions {
         if let (Some(bytes), true) = (region.extent().per_bank, key.allocator != 0) {

@@ -1,5 +1,12 @@
 //! Sums by device and memory.
 
+use std::{
+    collections::BTreeMap,
+    ops::{Index, IndexMut},
+};
+
+use ttmem_wire::Memory;
+
 /// What one memory of one device holds and has seen. Bytes are on that device; "per bank" is within each of its banks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -34,6 +41,50 @@ pub(crate) struct RunningTotals {
     pub(crate) allocations: u64,
     pub(crate) frees: u64,
     pub(crate) released_at_close: u64,
+}
+
+/// The sums of all devices and memories. The index of one stays the same, so that who adds often need not look it up.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    all: Vec<RunningTotals>,
+    index: BTreeMap<(i32, Memory), usize>,
+}
+
+impl Sums {
+    /// Where the sums of a memory are; they are made if they are new.
+    pub(crate) fn index_of(&mut self, device: i32, memory: Memory) -> usize {
+        *self.index.entry((device, memory)).or_insert_with(|| {
+            self.all.push(RunningTotals::default());
+            self.all.len() - 1
+        })
+    }
+
+    pub(crate) fn of(&mut self, device: i32, memory: Memory) -> &mut RunningTotals {
+        let at = self.index_of(device, memory);
+        &mut self.all[at]
+    }
+
+    pub(crate) fn known(&self, device: i32, memory: Memory) -> Option<&RunningTotals> {
+        self.index.get(&(device, memory)).map(|&at| &self.all[at])
+    }
+
+    /// By device, then memory.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, Memory, &RunningTotals)> {
+        self.index.iter().map(|(&(device, memory), &at)| (device, memory, &self.all[at]))
+    }
+}
+
+impl Index<usize> for Sums {
+    type Output = RunningTotals;
+    fn index(&self, at: usize) -> &RunningTotals {
+        &self.all[at]
+    }
+}
+
+impl IndexMut<usize> for Sums {
+    fn index_mut(&mut self, at: usize) -> &mut RunningTotals {
+        &mut self.all[at]
+    }
 }
 
 /// Bytes of one region as the sums see them.

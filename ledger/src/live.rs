@@ -1,0 +1,58 @@
+//! What is live, as reports show it.
+
+use std::cmp::Reverse;
+
+use ttmem_wire::Memory;
+
+/// What became of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// The process runs and holds it.
+    Live,
+    /// The process exited and held it until then.
+    LiveAtExit,
+    /// The process was killed and held it until then.
+    Orphaned,
+    /// Its device was closed while it was held.
+    ReleasedAtClose,
+}
+
+/// A region, or a circular buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveRegion {
+    /// Device id.
+    pub device: i32,
+    /// Which memory.
+    pub memory: Memory,
+    /// Address within each bank.
+    pub address: u64,
+    /// Bytes on this device; the largest that was reported.
+    pub size: u64,
+    /// Bytes in each bank, where known.
+    pub size_per_bank: Option<u64>,
+    /// Holders that have not let go.
+    pub holders: u32,
+    /// Holders that were ever reported since it came to life. The same one reported again is an anomaly, not a report more.
+    pub reports: u32,
+    /// What became of it.
+    pub state: State,
+    /// When it came to life, in ticks of the ring's clock.
+    pub allocated_at_ticks: u64,
+    /// The thread that made it.
+    pub thread: u32,
+    /// The interned call site, 0 for none.
+    pub site: u32,
+    /// Cores of a circular buffer, else 0.
+    pub num_cores: u32,
+    /// A circular buffer inside a buffer that is counted already.
+    pub globally_allocated: bool,
+    /// First reported over memory that the allocator did not hand out (`owns_data = false`).
+    pub preallocated: bool,
+}
+
+/// Largest first, then by device, memory, address and age; what is equal in all of them stays in its order.
+pub(crate) fn sort_largest_first(regions: &mut [LiveRegion]) {
+    regions.sort_by_key(|region| {
+        (Reverse(region.size), region.device, region.memory, region.address, region.allocated_at_ticks)
+    });
+}

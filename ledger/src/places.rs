@@ -1,0 +1,173 @@
+//! All places, by what events name them with.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use ttmem_wire::Memory;
+
+use crate::{
+    by_holder::ByHolder,
+    place::Place,
+    region::{Key, Region},
+    totals::Sums,
+};
+
+/// Device, memory, allocator.
+type Name = (i32, Memory, u32);
+
+/// Places are found by name in a tree; events come in runs on one place, so the last one is tried first.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    slots: Vec<Slot>,
+    index: BTreeMap<Name, usize>,
+    /// Slots whose place was released.
+    vacant: Vec<usize>,
+    last: usize,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    name: Option<Name>,
+    place: Place,
+    /// Where the sums of its device and memory are.
+    totals: usize,
+}
+
+/// What an event names; an address may be wanted on more than one device.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) devices: RangeInclusive<i32>,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) allocator: Option<u32>,
+    pub(crate) address: u64,
+    /// The holder's id, 0 for none.
+    pub(crate) id: u64,
+}
+
+impl Wanted {
+    /// The key, if the event names all of it.
+    fn key(&self) -> Option<Key> {
+        let device = *self.devices.start();
+        let (memory, allocator) = (self.memory?, self.allocator?);
+        (device == *self.devices.end()).then_some(Key { address: self.address, device, memory, allocator })
+    }
+
+    pub(crate) fn fits(&self, key: &Key) -> bool {
+        self.address == key.address
+            && self.devices.contains(&key.device)
+            && self.memory.is_none_or(|memory| memory == key.memory)
+            && self.allocator.is_none_or(|allocator| allocator == key.allocator)
+    }
+}
+
+fn all_on(devices: &RangeInclusive<i32>) -> RangeInclusive<Name> {
+    (*devices.start(), Memory::Dram, 0)..=(*devices.end(), Memory::Unknown(u8::MAX), u32::MAX)
+}
+
+impl Places {
+    /// The key's place, made if it is new, and the index of its sums.
+    pub(crate) fn place(&mut self, key: &Key, sums: &mut Sums) -> (&mut Place, usize) {
+        let name = (key.device, key.memory, key.allocator);
+        if self.slots.get(self.last).is_none_or(|slot| slot.name != Some(name)) {
+            self.last = match self.index.get(&name) {
+                Some(&at) => at,
+                None => self.make(name, sums),
+            };
+        }
+        let slot = &mut self.slots[self.last];
+        (&mut slot.place, slot.totals)
+    }
+
+    #[cold]
+    fn make(&mut self, name: Name, sums: &mut Sums) -> usize {
+        let at = self.vacant.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() - 1
+        });
+        self.slots[at] = Slot { name: Some(name), place: Place::default(), totals: sums.index_of(name.0, name.1) };
+        self.index.insert(name, at);
+        at
+    }
+
+    /// The key's place and the index of its sums, if there is such a place.
+    pub(crate) fn known(&mut self, key: &Key) -> Option<(&mut Place, usize)> {
+        let name = (key.device, key.memory, key.allocator);
+        if self.slots.get(self.last).is_none_or(|slot| slot.name != Some(name)) {
+            self.last = *self.index.get(&name)?;
+        }
+        let slot = &mut self.slots[self.last];
+        Some((&mut slot.place, slot.totals))
+    }
+
+    fn fitting(&self, wanted: &Wanted) -> impl Iterator<Item = (Key, &Place)> {
+        self.index.range(all_on(&wanted.devices)).filter_map(|(&(device, memory, allocator), &at)| {
+            let key = Key { address: wanted.address, device, memory, allocator };
+            wanted.fits(&key).then(|| (key, &self.slots[at].place))
+        })
+    }
+
+    /// The live region that an event means which names no memory, device or allocator: of all that fit, one that its holder
+    /// is known to hold, else the one that came to life last, since that is the one whose end is near. Ties go to the first
+    /// in the order of devices, memories and allocators.
+    pub(crate) fn best(&self, wanted: &Wanted) -> Option<Key> {
+        let mut best: Option<((bool, u64), Key)> = None;
+        for (key, place) in self.fitting(wanted) {
+            if let Some(fit) = place.fit(wanted.address, wanted.id)
+                && best.is_none_or(|(other, _)| fit > other)
+            {
+                best = Some((fit, key));
+            }
+        }
+        best.map(|(_, key)| key)
+    }
+
+    /// The same where the answer is tried at once: if it can be one only, live or not, nothing is looked up.
+    pub(crate) fn best_or_only(&self, wanted: &Wanted) -> Option<Key> {
+        if let Some(key) = wanted.key() {
+            return Some(key);
+        }
+        let mut fitting = self.fitting(wanted).map(|(key, _)| key);
+        match (fitting.next(), fitting.next()) {
+            (only, None) => only,
+            _ => self.best(wanted),
+        }
+    }
+
+    /// Takes out all places on a device, or those of one allocator there. Returns them in order, with the index of their
+    /// sums; the key's address is left open.
+    pub(crate) fn take(&mut self, device: i32, allocator: Option<u32>) -> Vec<(Key, Place, usize)> {
+        let chosen = |name: &Name| allocator.is_none_or(|allocator| allocator == name.2);
+        let names: Vec<Name> =
+            self.index.range(all_on(&(device..=device))).map(|(&name, _)| name).filter(chosen).collect();
+        let mut taken = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(at) = self.index.remove(&name) {
+                let slot = std::mem::take(&mut self.slots[at]);
+                self.vacant.push(at);
+                let key = Key { address: 0, device, memory: name.1, allocator: name.2 };
+                taken.push((key, slot.place, slot.totals));
+            }
+        }
+        taken
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Key, &Place)> {
+        self.index.iter().map(|(&(device, memory, allocator), &at)| {
+            (Key { address: 0, device, memory, allocator }, &self.slots[at].place)
+        })
+    }
+
+    /// All live regions, place by place.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = (Key, &Region)> {
+        self.iter()
+            .flat_map(|(key, place)| place.regions().map(move |(address, region)| (Key { address, ..key }, region)))
+    }
+
+    /// All live regions by who holds them.
+    pub(crate) fn by_holder(&self) -> ByHolder {
+        let mut by_holder = ByHolder::default();
+        for (key, place) in self.iter() {
+            place.each_holder(|address, id, _| by_holder.insert(id, Key { address, ..key }));
+        }
+        by_holder
+    }
+}
