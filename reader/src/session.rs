@@ -189,17 +189,18 @@ impl Session {
 
     /// Events that were got out: by this session, and by readers before it.
     pub fn drained(&self) -> u64 {
-        self.drained + self.taken_before
+        self.drained.saturating_add(self.taken_before)
     }
 
     /// Of these, events that a reader before this one took: they are not in this ledger.
     pub fn taken_before(&self) -> u64 {
-        self.taken_before + self.ring.missed()
+        self.taken_before.saturating_add(self.ring.missed())
     }
 
     /// Events that are lost for ever: never written, half written, or unreadable.
     pub fn lost(&self) -> u64 {
-        self.ring.counters().dropped() + self.recovery.half_written + self.recovery.impossible
+        let unwritten = self.recovery.half_written.saturating_add(self.recovery.impossible);
+        self.ring.counters().dropped().saturating_add(unwritten)
     }
 
     /// Records that were drained and are no event of this version.

@@ -27,7 +27,7 @@ pub const DEFAULT_RING_BYTES: u64 = 4 << 20;
 pub const MIN_RING_BYTES: u64 = PAGE as u64;
 
 /// Slots of the stage: what can wait while the flusher sleeps.
-pub const STAGE_SLOTS: u64 = 8192;
+pub const STAGE_SLOTS: u64 = 16_384;
 
 const SLOT_BYTES: u64 = (RECORD_WORDS * 8) as u64;
 

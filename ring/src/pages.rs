@@ -29,7 +29,7 @@ pub struct ProducerPage {
 pub struct FlusherPage {
     /// Records that were ever put into the ring.
     pub(crate) head: Line,
-    /// 1 while the flusher sleeps deeply and wants to be woken by the next event: the futex word.
+    /// Whether the flusher sleeps, and when it wants to be woken: the futex word.
     pub(crate) sleeping: SleepWord,
     /// `CLOCK_MONOTONIC` when the flusher last looked around, ns.
     pub(crate) heartbeat: Line,
@@ -107,7 +107,7 @@ impl ReaderPage {
 }
 
 impl FlusherPage {
-    /// The futex word on which a flusher sleeps deeply: 1 while it wants to be woken.
+    /// The futex word on which the flusher sleeps; 0 while it is awake. Its other values are the flusher's.
     pub fn sleeping(&self) -> &AtomicU32 {
         &self.sleeping.0
     }

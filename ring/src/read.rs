@@ -88,12 +88,12 @@ pub struct Counters {
 impl Counters {
     /// Events lost without ever being written.
     pub fn dropped(&self) -> u64 {
-        self.dropped_full + self.dropped_early
+        self.dropped_full.saturating_add(self.dropped_early)
     }
 
     /// Events that were reported at all.
     pub fn reported(&self) -> u64 {
-        self.claimed + self.dropped()
+        self.claimed.saturating_add(self.dropped())
     }
 }
 
@@ -190,7 +190,7 @@ impl RingReader {
         let behind = head.wrapping_sub(self.position);
         if behind > slots.len() as u64 {
             let oldest = head.saturating_sub(slots.len() as u64);
-            self.missed += oldest.saturating_sub(self.position);
+            self.missed = self.missed.saturating_add(oldest.saturating_sub(self.position));
             self.position = oldest.max(self.position.min(head));
         }
         let count = head.saturating_sub(self.position).min(max as u64);

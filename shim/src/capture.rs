@@ -11,7 +11,7 @@ use ttmem_wire::Event;
 
 use crate::{
     config::OnFull,
-    gate,
+    flusher, gate,
     lifecycle::{self, Tracker},
     thread,
 };
@@ -57,7 +57,8 @@ fn announce(tracker: &'static Tracker, sequence: u64, nested: bool) {
     }
     // SYNC (B) of the ring crate: `push` has claimed with SeqCst; a flusher that goes to sleep has set this word with
     // SeqCst and then looked at what is claimed.
-    if tracker.flusher.sleeping().load(Ordering::SeqCst) != 0 {
+    let word = tracker.flusher.sleeping().load(Ordering::SeqCst);
+    if word != 0 && flusher::wants_waking(word, sequence) {
         wake(tracker);
     }
 }
@@ -67,7 +68,7 @@ fn announce(tracker: &'static Tracker, sequence: u64, nested: bool) {
 fn wake(tracker: &'static Tracker) {
     let word = tracker.flusher.sleeping();
     if word.swap(0, Ordering::SeqCst) != 0 {
-        thread::keeping_errno(|| crate::flusher::futex_wake(word));
+        thread::keeping_errno(|| flusher::futex_wake(word));
     }
 }
 

@@ -14,6 +14,17 @@ use ttmem_ring::{Clock, FlusherPage, Mover, RingFile, Stage, monotonic_ns};
 
 use crate::{lifecycle, signals};
 
+/// The futex word: the flusher is awake.
+const AWAKE: u32 = 0;
+/// It sleeps until the next event.
+const ASLEEP: u32 = 1;
+/// It naps, and is to be woken only if events pile up.
+const NAPPING: u32 = 2;
+/// Every so many events wake a napping flusher, so that a burst does not fill the stage while it naps.
+const PILE: u64 = ttmem_ring::STAGE_SLOTS / 4;
+/// Tokens that are taken before the slots are moved: not so many that slots wait for them.
+const TOKENS_A_ROUND: usize = 512;
+
 /// A round that moved this many had hardly time to sleep: the next begins at once.
 const BUSY_ROUND: usize = 512;
 /// Between rounds that moved something.
@@ -85,10 +96,10 @@ impl Flusher {
                 std::thread::yield_now();
             } else if records > 0 {
                 idle_rounds = 0;
-                std::thread::sleep(SHORT_NAP);
+                self.nap(SHORT_NAP);
             } else if idle_rounds < ROUNDS_TO_SLEEP || ring_full {
                 idle_rounds += 1;
-                std::thread::sleep(NAP);
+                self.nap(NAP);
             } else {
                 self.sleep_until_event();
             }
@@ -99,7 +110,7 @@ impl Flusher {
     /// signal handlers have no token.
     fn round(&mut self) -> (usize, bool) {
         let mut got_token = false;
-        for sequence in self.tokens.try_iter().take(self.stage.capacity()) {
+        for sequence in self.tokens.try_iter().take(TOKENS_A_ROUND) {
             self.wanted = self.wanted.max(sequence + 1);
             got_token = true;
         }
@@ -118,24 +129,38 @@ impl Flusher {
         }
     }
 
+    /// A short sleep that ends early when events pile up.
+    fn nap(&self, time: Duration) {
+        let word = self.page.sleeping();
+        word.store(NAPPING, Ordering::SeqCst);
+        futex_wait(word, NAPPING, time);
+        word.store(AWAKE, Ordering::SeqCst);
+    }
+
     /// Sleeps on the futex word. An event that comes between the look at `claimed` and the sleep has seen the word set and
     /// wakes us; see SYNC (B) in the ring crate.
     fn sleep_until_event(&mut self) {
         let word = self.page.sleeping();
-        word.store(1, Ordering::SeqCst);
+        word.store(ASLEEP, Ordering::SeqCst);
         if self.mover.reached(self.stage.claimed()) {
             let longest = if self.mover.has_holes() { WATCHFUL_SLEEP } else { DEEP_SLEEP };
-            futex_wait(word, longest);
+            futex_wait(word, ASLEEP, longest);
         }
-        word.store(0, Ordering::SeqCst);
+        word.store(AWAKE, Ordering::SeqCst);
     }
 }
 
-fn futex_wait(word: &AtomicU32, longest: Duration) {
+fn futex_wait(word: &AtomicU32, while_it_is: u32, longest: Duration) {
     let timeout = libc::timespec { tv_sec: longest.as_secs() as _, tv_nsec: longest.subsec_nanos() as _ };
     let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
     // SAFETY: the word is mapped for as long as the process lives; the timeout is valid for the call.
-    unsafe { libc::syscall(libc::SYS_futex, ptr::from_ref(word), operation, 1, &raw const timeout) };
+    unsafe { libc::syscall(libc::SYS_futex, ptr::from_ref(word), operation, while_it_is, &raw const timeout) };
+}
+
+/// Whether an event with this number must wake the flusher: at once if it sleeps, now and then if it naps.
+#[inline(always)]
+pub(crate) fn wants_waking(word: u32, sequence: u64) -> bool {
+    word == ASLEEP || (word == NAPPING && sequence.is_multiple_of(PILE))
 }
 
 /// Wakes the flusher.
@@ -156,7 +181,7 @@ pub(crate) fn wait_until_moved(tracker: &'static lifecycle::Tracker, timeout_ms:
         if std::time::Instant::now() >= deadline {
             return false;
         }
-        if tracker.flusher.sleeping().swap(0, Ordering::SeqCst) != 0 {
+        if tracker.flusher.sleeping().swap(AWAKE, Ordering::SeqCst) != AWAKE {
             futex_wake(tracker.flusher.sleeping());
         }
         std::thread::sleep(Duration::from_micros(100));

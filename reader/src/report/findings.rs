@@ -63,7 +63,7 @@ fn accounting(session: &Session) -> Vec<FindingReport> {
             text: format!("{before} events were drained by another reader before: they are not in these sums."),
         });
     }
-    let (reported, known) = (session.reported(), session.drained() + lost);
+    let (reported, known) = (session.reported(), session.drained().saturating_add(lost));
     if session.is_over() && reported != known {
         findings.push(FindingReport {
             id: "miscounted",

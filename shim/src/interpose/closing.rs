@@ -55,7 +55,7 @@ unsafe extern "C-unwind" fn close_mesh(implementation: *mut c_void, mesh: *mut c
 unsafe extern "C-unwind" fn close_device(device: *mut c_void) -> bool {
     note_fired(&FIRED);
     let closing = gate::tracker().and_then(|tracker| {
-        let target = devices::target(tracker, metal::get()?, device, std::ptr::null())?;
+        let target = devices::target(tracker, metal::known()?, device, std::ptr::null())?;
         Some((tracker, target))
     });
     let closed = call_real!(CLOSE_DEVICE, fn(*mut c_void) -> bool, (device), else true);

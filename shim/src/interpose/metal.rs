@@ -7,7 +7,7 @@ use std::{
 
 use once_cell::sync::OnceCell;
 
-use crate::{lifecycle, symbols::Symbol};
+use crate::{complain, symbols::Symbol};
 
 /// `tt::tt_metal::Buffer`, `IDevice`, … : only ever passed on.
 pub(super) type Object = *const c_void;
@@ -71,7 +71,8 @@ const VTABLE_PREFIX: usize = 2 * size_of::<usize>();
 
 static METAL: OnceCell<Option<Metal>> = OnceCell::new();
 
-/// tt-metal's functions, or `None` (said once, tracking off) where this build lacks one that we need.
+/// tt-metal's functions, or `None` (said once) where this build lacks one that we need: then its own calls go by untracked.
+/// What a program reports by the C ABI, or by the first client, is taken all the same.
 #[inline(always)]
 pub(super) fn get() -> Option<&'static Metal> {
     match METAL.get() {
@@ -80,14 +81,19 @@ pub(super) fn get() -> Option<&'static Metal> {
     }
 }
 
+/// tt-metal's functions, if they were asked for before.
+pub(super) fn known() -> Option<&'static Metal> {
+    METAL.get()?.as_ref()
+}
+
 #[cold]
 fn resolve() -> Option<&'static Metal> {
     METAL
         .get_or_init(|| match Metal::resolve() {
             Ok(metal) => Some(metal),
             Err(missing) => {
-                lifecycle::turn_off(format_args!(
-                    "this build of tt-metal has no {missing} (ttnn 0.79 to 0.81 are known); the program runs untracked"
+                complain::once(format_args!(
+                    "off: this build of tt-metal has no {missing} (ttnn 0.79 to 0.81 are known): its calls go untracked"
                 ));
                 None
             }
