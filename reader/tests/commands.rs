@@ -1,0 +1,162 @@
+//! The command line as scripts rely on it: exit codes, one line for bad input, and commands that take nothing they must not.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use ttmem_ring::{CreateOptions, RingFile};
+use ttmem_wire::{Event, Memory, Target};
+
+/// A folder of this test's own.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ttmem-commands-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn rings(&self) -> PathBuf {
+        self.0.join("rings")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn ttmem(folder: &Folder, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ttmem"))
+        .args(arguments)
+        .env("TTMEM_DIR", folder.rings())
+        // What is preloaded does not matter here, only that a file is there: the loader ignores it with a message.
+        .env("TTMEM_LIBRARY", Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .env_remove("TTMEM_RING_BYTES")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn make_ring(folder: &Path) -> RingFile {
+    let options = CreateOptions { folder, ring_bytes: 4096, stage_slots: 64, producer: "test" };
+    let ring = RingFile::create(&options).unwrap();
+    let event =
+        Event { memory: Some(Memory::L1), target: Target::Device(3), address: 4096, size: 2048, ..Event::default() };
+    let [_, payload @ ..] = event.encode().words;
+    ring.stage().push(&payload).unwrap();
+    ring
+}
+
+/// Not a test of its own: the process of `a_dead_ring`, which makes a ring and ends.
+#[test]
+fn child_that_makes_a_ring() {
+    if let Some(folder) = std::env::var_os("TTMEM_TEST_RING_FOLDER") {
+        make_ring(folder.as_ref());
+    }
+}
+
+fn a_dead_ring(folder: &Folder) -> PathBuf {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_makes_a_ring"])
+        .env("TTMEM_TEST_RING_FOLDER", folder.rings())
+        .output()
+        .unwrap()
+        .status;
+    assert!(status.success());
+    ttmem_ring::discover(&folder.rings()).unwrap().pop().unwrap()
+}
+
+#[test]
+fn run_passes_exit_codes_on() {
+    let folder = Folder::new("exit");
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -15 $$", 143)] {
+        let output = ttmem(&folder, &["run", "--quiet", "--", "sh", "-c", script]);
+        assert_eq!(output.status.code(), Some(code), "{script}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "");
+    }
+    assert_eq!(ttmem(&folder, &["run", "--", "/no/such/command"]).status.code(), Some(127));
+    assert_eq!(ttmem(&folder, &["run", "--", "/dev/null"]).status.code(), Some(126));
+    let left: Vec<_> = std::fs::read_dir(folder.rings()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn run_leaves_standard_streams_to_the_command() {
+    let folder = Folder::new("streams");
+    let output = ttmem(&folder, &["run", "--quiet", "--", "sh", "-c", "echo out; echo err >&2"]);
+    assert_eq!(text(&output.stdout), "out\n");
+    assert!(text(&output.stderr).ends_with("err\n"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn bad_input_is_one_line_and_exit_code_2() {
+    let folder = Folder::new("bad");
+    let garbage = folder.0.join("garbage.ring");
+    std::fs::write(&garbage, "no ring").unwrap();
+    let garbage = garbage.to_str().unwrap();
+    let json = folder.0.join("no/such/folder.json");
+    for arguments in [
+        vec!["report", "/no/such/ring"],
+        vec!["report", garbage],
+        vec!["run", "--json", json.to_str().unwrap(), "--", "true"],
+    ] {
+        let output = ttmem(&folder, &arguments);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("ttmem: "), "{stderr}");
+    }
+    for (name, value) in [("TTMEM_RING_BYTES", "7"), ("TTMEM_RING_BYTES", "many"), ("TTMEM_ON_FULL", "block:")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ttmem"))
+            .args(["run", "--", "true"])
+            .env("TTMEM_DIR", folder.rings())
+            .env(name, value)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}={value}");
+        assert_eq!(text(&output.stderr).lines().count(), 1);
+    }
+    assert_eq!(ttmem(&folder, &["run"]).status.code(), Some(2));
+    assert_eq!(ttmem(&folder, &["dance"]).status.code(), Some(2));
+}
+
+#[test]
+fn report_tells_what_a_dead_process_held_as_often_as_asked() {
+    let folder = Folder::new("report");
+    let ring = a_dead_ring(&folder);
+    let ask = || {
+        let output = ttmem(&folder, &["report", ring.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let first = ask();
+    // Nothing had moved the event out of the stage: it is found there.
+    assert!(first.contains("events: 1 reported, 1 drained, 0 lost"), "{first}");
+    assert!(first.contains("2.0 KiB  L1       at 0x1000      device 3"), "{first}");
+    assert_eq!(first, ask());
+    assert!(!first.contains('\u{1b}'), "no colours where there is no terminal");
+}
+
+#[test]
+fn ls_lists_and_clean_removes_the_dead_alone() {
+    let folder = Folder::new("clean");
+    let dead = a_dead_ring(&folder);
+    let alive = make_ring(&folder.rings());
+    let listed = text(&ttmem(&folder, &["ls"]).stdout);
+    assert!(listed.contains("dead") && listed.contains("alive") && listed.contains("2.0 KiB"), "{listed}");
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&ttmem(&folder, &["ls", "--json"]).stdout).unwrap();
+    let bytes: Vec<u64> = rows.iter().map(|row| row["live_bytes"].as_u64().unwrap()).collect();
+    // The living one's event is still in its stage, which only the dead one's reader may look into.
+    assert_eq!(bytes.iter().max(), Some(&2048));
+    let cleaned = text(&ttmem(&folder, &["clean"]).stdout);
+    assert!(cleaned.contains(dead.to_str().unwrap()), "{cleaned}");
+    assert!(!dead.exists() && alive.path().exists());
+    assert_eq!(text(&ttmem(&folder, &["clean"]).stdout), "nothing to clean\n");
+}
