@@ -240,6 +240,7 @@ static void* interrupt(void* thread) {
 // ARGUMENT).
 static int signals(void) {
     handled = shared_words(argument, 1);
+    handled[0] = 0;
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGUSR1, &action, NULL);
     events(0, 0, 1);
@@ -257,6 +258,7 @@ static int signals(void) {
 static int first_in_handler(void) {
     static char alternate[16384];
     handled = shared_words(argument, 1);
+    handled[0] = 0;
     stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
     sigaltstack(&stack, NULL);
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};

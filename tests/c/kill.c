@@ -1,7 +1,7 @@
 // Reports events, and counts in its own shared file how many calls have returned, until it is killed.
 //
 // Event n (from 1) of thread t is an allocation of n bytes on device t, with id t << 40 | n. After EVENTS of them a
-// thread waits for its end.
+// thread waits for its end. The word behind the threads' holds the process id.
 //
 //     kill WORDS-FILE THREADS EVENTS SPIN
 #include <pthread.h>
@@ -28,7 +28,8 @@ int main(int argc, char** argv) {
     uint64_t threads = strtoull(argv[2], NULL, 10);
     limit = strtoull(argv[3], NULL, 10);
     spin = strtoull(argv[4], NULL, 10);
-    returned = shared_words(argv[1], (unsigned)threads);
+    returned = shared_words(argv[1], (unsigned)threads + 1);
+    returned[threads * WORD_STRIDE] = (uint64_t)getpid();
     for (uint64_t thread = 1; thread < threads; ++thread) {
         pthread_t id;
         if (pthread_create(&id, NULL, report, (void*)(uintptr_t)thread) != 0) return 2;

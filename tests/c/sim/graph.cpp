@@ -28,8 +28,9 @@ void GraphTracker::track_allocate([[maybe_unused]] const Buffer* buffer) {
 #ifdef TTSIM_CLIENT
     if (buffer->address() == 0 || !AllocationClient::is_enabled()) return;
     for (int chip : chips_of(buffer)) {
+        // A free names no memory, and every memory has the same addresses: only the unique id tells buffers apart.
         AllocationClient::report_allocation(
-            chip, buffer->size(), static_cast<uint8_t>(buffer->buffer_type()), buffer->address());
+            chip, buffer->size(), static_cast<uint8_t>(buffer->buffer_type()), buffer->unique_id());
     }
 #endif
 }
@@ -41,9 +42,9 @@ void GraphTracker::track_deallocate([[maybe_unused]] Buffer* buffer) {
     for (int chip : chips_of(buffer)) {
         // Both forms were in use; an L1 buffer takes the one that names no device.
         if (buffer->buffer_type() == BufferType::L1) {
-            AllocationClient::report_deallocation(buffer->address());
+            AllocationClient::report_deallocation(buffer->unique_id());
         } else {
-            AllocationClient::report_deallocation(chip, buffer->address());
+            AllocationClient::report_deallocation(chip, buffer->unique_id());
         }
     }
 #endif
