@@ -1,0 +1,22 @@
+//! What the end-to-end tests share: the artefacts under test, the C and C++ programs of `tests/c`, and ways to run them
+//! and to read what they left behind.
+//!
+//! The tests build `libttmem.so` and `ttmem` as a user would (`cargo build --release`), once a test run, and the programs
+//! with `$CC` and `$CXX` (else `cc` and `c++`) into the target folder.
+#![forbid(unsafe_code)]
+
+mod artifacts;
+mod need;
+mod random;
+mod report;
+mod rings;
+mod run;
+mod start;
+
+pub use artifacts::{Variant, c_program, c_program_linked, command, header_folder, library, root, simulation, target};
+pub use need::{is_root, skip};
+pub use random::Random;
+pub use report::{Report, Totals};
+pub use rings::{Dead, dead_rings, ring_files};
+pub use run::{Outcome, Run, folder};
+pub use start::median_starts;

@@ -1,0 +1,254 @@
+//! Scenarios against the simulated tt-metal: at every step, what ttmem says equals the simulator's own books.
+
+use std::fs;
+
+use serde_json::Value;
+use ttmem_e2e::{Outcome, Report, Run, Variant, folder, simulation};
+
+/// How a scenario gets tt-metal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loading {
+    /// As Python does it: `RTLD_LOCAL`.
+    Local,
+    /// The program links it.
+    Linked,
+}
+
+fn scenario(variant: Variant, loading: Loading, name: &str) -> Run {
+    let simulation = simulation(variant);
+    match loading {
+        Loading::Local => Run::new(simulation.join("local")).arg(simulation.join("libscenarios.so")).arg(name),
+        Loading::Linked => Run::new(simulation.join("linked")).arg(name),
+    }
+}
+
+/// Runs a scenario plain and traced: it must not notice. Returns the outcome, the report's one process, and the steps with
+/// the simulator's truth.
+fn compare(variant: Variant, loading: Loading, name: &str) -> (Outcome, Value, Vec<(String, Value)>) {
+    let files = folder();
+    let truth_file = files.path().join("truth");
+    let plain = scenario(variant, loading, name).outcome();
+    let (traced, report) = scenario(variant, loading, name).arg(&truth_file).traced();
+    assert_eq!(traced.stdout, plain.stdout, "{name}");
+    assert_eq!(traced.stderr, plain.stderr, "{name}");
+    assert_eq!(traced.code(), plain.code(), "{name}");
+    let truth = fs::read_to_string(&truth_file).expect("the truth file");
+    let steps = truth.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("a line of truth");
+        (line["step"].as_str().expect("a step").to_owned(), line["truth"].clone())
+    });
+    (traced, report.process().clone(), steps.collect())
+}
+
+/// Rows of `truth` and of `told` are the same; a row that only one of them has must be empty.
+fn assert_rows(truth: &Value, told: &Value, fields: &[&str], at: &str) {
+    let empty = Vec::new();
+    let rows = |side: &Value| -> Vec<(i64, String, Vec<Value>)> {
+        let mut rows = Vec::new();
+        for device in side["devices"].as_array().unwrap_or(&empty) {
+            for (memory, row) in device["memory"].as_object().expect("memories") {
+                let values: Vec<Value> = fields.iter().map(|&field| row[field].clone()).collect();
+                if values.iter().any(|value| value != 0) {
+                    rows.push((device["device_id"].as_i64().expect("a device"), memory.clone(), values));
+                }
+            }
+        }
+        rows.sort_by_key(|row| (row.0, row.1.clone()));
+        rows
+    };
+    assert_eq!(rows(told), rows(truth), "{at}: {fields:?}, ttmem left, truth right");
+}
+
+/// The same regions live, whatever their order.
+fn assert_live(truth: &Value, told: &Value, at: &str) {
+    let list = |side: &Value| {
+        let mut list: Vec<String> = Vec::new();
+        for region in side["live"].as_array().expect("a list of live regions") {
+            let is_circular = region["memory"] == "CB";
+            let fields = ["device_id", "memory", "address", "size", "size_per_bank", "holders", "reports"];
+            let told = fields.iter().take(if is_circular { 4 } else { 7 }).map(|&field| region[field].to_string());
+            list.push(told.collect::<Vec<_>>().join(" "));
+        }
+        list.sort();
+        list
+    };
+    assert_eq!(list(told), list(truth), "{at}: ttmem left, truth right");
+}
+
+const LIVE: [&str; 3] = ["live_buffers", "live_bytes", "live_bytes_per_bank"];
+const COUNTS: [&str; 3] = ["allocations", "frees", "released_at_close"];
+const PEAKS: [&str; 2] = ["peak_bytes", "peak_bytes_per_bank"];
+
+/// Runs the scenario both ways; every step is equal in every figure, no event is lost or odd.
+fn exact(name: &str) -> Value {
+    exact_on(Variant::Wheel, name, &[&LIVE, &COUNTS, &PEAKS])
+}
+
+fn exact_on(variant: Variant, name: &str, fields: &[&[&str]]) -> Value {
+    let mut last = Value::Null;
+    for loading in [Loading::Linked, Loading::Local] {
+        let (_, process, steps) = compare(variant, loading, name);
+        assert!(!steps.is_empty());
+        let marks = process["marks"].as_array().expect("marks");
+        let names = |mark: &Value| mark["name"].as_str().map(str::to_owned);
+        let told: Vec<_> = marks.iter().filter_map(names).collect();
+        assert_eq!(told, steps.iter().map(|step| step.0.clone()).collect::<Vec<_>>());
+        for (mark, (step, truth)) in marks.iter().zip(&steps) {
+            let at = format!("{name}, {loading:?}, {step}");
+            for fields in fields {
+                assert_rows(truth, mark, fields, &at);
+            }
+            if fields.len() > 1 {
+                assert_live(truth, mark, &at);
+            }
+        }
+        let (reported, drained, lost) = Report::events(&process);
+        assert_eq!((drained, lost), (reported, 0));
+        assert_eq!(process["unmatched_frees"], 0);
+        last = process;
+    }
+    last
+}
+
+fn live_count(process: &Value) -> usize {
+    process["live"].as_array().expect("a list of live regions").len()
+}
+
+#[test]
+fn every_memory_on_one_chip() {
+    assert_eq!(live_count(&exact("chips-1")), 0);
+}
+
+#[test]
+fn every_memory_on_8_chips() {
+    assert_eq!(live_count(&exact("chips-8")), 0);
+}
+
+#[test]
+fn every_memory_on_32_chips() {
+    assert_eq!(live_count(&exact("chips-32")), 0);
+}
+
+#[test]
+fn what_lives_at_close_is_released_and_addresses_come_again() {
+    let process = exact("closing");
+    assert_eq!(live_count(&process), 0);
+    // Three tensors on 8 chips, then one, which dies after the close.
+    assert_eq!(process["released_at_close"].as_array().expect("a list").len(), 3 * 8 + 8);
+}
+
+#[test]
+fn out_of_memory_is_told_and_passes_through() {
+    let process = exact("out-of-memory");
+    let told = process["out_of_memory"].as_array().expect("a list");
+    let facts: Vec<_> =
+        told.iter().map(|one| (&one["memory"], &one["size"], &one["devices"], &one["live_bytes"])).collect();
+    let devices = &serde_json::json!([0, 1]);
+    assert_eq!(
+        facts,
+        [
+            (&"L1".into(), &(33_u64 << 20).into(), devices, &(32_u64 << 20).into()),
+            (&"DRAM".into(), &(1_u64 << 40).into(), devices, &0.into())
+        ]
+    );
+}
+
+#[test]
+fn an_exception_that_nobody_catches_ends_the_program_as_ever() {
+    for loading in [Loading::Linked, Loading::Local] {
+        let (outcome, process, _) = compare(Variant::Wheel, loading, "uncaught");
+        assert_eq!(outcome.code(), 134);
+        assert!(outcome.stderr.contains("Out of Memory"), "{}", outcome.stderr);
+        assert_eq!(process["ended"]["signal"], 6);
+        assert_eq!(live_count(&process), 2);
+        assert_eq!(process["live"][0]["state"], "orphaned");
+    }
+}
+
+#[test]
+fn pretended_empty_and_borrowed_buffers_are_no_memory() {
+    let process = exact("pretended");
+    assert_eq!(process["anomalies"]["pretended_allocations"], 2);
+    assert_eq!(live_count(&process), 0);
+}
+
+#[test]
+fn second_holders_hold_no_second_bytes() {
+    assert_eq!(live_count(&exact("second-holders")), 0);
+}
+
+#[test]
+fn circular_buffers_are_a_union_and_a_dead_device_is_not_touched() {
+    assert_eq!(live_count(&exact("circular-buffers")), 0);
+}
+
+#[test]
+fn circular_buffers_that_outlive_their_devices_at_exit() {
+    let process = exact("circular-buffers-at-exit");
+    assert_eq!(live_count(&process), 0);
+    assert_eq!(Report::totals(&process, 1, "CB").released_at_close, 1);
+}
+
+#[test]
+fn a_submesh_keeps_books_of_its_own() {
+    assert_eq!(live_count(&exact("submeshes")), 0);
+}
+
+#[test]
+fn threads_allocate_and_free_each_others() {
+    // The peak depends on who came first, for the simulator and for ttmem.
+    let process = exact_on(Variant::Wheel, "threads", &[&LIVE, &COUNTS]);
+    assert_eq!(live_count(&process), 0);
+}
+
+#[test]
+fn static_objects_free_after_main() {
+    let process = exact("live-at-exit");
+    assert_eq!(live_count(&process), 0);
+    assert_eq!(Report::totals(&process, 1, "DRAM").frees, 1);
+}
+
+#[test]
+fn an_immediate_end_loses_nothing() {
+    let process = exact("quick-exit");
+    assert_eq!(process["ended"]["code"], 7);
+    assert_eq!(live_count(&process), 4);
+    assert_eq!(process["live"][0]["state"], "live_at_exit");
+}
+
+#[test]
+fn a_chip_that_fails_to_close_is_not_closed() {
+    assert_eq!(live_count(&exact("close-throws")), 0);
+}
+
+#[test]
+fn a_build_patched_with_the_first_client_is_counted_once() {
+    for name in ["chips-8", "closing", "pretended"] {
+        exact_on(Variant::WithClient, name, &[&LIVE, &COUNTS, &PEAKS]);
+    }
+}
+
+#[test]
+fn the_first_client_alone_is_believed() {
+    // Nobody tells bytes a bank there, nor that a device closes.
+    let fields: &[&str] = &["live_buffers", "live_bytes", "peak_bytes", "allocations", "frees"];
+    for name in ["chips-1", "chips-8", "out-of-memory"] {
+        exact_on(Variant::ClientOnly, name, &[fields]);
+    }
+}
+
+#[test]
+fn an_unknown_build_runs_unharmed_and_one_line_says_so() {
+    for name in ["chips-8", "closing", "circular-buffers", "out-of-memory"] {
+        for loading in [Loading::Linked, Loading::Local] {
+            let rings = folder();
+            let plain = scenario(Variant::NoGetters, loading, name).outcome();
+            // Without the marks, which are events of their own.
+            let preloaded = scenario(Variant::NoGetters, loading, name).preloaded(rings.path()).outcome();
+            assert_eq!(preloaded.without_our_lines(), plain, "{name}");
+            let lines = preloaded.our_lines();
+            assert_eq!(lines.len(), 1, "{name}: {lines:?}");
+            assert!(lines[0].contains("_ZNK2tt8tt_metal6Buffer"), "it says what is missing: {lines:?}");
+        }
+    }
+}
