@@ -37,8 +37,9 @@ void report_allocation(int32_t device_id,
                        uint8_t buffer_type,
                        uint64_t buffer_id);
 
-// A holder let go of buffer `buffer_id` on device `device_id`, or on whichever device holds it (TTMEM_ANY_DEVICE). A free
-// that matches nothing is counted and shown, and changes no total.
+// A holder let go of buffer `buffer_id` on device `device_id`, or on whichever device holds it (TTMEM_ANY_DEVICE). The id
+// names no memory: where the same id lives in two memories of a device, the younger one is freed. A free that matches
+// nothing is counted and shown, and changes no total.
 void report_deallocation(int32_t device_id,
                          uint64_t buffer_id);
 

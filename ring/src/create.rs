@@ -26,8 +26,8 @@ pub const DEFAULT_RING_BYTES: u64 = 4 << 20;
 /// The smallest ring.
 pub const MIN_RING_BYTES: u64 = PAGE as u64;
 
-/// Slots of the stage: what can wait while the flusher sleeps.
-pub const STAGE_SLOTS: u64 = 16_384;
+/// Slots of the stage: what can wait while the flusher sleeps, or gets no processor.
+pub const STAGE_SLOTS: u64 = 32_768;
 
 const SLOT_BYTES: u64 = (RECORD_WORDS * 8) as u64;
 

@@ -32,8 +32,9 @@ pub extern "C" fn report_allocation(device_id: i32, size: u64, buffer_type: u8, 
     });
 }
 
-/// A holder let go of buffer `buffer_id` on device `device_id`, or on whichever device holds it (TTMEM_ANY_DEVICE). A free
-/// that matches nothing is counted and shown, and changes no total.
+/// A holder let go of buffer `buffer_id` on device `device_id`, or on whichever device holds it (TTMEM_ANY_DEVICE). The id
+/// names no memory: where the same id lives in two memories of a device, the younger one is freed. A free that matches
+/// nothing is counted and shown, and changes no total.
 #[unsafe(no_mangle)]
 pub extern "C" fn report_deallocation(device_id: i32, buffer_id: u64) {
     guarded(|| {

@@ -12,7 +12,10 @@ use std::{
 use crossbeam_channel::Receiver;
 use ttmem_ring::{Clock, FlusherPage, Mover, RingFile, Stage, monotonic_ns};
 
-use crate::{lifecycle, signals};
+use crate::{
+    last_thread::{self, Leader},
+    lifecycle, signals,
+};
 
 /// The futex word: the flusher is awake.
 const AWAKE: u32 = 0;
@@ -21,7 +24,7 @@ const ASLEEP: u32 = 1;
 /// It naps, and is to be woken only if events pile up.
 const NAPPING: u32 = 2;
 /// Every so many events wake a napping flusher, so that a burst does not fill the stage while it naps.
-const PILE: u64 = ttmem_ring::STAGE_SLOTS / 4;
+const PILE: u64 = ttmem_ring::STAGE_SLOTS / 8;
 /// Tokens that are taken before the slots are moved: not so many that slots wait for them.
 const TOKENS_A_ROUND: usize = 512;
 
@@ -35,7 +38,7 @@ const NAP: Duration = Duration::from_millis(1);
 const ROUNDS_TO_SLEEP: u32 = 30;
 /// The deepest sleep; then one look around, for the heartbeat.
 const DEEP_SLEEP: Duration = Duration::from_secs(1);
-/// The same, while a thread is still writing its record.
+/// The same, while a thread is still writing its record, or the main thread has left.
 const WATCHFUL_SLEEP: Duration = Duration::from_millis(100);
 /// Between two heartbeats.
 const BEAT_NS: u64 = 100_000_000;
@@ -86,6 +89,7 @@ impl Flusher {
         }
     }
 
+    /// Until the process ends; or until this is its last thread, which must be able to end it.
     fn run(&mut self) {
         let mut idle_rounds = 0;
         loop {
@@ -101,7 +105,11 @@ impl Flusher {
                 idle_rounds += 1;
                 self.nap(NAP);
             } else {
-                self.sleep_until_event();
+                let leader = last_thread::leader();
+                if leader == Leader::LeftAlone {
+                    return;
+                }
+                self.sleep_until_event(leader);
             }
         }
     }
@@ -139,11 +147,12 @@ impl Flusher {
 
     /// Sleeps on the futex word. An event that comes between the look at `claimed` and the sleep has seen the word set and
     /// wakes us; see SYNC (B) in the ring crate.
-    fn sleep_until_event(&mut self) {
+    fn sleep_until_event(&mut self, leader: Leader) {
         let word = self.page.sleeping();
         word.store(ASLEEP, Ordering::SeqCst);
         if self.mover.reached(self.stage.claimed()) {
-            let longest = if self.mover.has_holes() { WATCHFUL_SLEEP } else { DEEP_SLEEP };
+            let watch = self.mover.has_holes() || leader == Leader::Left;
+            let longest = if watch { WATCHFUL_SLEEP } else { DEEP_SLEEP };
             futex_wait(word, ASLEEP, longest);
         }
         word.store(AWAKE, Ordering::SeqCst);

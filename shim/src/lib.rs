@@ -18,6 +18,7 @@ mod config;
 mod flusher;
 mod gate;
 mod interpose;
+mod last_thread;
 mod lifecycle;
 mod pool_cache;
 mod signals;
