@@ -12,7 +12,8 @@ RELEASE = target/release
 build:
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
 
-test: build test-rust test-loom test-ttnn
+# The wheel first: others look at it too.
+test: build test-ttnn test-rust test-loom
 
 test-rust: build
 	$(CARGO) test --locked --workspace --exclude ttmem-benches

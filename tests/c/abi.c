@@ -173,13 +173,13 @@ static void stats(void) {
 static void full(void) {
     report_allocation(0, 1, 0, 0);
     require(ttmem_flush(10000), "one event fits");
-    for (uint64_t id = 1; id < 20000; ++id) report_allocation(0, 1, 0, id);
-    require(!ttmem_flush(50), "20,000 do not");
+    for (uint64_t id = 1; id < 100000; ++id) report_allocation(0, 1, 0, id);
+    require(!ttmem_flush(50), "100,000 do not");
     struct ttmem_stats all = {.size = sizeof all};
     ttmem_stats(&all);
-    require(all.reported == 20000, "every one is counted");
+    require(all.reported == 100000, "every one is counted");
     require(all.in_ring == 64, "the ring holds 64");
-    require(all.dropped > 0 && all.in_ring + all.in_channel + all.dropped == 20000, "and none is uncounted");
+    require(all.dropped > 0 && all.in_ring + all.in_channel + all.dropped == 100000, "and none is uncounted");
 }
 
 // TTMEM_DISABLE=1

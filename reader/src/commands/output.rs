@@ -1,11 +1,31 @@
 //! Where a report goes: text to a stream, JSON to a file.
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
 
 use crate::{
     Failure,
     report::{Painter, Report, write_text},
 };
+
+/// The options of every command that reports.
+#[derive(Debug, Args)]
+pub(super) struct ReportOptions {
+    /// Write the report as JSON (schema ttmem-report/1) to this file too.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Print no report.
+    #[arg(long)]
+    pub(super) quiet: bool,
+    /// In the JSON, list what was live at each mark, not only the sums.
+    #[arg(long)]
+    pub(super) live_at_marks: bool,
+}
 
 /// Checks, before anything is run, that the file can be written.
 pub(super) fn check_writable(path: &Path) -> Result<(), Failure> {

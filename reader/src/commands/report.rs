@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use ttmem_ring::RingReader;
 
-use super::output;
+use super::output::{self, ReportOptions};
 use crate::{Failure, Session, report::Report};
 
 /// Reports from ring files, of living and dead processes.
@@ -16,15 +16,8 @@ use crate::{Failure, Session, report::Report};
   ttmem report /dev/shm/ttmem-0/4242-*.ring
   ttmem report --json out.json RING")]
 pub(super) struct ReportFiles {
-    /// Write the report as JSON (schema ttmem-report/1) to this file too.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Print no report.
-    #[arg(long)]
-    quiet: bool,
-    /// In the JSON, list what was live at each mark, not only the sums.
-    #[arg(long)]
-    live_at_marks: bool,
+    #[command(flatten)]
+    output: ReportOptions,
     /// The ring files.
     #[arg(required = true, value_name = "RING")]
     rings: Vec<PathBuf>,
@@ -35,16 +28,16 @@ impl ReportFiles {
         let mut sessions = Vec::new();
         for path in &self.rings {
             let ring = RingReader::open(path).map_err(|error| Failure::with(path, error))?;
-            let mut session = Session::new(ring, self.live_at_marks);
+            let mut session = Session::new(ring, self.output.live_at_marks);
             session.advance();
             session.settle(None);
             sessions.push(session);
         }
         let report = Report::new(&sessions);
-        if let Some(path) = &self.json {
+        if let Some(path) = &self.output.json {
             output::write_json(path, &report)?;
         }
-        if !self.quiet {
+        if !self.output.quiet {
             anstream::print!("{}", output::text(&report));
         }
         Ok(ExitCode::SUCCESS)

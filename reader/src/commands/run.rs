@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use ttmem_ring::{RingReader, create_private_dir, default_dir, discover};
 
-use super::output;
+use super::output::{self, ReportOptions};
 use crate::{
     Drainer, Ended, Failure, launch,
     report::{Report, bytes, live_bytes},
@@ -31,15 +31,8 @@ const LEAKED: u8 = 23;
   ttmem run --json report.json --quiet -- ./build/test_eltwise
   ttmem run --fail-on-leak=1024 -- pytest tests/      (exit code 23 if more leaks)")]
 pub(super) struct Run {
-    /// Write the report as JSON (schema ttmem-report/1) to this file too.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Print no report.
-    #[arg(long)]
-    quiet: bool,
-    /// In the JSON, list what was live at each mark, not only the sums.
-    #[arg(long)]
-    live_at_marks: bool,
+    #[command(flatten)]
+    output: ReportOptions,
     /// Exit with 23 if more than BYTES (default 0) are live when the processes end, and the command itself succeeded.
     #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
     fail_on_leak: Option<u64>,
@@ -54,7 +47,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         check_environment()?;
-        if let Some(path) = &self.json {
+        if let Some(path) = &self.output.json {
             output::check_writable(path)?;
         }
         let library = launch::find_library()?;
@@ -77,7 +70,7 @@ impl Run {
             }
         };
         let pid = child.id();
-        let mut drainer = Drainer::new(folder, self.live_at_marks);
+        let mut drainer = Drainer::new(folder, self.output.live_at_marks);
         let stop = AtomicBool::new(false);
         let waited = std::thread::scope(|scope| {
             scope.spawn(|| drainer.run_until(&stop));
@@ -88,10 +81,10 @@ impl Run {
         let ended = waited.map(launch::ended).map_err(|error| Failure::new(format!("waiting for {pid}: {error}")))?;
         drainer.finish(pid, ended);
         let report = Report::new(drainer.sessions());
-        if let Some(path) = &self.json {
+        if let Some(path) = &self.output.json {
             output::write_json(path, &report)?;
         }
-        if !self.quiet {
+        if !self.output.quiet {
             for line in drainer.complaints() {
                 anstream::eprintln!("ttmem: {line}");
             }
@@ -106,7 +99,7 @@ impl Run {
             return;
         }
         anstream::eprint!("\n{}", output::text(report));
-        let next = match &self.json {
+        let next = match &self.output.json {
             None => format!("Next: ttmem run --json report.json -- {}", self.shown_command()),
             Some(path) => format!("All of it is in {}.", path.display()),
         };
@@ -124,7 +117,7 @@ impl Run {
         if left <= allowed {
             return code;
         }
-        if !self.quiet {
+        if !self.output.quiet {
             anstream::eprintln!("ttmem: {} live, {} allowed: exit code {LEAKED}", bytes(left), bytes(allowed));
         }
         LEAKED
@@ -137,7 +130,7 @@ impl Run {
             rings.iter().any(|path| RingReader::open(path).is_ok_and(|ring| ring.is_alive()))
         };
         if self.keep_rings || in_use() {
-            if !self.quiet {
+            if !self.output.quiet {
                 anstream::eprintln!("ttmem: the rings are in {}", folder.display());
             }
             return;

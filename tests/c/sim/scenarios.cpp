@@ -363,6 +363,32 @@ void close_throws() {
     program.reset();
 }
 
+// `make demo` where there is no wheel: a toy model that keeps every step's output, and is stopped with all of it live.
+void demo() {
+    Mesh mesh = open_mesh(8);
+    std::vector<Tensor> layers, history;
+    Program matmul({{64, 0x19000, 16 << 10, false}, {64, 0x1D000, 8 << 10, false}});
+    Program relu({{64, 0x19000, 4 << 10, false}});
+    for (int layer = 0; layer < 4; ++layer) layers.push_back(interleaved(mesh, DRAM, 512 << 10, TILE));
+    step("weights loaded");
+    for (const char* name : {"first input", "second input", "third input"}) {
+        Tensor activation = interleaved(mesh, DRAM, 512 << 10, TILE);
+        for (size_t layer = 0; layer < layers.size(); ++layer) {
+            Tensor product = interleaved(mesh, L1, 512 << 10, TILE);
+            matmul.launch(mesh);
+            activation = interleaved(mesh, DRAM, 512 << 10, TILE);
+            relu.launch(mesh);
+        }
+        history.push_back(std::move(activation));
+        step(name);
+    }
+    layers.clear();
+    expect_all(8, "DRAM", 3, 3 * (512 << 10), 3 * 22 * TILE);
+    expect_all(8, "CB", 3, 24 << 10, 24 << 10);
+    step("done");
+    std::_Exit(0);
+}
+
 const std::map<std::string, void (*)()> SCENARIOS = {
     {"chips-1", chips_1},
     {"chips-8", chips_8},
@@ -379,6 +405,7 @@ const std::map<std::string, void (*)()> SCENARIOS = {
     {"live-at-exit", live_at_exit},
     {"quick-exit", quick_exit},
     {"close-throws", close_throws},
+    {"demo", demo},
 };
 
 }  // namespace

@@ -163,8 +163,8 @@ fn a_full_ring_without_a_reader_counts_what_it_drops() {
     let dead = alone("full", Some(("TTMEM_RING_BYTES", "4096")));
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].from_ring, 64);
-    assert_eq!(dead[0].counters.reported(), 20000);
-    assert_eq!(dead[0].events.len() as u64 + dead[0].counters.dropped(), 20000);
+    assert_eq!(dead[0].counters.reported(), 100_000);
+    assert_eq!(dead[0].events.len() as u64 + dead[0].counters.dropped(), 100_000);
     // What was kept is the beginning, without a gap.
     assert_eq!(dead[0].ids(0), (0..dead[0].events.len() as u64).collect::<Vec<_>>());
 }

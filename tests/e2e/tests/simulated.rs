@@ -222,6 +222,13 @@ fn a_chip_that_fails_to_close_is_not_closed() {
 }
 
 #[test]
+fn what_make_demo_shows_is_so() {
+    let process = exact("demo");
+    // Three outputs of DRAM and three circular buffers on each of 8 chips.
+    assert_eq!(live_count(&process), 6 * 8);
+}
+
+#[test]
 fn a_build_patched_with_the_first_client_is_counted_once() {
     for name in ["chips-8", "closing", "pretended"] {
         exact_on(Variant::WithClient, name, &[&LIVE, &COUNTS, &PEAKS]);
