@@ -18,8 +18,12 @@ pub fn verdict(process: &ProcessReport) -> Verdict {
     if process.events.lost > 0 {
         return Verdict::Inconclusive(format!("Inconclusive: {} events were lost.", process.events.lost));
     }
-    // Circular buffers count with their footprint, not one by one: they overlap.
-    let left = live_bytes(process);
+    // Circular buffers are no buffers: they are told of only where nothing else is left.
+    let left = process
+        .live
+        .iter()
+        .filter(|region| region.memory != "CB")
+        .fold(0_u64, |sum, region| sum.saturating_add(region.size));
     let buffers = process.live.iter().filter(|region| region.memory != "CB").count();
     let circular = process.live.len() - buffers;
     let mut ids: Vec<i32> = process.live.iter().map(|region| region.device_id).collect();
