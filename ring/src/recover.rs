@@ -34,3 +34,28 @@ pub(crate) fn recover(stage: Stage<'_>, in_ring: &[u64], out: &mut Vec<Record>) 
     }
     recovery
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{ProducerPage, Slot};
+
+    #[test]
+    fn what_the_ring_has_is_not_taken_again_and_half_written_slots_are_counted() {
+        let producers = ProducerPage::default();
+        let slots: Vec<Slot> = (0..4).map(|_| Slot::default()).collect();
+        let stage = Stage::new(&producers, &slots);
+        for value in 0..4 {
+            stage.push(&[value; 7]).unwrap();
+        }
+        // 0 was moved, 1 was put into the ring and not yet freed, 3 was claimed and never published.
+        stage.free(0);
+        slots[3].words[0].store(0, crate::sync::Ordering::Relaxed);
+        let mut out = Vec::new();
+        let recovery = recover(stage, &[0, 1], &mut out);
+        assert_eq!(recovery, Recovery { from_stage: 1, half_written: 1, impossible: 0 });
+        assert_eq!(out.iter().map(|record| record.words[..2].to_vec()).collect::<Vec<_>>(), [[2, 2]]);
+        slots[1].words[0].store(99, crate::sync::Ordering::Relaxed);
+        assert_eq!(recover(stage, &[], &mut out).impossible, 1);
+    }
+}

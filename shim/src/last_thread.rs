@@ -45,3 +45,16 @@ fn parse(stat: &[u8]) -> Option<(u8, u32)> {
     let threads = std::str::from_utf8(fields.nth(16)?).ok()?.parse().ok()?;
     Some((state, threads))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_program_does_not_shift_the_fields() {
+        let stat = b"7 (a) Z 2) Z 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 424242 1 2";
+        assert_eq!(parse(stat), Some((b'Z', 3)));
+        assert_eq!(parse(b"7 (cut"), None);
+        assert_eq!(leader(), Leader::Runs);
+    }
+}

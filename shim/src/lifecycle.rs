@@ -75,8 +75,10 @@ pub(crate) fn is_on() -> bool {
 /// Ends tracking in this process, and says why.
 #[cold]
 pub(crate) fn turn_off(reason: fmt::Arguments<'_>) {
-    if MODE.swap(OFF, Ordering::Relaxed) != OFF {
+    // Said first: whoever waits for the ring goes on when it sees the mode, perhaps to the end of the process.
+    if MODE.load(Ordering::Relaxed) != OFF {
         complain::once(format_args!("off: {reason}"));
+        MODE.store(OFF, Ordering::Relaxed);
     }
 }
 

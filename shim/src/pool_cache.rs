@@ -126,3 +126,48 @@ impl Drop for Turn<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ttmem_ring::Slot;
+
+    use super::*;
+
+    fn pool(chips: &[i32]) -> Pool {
+        Pool { allocator: 0, mesh: None, chips: chips.to_vec() }
+    }
+
+    #[test]
+    fn a_closed_device_is_forgotten_and_its_address_means_another() {
+        let slots: Vec<Slot> = (0..8).map(|_| Slot::default()).collect();
+        let (table, cache) = (PoolTable::new(&slots), PoolCache::new());
+        assert_eq!(cache.insert(table, 0x1000, 0, pool(&[0])), Some(0));
+        assert_eq!(cache.find(0x1000, 0), Some(0));
+        cache.remove_device(0x1000);
+        assert_eq!(cache.find(0x1000, 0), None);
+        assert_eq!(cache.insert(table, 0x1000, 0, pool(&[7])), Some(1));
+    }
+
+    #[test]
+    fn a_mesh_that_is_opened_again_and_again_uses_one_entry() {
+        let slots: Vec<Slot> = (0..8).map(|_| Slot::default()).collect();
+        let (table, cache) = (PoolTable::new(&slots), PoolCache::new());
+        for round in 1..500 {
+            assert_eq!(cache.insert(table, 0x1000 * round, 0x10 * round, pool(&[0, 1])), Some(0));
+            let mut released = Vec::new();
+            cache.remove_allocator(0x10 * round, |pool| released.push(pool));
+            assert_eq!(released, [0]);
+        }
+    }
+
+    #[test]
+    fn two_allocators_at_once_have_two_numbers_and_only_one_is_released() {
+        let slots: Vec<Slot> = (0..8).map(|_| Slot::default()).collect();
+        let (table, cache) = (PoolTable::new(&slots), PoolCache::new());
+        let mesh = cache.insert(table, 0x1000, 0x10, pool(&[0, 1])).unwrap();
+        let submesh = cache.insert(table, 0x2000, 0x20, pool(&[0])).unwrap();
+        assert_ne!(table.get(mesh).unwrap().allocator, table.get(submesh).unwrap().allocator);
+        cache.remove_allocator(0x20, |pool| assert_eq!(pool, submesh));
+        assert_eq!((cache.find(0x1000, 0x10), cache.find(0x2000, 0x20)), (Some(mesh), None));
+    }
+}

@@ -171,9 +171,9 @@ static void stats(void) {
 
 // With a ring of 4 KiB and no reader.
 static void full(void) {
-    report_allocation(0, 1, 0, 0);
-    require(ttmem_flush(10000), "one event fits");
-    for (uint64_t id = 1; id < 100000; ++id) report_allocation(0, 1, 0, id);
+    for (uint64_t id = 0; id < 64; ++id) report_allocation(0, 1, 0, id);
+    require(ttmem_flush(10000), "64 events fit");
+    for (uint64_t id = 64; id < 100000; ++id) report_allocation(0, 1, 0, id);
     require(!ttmem_flush(50), "100,000 do not");
     struct ttmem_stats all = {.size = sizeof all};
     ttmem_stats(&all);

@@ -114,12 +114,17 @@ void closing() {
     freed.reset();
     expect_all(8, "DRAM", 1, 48 << 10, 2 * TILE);
     expect_all(8, "L1", 2, 96 << 10, TILE + (8 << 10));
+    auto program = std::make_unique<Program>(std::vector<CircularBuffer>{{64, 0x10000, 8192, false}});
+    program->launch(mesh);
+    expect_all(8, "CB", 1, 8192, 8192);
     step("three are live");
     const void* old_mesh = mesh.get();
     mesh->close();
     expect_all(8, "DRAM", 0, 0, 0);
     expect_all(8, "L1", 0, 0, 0);
+    expect_all(8, "CB", 0, 0, 0);
     step("closed");
+    program.reset();
     first.reset();
     second.reset();
     third.reset();
@@ -136,11 +141,16 @@ void closing() {
     mesh = open_mesh({8, 9, 10, 11});
     std::printf("the same address: %s\n", mesh.get() == old_mesh ? "yes" : "no");
     first = interleaved(mesh, DRAM, 24 << 10, TILE);
+    program = std::make_unique<Program>(std::vector<CircularBuffer>{{64, 0x10000, 4096, false}});
+    program->launch(mesh);
     expect(0, "DRAM", 0, 0, 0);
+    expect(0, "CB", 0, 0, 0);
     expect(9, "DRAM", 1, 24 << 10, TILE);
+    expect(9, "CB", 1, 4096, 4096);
     step("other chips");
     first.reset();
     mesh->close();
+    expect(9, "CB", 0, 0, 0);
     step("closed for good");
 }
 
