@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "events.h"
 
@@ -132,6 +133,19 @@ static int vfork_exec(void) {
         run_again("20");
     }
     ended(child);
+    return 0;
+}
+
+// The first event of all is the vfork child's, 1 on device 0; 99 of its parent follow, and 20 of the child's exec.
+static int vfork_first(void) {
+    fflush(stdout);
+    pid_t child = vfork();
+    if (child == 0) {
+        events(0, 0, 1);
+        run_again("20");
+    }
+    ended(child);
+    events(0, 1, 99);
     return 0;
 }
 
@@ -403,6 +417,18 @@ static int leave(void) {
     return 14;
 }
 
+// A library whose constructor reports (ARGUMENT is its path): tells whether that took long.
+static int loads_a_library(void) {
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    void* library = dlopen(argument, RTLD_NOW);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    double seconds = (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
+    printf("loaded %d, %s\n", library != NULL, seconds < 1 ? "at once" : "after a long time");
+    if (library != NULL) dlclose(library);
+    return 0;
+}
+
 // Another root folder and other user after the first event; 100 before and 100 after, on device 0.
 static int change_root(void) {
     events(0, 0, 100);
@@ -425,6 +451,7 @@ int main(int argc, char** argv) {
         {"fork-with-threads", fork_with_threads},
         {"fork-exec", fork_exec},
         {"vfork-exec", vfork_exec},
+        {"vfork-first", vfork_first},
         {"exec", exec_itself},
         {"raw-clone", raw_clone},
         {"bare-fork", bare_fork},
@@ -444,6 +471,7 @@ int main(int argc, char** argv) {
         {"broken-stderr", broken_stderr},
         {"full-file-system", full_file_system},
         {"leave", leave},
+        {"loads-a-library", loads_a_library},
         {"change-root", change_root},
     };
     find_ttmem();

@@ -108,6 +108,11 @@ pub fn c_program(source: &str) -> PathBuf {
     program(source, &[])
 }
 
+/// A shared library of `tests/c`.
+pub fn c_library(source: &str) -> PathBuf {
+    program(source, &["-shared".into(), "-fPIC".into()])
+}
+
 /// A program of `tests/c` that includes the header and links the library.
 pub fn c_program_linked(source: &str) -> PathBuf {
     let folder = built();

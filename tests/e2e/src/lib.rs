@@ -13,7 +13,9 @@ mod rings;
 mod run;
 mod start;
 
-pub use artifacts::{Variant, c_program, c_program_linked, command, header_folder, library, root, simulation, target};
+pub use artifacts::{
+    Variant, c_library, c_program, c_program_linked, command, header_folder, library, root, simulation, target,
+};
 pub use need::{is_root, skip};
 pub use random::Random;
 pub use report::{Report, Totals};

@@ -3,7 +3,7 @@
 
 use std::{os::unix::fs::chown, path::Path, process::Command};
 
-use ttmem_e2e::{Dead, Outcome, Report, Run, c_program, dead_rings, folder, is_root, skip};
+use ttmem_e2e::{Dead, Outcome, Report, Run, c_library, c_program, dead_rings, folder, is_root, skip};
 
 fn host(case: &str, argument: &str) -> Run {
     Run::new(c_program("host.c")).args([case, argument])
@@ -95,6 +95,8 @@ fn exec_begins_anew() {
     assert_rings(&watched("fork-exec", ""), &[&[(0, 100)], &[(9, 20)]]);
     // Until its exec a vfork child is its parent.
     assert_rings(&watched("vfork-exec", ""), &[&[(0, 100)], &[(9, 20)]]);
+    // Even if the child's event is the first of all.
+    assert_rings(&watched("vfork-first", ""), &[&[(0, 100)], &[(9, 20)]]);
     let dead = watched("exec", "");
     assert_rings(&dead, &[&[(0, 100)], &[(9, 20)]]);
     assert_eq!(dead[0].header.pid, dead[1].header.pid);
@@ -157,6 +159,13 @@ fn no_thread_of_ours_takes_the_hosts_signals() {
 fn the_ring_needs_no_descriptor() {
     assert_rings(&watched("no-files-later", ""), &[&[(0, 1000)]]);
     assert_rings(&watched("close-all", ""), &[&[(0, 200)]]);
+}
+
+#[test]
+fn events_while_the_loader_holds_its_lock() {
+    let library = c_library("constructor.c");
+    let dead = watched("loads-a-library", library.to_str().expect("a path in ASCII"));
+    assert_rings(&dead, &[&[(0, 100), (1, 100)]]);
 }
 
 #[test]
