@@ -6,7 +6,7 @@ use ttmem_wire::{Event, EventKind, Memory, flags};
 
 use super::{
     ALLOCATOR_SEEN, FIRED, call_real, devices,
-    metal::{self, Facts, Metal, Object},
+    metal::{Facts, Metal, Object},
     note_fired, preallocated, witnesses,
 };
 use crate::{
@@ -29,7 +29,7 @@ struct OutOfMemory {
 
 impl Drop for OutOfMemory {
     fn drop(&mut self) {
-        note(self.allocator, self.buffer, EventKind::OutOfMemory, 0);
+        note(self.allocator, self.buffer, EventKind::OutOfMemory, None);
     }
 }
 
@@ -43,7 +43,7 @@ unsafe extern "C-unwind" fn allocate_buffer(allocator: *mut c_void, buffer: *mut
         call_real!(ALLOCATE, fn(*mut c_void, *mut c_void) -> u64, (allocator, buffer), else { no_real(&ALLOCATE); 0 });
     std::mem::forget(refused);
     // After the real call: the bytes belong to this buffer now, and to no other before its free is noted.
-    note(allocator, buffer, EventKind::Allocate, address);
+    note(allocator, buffer, EventKind::Allocate, Some(address));
     address
 }
 
@@ -53,9 +53,7 @@ unsafe extern "C-unwind" fn deallocate_buffer(allocator: *mut c_void, buffer: *m
     note_fired(&FIRED);
     note_fired(&ALLOCATOR_SEEN);
     // Before the real call: as soon as it has begun, another thread may be given the same bytes.
-    if let Some(metal) = metal::get() {
-        note(allocator, buffer, EventKind::Free, metal.address(buffer));
-    }
+    note(allocator, buffer, EventKind::Free, None);
     call_real!(DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (allocator, buffer), else no_real(&DEALLOCATE));
 }
 
@@ -82,52 +80,39 @@ unsafe extern "C-unwind" fn track_deallocate(graph: *mut c_void, buffer: *mut c_
         && let Some((tracker, metal)) = witnesses()
         && preallocated::remove(metal.holder(buffer))
     {
-        let facts = metal.facts(buffer);
         let address = metal.address(buffer);
-        guarded(|| note_facts(tracker, metal, std::ptr::null(), &facts, EventKind::Free, address, flags::PREALLOCATED));
+        let event = Event { kind: EventKind::Free, address, flags: flags::PREALLOCATED, ..Event::default() };
+        note_event(tracker, metal, std::ptr::null(), &metal.facts(buffer), event);
     }
     call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (graph, buffer), else no_real(&TRACK_DEALLOCATE));
 }
 
 #[inline(always)]
-fn note(allocator: Object, buffer: Object, kind: EventKind, address: u64) {
+fn note(allocator: Object, buffer: Object, kind: EventKind, given: Option<u64>) {
     if let Some((tracker, metal)) = witnesses() {
         // Asked outside of `guarded`: these are the program's functions.
         let facts = metal.facts(buffer);
-        if kind == EventKind::Allocate {
-            thread::with(|thread| thread.last_allocated.set(facts.holder));
+        let mut event = Event { kind, ..Event::default() };
+        match kind {
+            EventKind::Allocate => {
+                thread::with(|thread| thread.last_allocated.set(facts.holder));
+                event.address = given.unwrap_or(0);
+                event.size = metal.size(buffer);
+                event.size_per_bank = Some(metal.size_per_bank(buffer));
+            }
+            EventKind::Free => event.address = metal.address(buffer),
+            // A refused buffer may be in a memory without banks: see `Metal::size_per_bank`.
+            _ => event.size = metal.size(buffer),
         }
-        note_facts(tracker, metal, allocator, &facts, kind, address, 0);
+        note_event(tracker, metal, allocator, &facts, event);
     }
 }
 
 #[inline(always)]
-fn note_facts(
-    tracker: &'static Tracker,
-    metal: &Metal,
-    allocator: Object,
-    facts: &Facts,
-    kind: EventKind,
-    address: u64,
-    flags: u16,
-) {
+fn note_event(tracker: &'static Tracker, metal: &Metal, allocator: Object, facts: &Facts, event: Event) {
     if let Some(target) = devices::target(tracker, metal, facts.device, allocator) {
-        guarded(|| {
-            record_in(
-                tracker,
-                Event {
-                    kind,
-                    memory: Some(Memory::from_buffer_type(facts.memory)),
-                    flags,
-                    target,
-                    address,
-                    size: facts.size,
-                    size_per_bank: Some(facts.size_per_bank),
-                    holder: facts.holder,
-                    ..Event::default()
-                },
-            );
-        });
+        let memory = Some(Memory::from_buffer_type(facts.memory));
+        guarded(|| record_in(tracker, Event { memory, target, holder: facts.holder, ..event }));
     }
 }
 
@@ -142,7 +127,17 @@ fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
     }
     let facts = metal.facts(buffer);
     if preallocated::insert(facts.holder) {
-        note_facts(tracker, metal, std::ptr::null(), &facts, EventKind::Allocate, address, flags::PREALLOCATED);
+        // Of memories that may have no banks, bytes a bank are not asked.
+        let has_banks = matches!(Memory::from_buffer_type(facts.memory), Memory::Dram | Memory::L1);
+        let event = Event {
+            kind: EventKind::Allocate,
+            address,
+            size: metal.size(buffer),
+            size_per_bank: has_banks.then(|| metal.size_per_bank(buffer)),
+            flags: flags::PREALLOCATED,
+            ..Event::default()
+        };
+        note_event(tracker, metal, std::ptr::null(), &facts, event);
     }
 }
 

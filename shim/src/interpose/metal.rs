@@ -41,12 +41,10 @@ pub(super) struct Metal {
     id_slot: usize,
 }
 
-/// What there is to know of a buffer.
+/// What can be asked of any buffer, even of one that the allocator refused.
 pub(super) struct Facts {
     pub(super) device: Object,
     pub(super) memory: u8,
-    pub(super) size: u64,
-    pub(super) size_per_bank: u64,
     /// `unique_id` + 1.
     pub(super) holder: u64,
 }
@@ -153,11 +151,24 @@ impl Metal {
             Facts {
                 device: (self.device)(buffer),
                 memory: (self.buffer_type)(buffer),
-                size: (self.size)(buffer),
-                size_per_bank: (self.size_per_bank)(buffer),
                 holder: (self.unique_id)(buffer).wrapping_add(1),
             }
         }
+    }
+
+    /// Bytes of a valid buffer, on each device.
+    #[inline(always)]
+    pub(super) fn size(&self, buffer: Object) -> u64 {
+        // SAFETY: as in `facts`.
+        unsafe { (self.size)(buffer) }
+    }
+
+    /// Bytes in each bank of a buffer that lies somewhere. tt-metal divides by the number of banks: asked of a buffer in a
+    /// memory without any (L1_SMALL or TRACE of a device that was opened with none), that is a division by zero.
+    #[inline(always)]
+    pub(super) fn size_per_bank(&self, buffer: Object) -> u64 {
+        // SAFETY: as in `facts`.
+        unsafe { (self.size_per_bank)(buffer) }
     }
 
     /// The holder id of a valid buffer: `unique_id` + 1.
