@@ -7,6 +7,9 @@ use ttmem_wire::{Event, EventKind, MarkAssembler, Memory, Pool, Record, Target};
 /// Records that are copied out of a ring at once.
 const BATCH: usize = 16_384;
 
+/// SIGABRT, on every Linux.
+const ABORT: i32 = 6;
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -158,8 +161,22 @@ impl Session {
         };
         let ended =
             told.or_else(from_kernel).or_else(|| self.ring.exit_status().map(Ended::Code)).unwrap_or(Ended::Unknown);
+        if ended == Ended::Signal(ABORT) {
+            self.hear_last_words();
+        }
         self.ended = Some(ended);
         self.ledger.end(if matches!(ended, Ended::Code(_)) { End::Exited } else { End::Killed });
+    }
+
+    /// An exception that nobody catches aborts the process before the library can note it: what the allocator was asked for
+    /// then stands in the ring file.
+    fn hear_last_words(&mut self) {
+        let requests = self.ring.open_requests();
+        for event in requests.iter().filter_map(|record| Event::decode(record).ok()) {
+            if event.kind == EventKind::OutOfMemory {
+                self.apply(&event);
+            }
+        }
     }
 
     /// How the process ended; `None` while it runs.

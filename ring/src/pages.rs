@@ -1,6 +1,11 @@
 //! The pages of a ring file that change: one for each writer, so that no two processes write into one cache line.
 
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use ttmem_wire::Record;
+
+use crate::{
+    Slot,
+    sync::{AtomicU32, AtomicU64, Ordering, fence},
+};
 
 /// One cache line with one counter in it.
 #[derive(Debug, Default)]
@@ -21,7 +26,15 @@ pub struct ProducerPage {
     pub(crate) pretended: Line,
     /// Programs that were launched.
     pub(crate) programs: Line,
+    /// Requests that an allocator is at work on. Word 0 of an entry: 0 free, 1 being written, 2 open.
+    pub(crate) requests: [Slot; REQUESTS],
 }
+
+/// How many requests can be noted at the same time. More go unnoted.
+const REQUESTS: usize = 32;
+const FREE: u64 = 0;
+const WRITING: u64 = 1;
+const OPEN: u64 = 2;
 
 /// What the flusher thread writes, and the exit hook.
 #[derive(Debug, Default)]
@@ -66,6 +79,39 @@ pub struct ReaderPage {
 }
 
 impl ProducerPage {
+    /// Notes what an allocator is asked for while it is at work, so that a process which it ends (an exception that nobody
+    /// catches) still tells. Gives what [`ProducerPage::end_request`] takes; `None` if there is no room, or the request
+    /// of another thread has the same `hint`.
+    #[inline]
+    pub fn begin_request(&self, hint: u64, record: &Record) -> Option<usize> {
+        let index = hint as usize % REQUESTS;
+        let entry = &self.requests[index];
+        // SYNC (H): Acquire, pairs with the Release store in `end_request`.
+        entry.words[0].compare_exchange(FREE, WRITING, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        for (shared, &word) in entry.words.iter().zip(&record.words).skip(1) {
+            shared.store(word, Ordering::Relaxed);
+        }
+        // SYNC (I): pairs with the Acquire load in `open_requests`.
+        entry.words[0].store(OPEN, Ordering::Release);
+        Some(index)
+    }
+
+    /// The allocator has answered, one way or the other.
+    #[inline]
+    pub fn end_request(&self, index: usize) {
+        if let Some(entry) = self.requests.get(index) {
+            // SYNC (H): see `begin_request`.
+            entry.words[0].store(FREE, Ordering::Release);
+        }
+    }
+
+    /// The requests that were never answered; for a process that is gone.
+    pub(crate) fn open_requests(&self) -> Vec<Record> {
+        // SYNC (I): see `begin_request`.
+        let open = self.requests.iter().filter(|entry| entry.words[0].load(Ordering::Acquire) == OPEN);
+        open.map(|entry| Record { words: entry.copy_payload(0) }).collect()
+    }
+
     /// Counts an event that found the stage full.
     #[cold]
     pub fn count_dropped(&self) {

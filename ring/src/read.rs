@@ -281,6 +281,12 @@ impl RingReader {
         exited.checked_sub(1).map(|code| code as i32)
     }
 
+    /// What an allocator was asked for when the process ended, as out-of-memory events: the last words of one that an
+    /// uncaught exception ended. They are no events that were reported, and are counted nowhere.
+    pub fn open_requests(&self) -> Vec<Record> {
+        self.mapped.producers().open_requests()
+    }
+
     /// `CLOCK_MONOTONIC` of the flusher's last round, ns; 0 before the first.
     pub fn heartbeat_ns(&self) -> u64 {
         self.mapped.flusher().heartbeat.0.load(Ordering::Relaxed)

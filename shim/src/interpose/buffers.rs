@@ -21,15 +21,64 @@ static DEALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal13AllocatorImpl17deallo
 static TRACK_ALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal12GraphTracker14track_allocateEPKNS0_6BufferE");
 static TRACK_DEALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE");
 
-/// Notes an out-of-memory event if it is dropped while a C++ exception passes.
-struct OutOfMemory {
-    allocator: Object,
-    buffer: Object,
+/// What the allocator is asked for, from before the real call until it is answered. Dropped while a C++ exception passes,
+/// it notes that the allocator refused. An exception that nobody catches ends the process without a drop: then the open
+/// request in the ring file tells.
+struct Asked {
+    tracker: &'static Tracker,
+    metal: &'static Metal,
+    refusal: Event,
+    request: Option<usize>,
 }
 
-impl Drop for OutOfMemory {
+impl Asked {
+    #[inline(always)]
+    fn new(allocator: Object, buffer: Object) -> Option<Self> {
+        let (tracker, metal) = witnesses()?;
+        let facts = metal.facts(buffer);
+        let refusal = Event {
+            kind: EventKind::OutOfMemory,
+            memory: Some(Memory::from_buffer_type(facts.memory)),
+            target: devices::target(tracker, metal, facts.device, allocator)?,
+            ticks: tracker.clock.now(),
+            holder: facts.holder,
+            // Bytes a bank are not asked of a buffer that may be refused: see `Metal::size_per_bank`.
+            size: metal.size(buffer),
+            ..Event::default()
+        };
+        let request = tracker.producers.begin_request(facts.holder, &refusal.encode());
+        Some(Self { tracker, metal, refusal, request })
+    }
+
+    /// The allocator gave `address`. After the real call: the bytes belong to this buffer now, and to no other before its
+    /// free is noted.
+    #[inline(always)]
+    fn granted(mut self, buffer: Object, address: u64) {
+        self.answered();
+        let event = Event {
+            kind: EventKind::Allocate,
+            address,
+            // Asked outside of `guarded`: this is the program's function.
+            size_per_bank: Some(self.metal.size_per_bank(buffer)),
+            ..self.refusal
+        };
+        thread::with(|thread| thread.last_allocated.set(event.holder));
+        guarded(|| record_in(self.tracker, event));
+        std::mem::forget(self);
+    }
+
+    #[inline(always)]
+    fn answered(&mut self) {
+        if let Some(request) = self.request.take() {
+            self.tracker.producers.end_request(request);
+        }
+    }
+}
+
+impl Drop for Asked {
     fn drop(&mut self) {
-        note(self.allocator, self.buffer, EventKind::OutOfMemory, None);
+        guarded(|| record_in(self.tracker, self.refusal));
+        self.answered();
     }
 }
 
@@ -38,12 +87,12 @@ impl Drop for OutOfMemory {
 unsafe extern "C-unwind" fn allocate_buffer(allocator: *mut c_void, buffer: *mut c_void) -> u64 {
     note_fired(&FIRED);
     note_fired(&ALLOCATOR_SEEN);
-    let refused = OutOfMemory { allocator, buffer };
+    let asked = Asked::new(allocator, buffer);
     let address =
         call_real!(ALLOCATE, fn(*mut c_void, *mut c_void) -> u64, (allocator, buffer), else { no_real(&ALLOCATE); 0 });
-    std::mem::forget(refused);
-    // After the real call: the bytes belong to this buffer now, and to no other before its free is noted.
-    note(allocator, buffer, EventKind::Allocate, Some(address));
+    if let Some(asked) = asked {
+        asked.granted(buffer, address);
+    }
     address
 }
 
@@ -53,7 +102,10 @@ unsafe extern "C-unwind" fn deallocate_buffer(allocator: *mut c_void, buffer: *m
     note_fired(&FIRED);
     note_fired(&ALLOCATOR_SEEN);
     // Before the real call: as soon as it has begun, another thread may be given the same bytes.
-    note(allocator, buffer, EventKind::Free, None);
+    if let Some((tracker, metal)) = witnesses() {
+        let event = Event { kind: EventKind::Free, address: metal.address(buffer), ..Event::default() };
+        note_event(tracker, metal, allocator, &metal.facts(buffer), event);
+    }
     call_real!(DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (allocator, buffer), else no_real(&DEALLOCATE));
 }
 
@@ -85,27 +137,6 @@ unsafe extern "C-unwind" fn track_deallocate(graph: *mut c_void, buffer: *mut c_
         note_event(tracker, metal, std::ptr::null(), &metal.facts(buffer), event);
     }
     call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (graph, buffer), else no_real(&TRACK_DEALLOCATE));
-}
-
-#[inline(always)]
-fn note(allocator: Object, buffer: Object, kind: EventKind, given: Option<u64>) {
-    if let Some((tracker, metal)) = witnesses() {
-        // Asked outside of `guarded`: these are the program's functions.
-        let facts = metal.facts(buffer);
-        let mut event = Event { kind, ..Event::default() };
-        match kind {
-            EventKind::Allocate => {
-                thread::with(|thread| thread.last_allocated.set(facts.holder));
-                event.address = given.unwrap_or(0);
-                event.size = metal.size(buffer);
-                event.size_per_bank = Some(metal.size_per_bank(buffer));
-            }
-            EventKind::Free => event.address = metal.address(buffer),
-            // A refused buffer may be in a memory without banks: see `Metal::size_per_bank`.
-            _ => event.size = metal.size(buffer),
-        }
-        note_event(tracker, metal, allocator, &facts, event);
-    }
 }
 
 #[inline(always)]

@@ -162,6 +162,8 @@ fn an_exception_that_nobody_catches_ends_the_program_as_ever() {
         assert_eq!(process["ended"]["signal"], 6);
         assert_eq!(live_count(&process), 2);
         assert_eq!(process["live"][0]["state"], "orphaned");
+        // Its last words: what the allocator was asked for when it threw.
+        assert_eq!(process["out_of_memory"].as_array().map(Vec::len), Some(1), "{}", process["out_of_memory"]);
     }
 }
 
