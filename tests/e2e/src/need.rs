@@ -13,8 +13,9 @@ use std::{
 pub fn skip(reason: &str) {
     assert!(env::var_os("TTMEM_REQUIRE_ALL").is_none_or(|all| all != "1"), "cannot run: {reason}");
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Not `eprintln!`, which the test harness keeps to itself when a test passes.
-    let _ = writeln!(io::stderr(), "SKIPPED: {name}: {reason}");
+    // Not `eprintln!`, which the test harness keeps to itself when a test passes; and on a line of its own, whatever the
+    // harness has begun to write.
+    let _ = writeln!(io::stderr(), "\nSKIPPED: {name}: {reason}");
 }
 
 /// Whether this test runs as root.

@@ -117,10 +117,10 @@ fn a_child_in_shared_memory_counts_as_its_parent() {
 #[test]
 fn many_threads() {
     let dead = watched("threads", "");
-    assert_eq!((dead.len(), dead[0].counters.reported()), (1, 64 * 500));
-    for device in 0..64 {
-        assert!(dead[0].ids(device).is_sorted(), "device {device}");
-    }
+    // The stage alone has room for all of them: none is dropped, whatever the flusher does meanwhile.
+    assert!(dead[0].header.stage_slots >= 64 * 500);
+    let expected: Vec<(i32, u64)> = (0..64).map(|device| (device, 500)).collect();
+    assert_rings(&dead, &[&expected]);
 }
 
 #[test]
@@ -183,10 +183,15 @@ fn where_limits_forbid_a_ring_one_line_says_so() {
 
 #[test]
 fn where_no_thread_can_be_made_one_line_says_so() {
-    // Root is not bound by the limit on processes.
+    if !is_root() {
+        let (dead, lines) = watched_by(|| host("no-threads", ""));
+        assert_eq!((dead.len(), lines.len()), (0, 1), "{lines:?}");
+        return;
+    }
+    // Root is not bound by the limit on processes; somebody else is.
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
-    if !is_root() || !Command::new("setpriv").args(nobody).arg("true").status().is_ok_and(|status| status.success()) {
-        skip("only root can become another user, by setpriv");
+    if !Command::new("setpriv").args(nobody).arg("true").status().is_ok_and(|status| status.success()) {
+        skip("there is no setpriv to become another user by");
         return;
     }
     let rings = folder();

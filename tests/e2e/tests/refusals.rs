@@ -132,16 +132,18 @@ fn settings_that_make_no_sense() {
 /// Runs `host` on a small file system of its own, mounted where nobody else sees it.
 fn on_a_small_file_system(size: &str, case: &str, preload: bool) -> Option<ttmem_e2e::Outcome> {
     let place = folder();
-    let own = ["--mount", "--propagation", "private", "sh", "-c"];
+    // Who is not root may be root of a namespace of its own.
+    let who: &[&str] = if is_root() { &[] } else { &["--map-root-user"] };
+    let own = [who, &["--mount", "--propagation", "private", "sh", "-c"]].concat();
     let mounted =
         format!("mount -t tmpfs -o size={size},mode=700 ttmem-test \"$1\" || exit 99; exec \"$0\" \"$2\" \"$3\"");
-    let mut run = Run::new("unshare").args(own).arg(&mounted).arg(c_program("host.c")).arg(place.path()).arg(case);
+    let mut run = Run::new("unshare").args(&own).arg(&mounted).arg(c_program("host.c")).arg(place.path()).arg(case);
     run = if case == "events" { run.arg("10") } else { run.arg(place.path()) };
     if preload {
         run = run.preloaded(place.path());
     }
     let allowed = Command::new("unshare")
-        .args(own)
+        .args(&own)
         .args(["mount -t tmpfs ttmem-test \"$0\""])
         .arg(place.path())
         .output()
