@@ -310,6 +310,42 @@ void submeshes() {
     step("all closed");
 }
 
+// More meshes at once than a table of device objects may have room for.
+void many_meshes() {
+    Mesh mesh = open_mesh(8);
+    std::vector<Mesh> submeshes;
+    std::vector<Tensor> tensors;
+    for (int i = 0; i < 200; ++i) {
+        submeshes.push_back(submesh(mesh, {i % 8, (i + 1) % 8}));
+        tensors.push_back(interleaved(submeshes.back(), DRAM, 24 << 10, TILE));
+    }
+    expect_all(8, "DRAM", 50, 50 * (24 << 10), 50 * TILE);
+    step("200 at once");
+    tensors.clear();
+    submeshes.clear();
+    expect_all(8, "DRAM", 0, 0, 0);
+    mesh->close();
+}
+
+// A test suite that opens its devices anew for each test, a thousand times.
+void reopened() {
+    Mesh mesh;
+    for (int i = 0; i < 1000; ++i) {
+        mesh = open_mesh(2);
+        Tensor first = interleaved(mesh, L1, 4096, TILE);
+        mesh->close();
+        first.reset();
+        mesh.reset();
+    }
+    expect_all(2, "L1", 0, 0, 0);
+    mesh = open_mesh(2);
+    Tensor last = interleaved(mesh, L1, 4096, TILE);
+    expect_all(2, "L1", 1, 4096, TILE);
+    step("1,000 one after the other");
+    last.reset();
+    mesh->close();
+}
+
 // Any thread allocates, and any other frees.
 void threads() {
     Mesh mesh = open_mesh(8);
@@ -411,6 +447,8 @@ const std::map<std::string, void (*)()> SCENARIOS = {
     {"circular-buffers", circular_buffers},
     {"circular-buffers-at-exit", circular_buffers_at_exit},
     {"submeshes", submeshes},
+    {"many-meshes", many_meshes},
+    {"reopened", reopened},
     {"threads", threads},
     {"live-at-exit", live_at_exit},
     {"quick-exit", quick_exit},

@@ -197,6 +197,16 @@ fn a_submesh_keeps_books_of_its_own() {
 }
 
 #[test]
+fn two_hundred_meshes_at_once() {
+    assert_eq!(live_count(&exact("many-meshes")), 0);
+}
+
+#[test]
+fn a_mesh_that_is_opened_a_thousand_times() {
+    assert_eq!(live_count(&exact("reopened")), 0);
+}
+
+#[test]
 fn threads_allocate_and_free_each_others() {
     // The peak depends on who came first, for the simulator and for ttmem.
     let process = exact_on(Variant::Wheel, "threads", &[&LIVE, &COUNTS]);
