@@ -48,7 +48,12 @@ impl Order {
 }
 
 /// Drains the ring of a living process until it is dead.
-fn drain(rings: &Path, mut child: Child) -> (Order, RingReader) {
+fn drain(rings: &Path, child: Child) -> (Order, RingReader) {
+    drain_in_turns(rings, child, u64::MAX)
+}
+
+/// The same, by a new reader after each `turn` events.
+fn drain_in_turns(rings: &Path, mut child: Child, turn: u64) -> (Order, RingReader) {
     let since = Instant::now();
     let path = loop {
         assert!(since.elapsed() < Duration::from_secs(60), "no ring");
@@ -57,9 +62,16 @@ fn drain(rings: &Path, mut child: Child) -> (Order, RingReader) {
             None => thread::sleep(Duration::from_micros(100)),
         }
     };
-    let mut reader = RingReader::open(&path).expect("the ring");
-    reader.lock_for_draining().expect("nobody else drains");
+    let next_reader = || {
+        let mut reader = RingReader::open(&path).expect("the ring");
+        reader.lock_for_draining().expect("nobody else drains");
+        reader
+    };
+    let mut reader = next_reader();
+    let mut other = RingReader::open(&path).expect("the ring");
+    assert_eq!(other.lock_for_draining().map_err(|taken| taken.pid), Err(std::process::id()));
     let mut order = Order::default();
+    let mut next_turn = turn;
     let mut records: Vec<Record> = Vec::new();
     loop {
         let gone = child.try_wait().expect("waiting for the flood").is_some() && !reader.is_alive();
@@ -67,6 +79,11 @@ fn drain(rings: &Path, mut child: Child) -> (Order, RingReader) {
             reader.release();
             for record in records.drain(..) {
                 order.follow(&Event::decode(&record).expect("an event"));
+            }
+            if order.events >= next_turn {
+                next_turn = order.events + turn;
+                drop(reader);
+                reader = next_reader();
             }
         }
         if gone {
@@ -136,6 +153,17 @@ fn a_small_ring_with_a_live_reader() {
     let counters = reader.counters();
     assert_eq!(counters.reported(), THREADS * EACH);
     assert_eq!(order.events + counters.dropped(), counters.reported());
+}
+
+#[test]
+fn readers_may_come_and_go() {
+    let rings = folder();
+    let run =
+        flood(100_000).preloaded(rings.path()).env("TTMEM_RING_BYTES", "65536").env("TTMEM_ON_FULL", "block:60000");
+    let (order, reader) = drain_in_turns(rings.path(), run.start(), 5000);
+    assert_eq!(reader.counters().dropped(), 0);
+    assert_eq!(order.next, [100_000; 2], "nothing twice, nothing missing");
+    assert_eq!(order.events, 200_000);
 }
 
 #[test]
