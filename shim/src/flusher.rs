@@ -1,11 +1,11 @@
 //! The one thread of the library: moves records from the stage into the ring.
 
 use std::{
+    ffi::c_void,
     io,
-    panic::{UnwindSafe, catch_unwind},
+    panic::catch_unwind,
     ptr,
     sync::atomic::{AtomicU32, Ordering},
-    thread::Builder,
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use crossbeam_channel::Receiver;
 use ttmem_ring::{Clock, FlusherPage, Mover, RingFile, Stage, monotonic_ns};
 
 use crate::{
+    gate::Gate,
     last_thread::{self, Leader},
     lifecycle, signals,
 };
@@ -59,20 +60,44 @@ pub(crate) struct Flusher {
 
 /// Starts the thread, with all signals blocked: it makes the ring, if it can, and then flushes. It ends with the process and
 /// is never joined.
-pub(crate) fn spawn(make: impl FnOnce() -> Option<Flusher> + Send + UnwindSafe + 'static) -> io::Result<()> {
-    signals::with_all_blocked(|| {
-        let thread = Builder::new().name("ttmem-flush".into()).stack_size(STACK_BYTES);
-        let run = || {
-            let Ok(made) = catch_unwind(make) else {
-                lifecycle::turn_off(format_args!("an error inside ttmem; please report it"));
-                return;
-            };
-            if let Some(mut flusher) = made {
-                flusher.run();
-            }
-        };
-        thread.spawn(run).map(drop)
-    })
+///
+/// Not by std::thread, whose threads begin by registering a destructor with the loader: the first event may come from a
+/// constructor of a library that is being loaded, which holds the loader's lock and waits for us. For the same reason nothing
+/// on this thread looks up symbols or uses thread-locals that have destructors.
+pub(crate) fn spawn(gate: &'static Gate) -> io::Result<()> {
+    let argument = ptr::from_ref(gate).cast_mut().cast();
+    // SAFETY: the attributes are initialised before use and destroyed after; the entry takes what is passed, which lives as
+    // long as the process.
+    let error = signals::with_all_blocked(|| unsafe {
+        let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
+        let mut thread: libc::pthread_t = std::mem::zeroed();
+        let mut error = libc::pthread_attr_init(&raw mut attributes);
+        if error == 0 {
+            libc::pthread_attr_setdetachstate(&raw mut attributes, libc::PTHREAD_CREATE_DETACHED);
+            libc::pthread_attr_setstacksize(&raw mut attributes, STACK_BYTES);
+            error = libc::pthread_create(&raw mut thread, &raw const attributes, run_flusher, argument);
+            libc::pthread_attr_destroy(&raw mut attributes);
+        }
+        error
+    });
+    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+extern "C" fn run_flusher(gate: *mut c_void) -> *mut c_void {
+    // SAFETY: `spawn` passes a gate, which lives as long as the process; the name is NUL-terminated and short enough.
+    let gate = unsafe {
+        libc::pthread_setname_np(libc::pthread_self(), c"ttmem-flush".as_ptr());
+        &*gate.cast_const().cast::<Gate>()
+    };
+    let flushed = catch_unwind(|| {
+        if let Some(mut flusher) = lifecycle::make(gate) {
+            flusher.run();
+        }
+    });
+    if flushed.is_err() {
+        lifecycle::turn_off(format_args!("an error inside ttmem; please report it"));
+    }
+    ptr::null_mut()
 }
 
 impl Flusher {

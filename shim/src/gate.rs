@@ -17,6 +17,8 @@ pub(crate) struct Gate {
     tracker: AtomicPtr<Tracker>,
     /// 1 once somebody has seen to it that the tracker is made.
     pub(crate) starting: AtomicU32,
+    /// 1 once an event has waited for the tracker as long as it may.
+    pub(crate) waited_in_vain: AtomicU32,
     /// Events that came meanwhile and were not taken.
     pub(crate) early: AtomicU64,
 }

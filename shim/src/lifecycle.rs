@@ -95,7 +95,7 @@ pub(crate) fn start() -> Option<&'static Tracker> {
             return None;
         };
         if gate.starting.swap(1, Ordering::AcqRel) == 0
-            && let Err(error) = flusher::spawn(move || make(gate))
+            && let Err(error) = flusher::spawn(gate)
         {
             turn_off(format_args!("cannot start the flusher thread: {error}"));
         }
@@ -104,14 +104,16 @@ pub(crate) fn start() -> Option<&'static Tracker> {
 }
 
 /// The ring is made on the flusher's own thread, never on that of an event, whose stack may be small. So even an event in a
-/// signal handler may wait here: the thread that it waits for is another.
+/// signal handler may wait here: the thread that it waits for is another. Waiting in vain happens once; later events are
+/// counted as come too early until the ring is there.
 fn wait_for_start(gate: &gate::Gate) -> Option<&'static Tracker> {
     let since = Instant::now();
     while is_on() {
         if let Some(tracker) = gate::tracker() {
             return Some(tracker);
         }
-        if since.elapsed() >= START_PATIENCE {
+        if since.elapsed() >= START_PATIENCE || gate.waited_in_vain.load(Ordering::Relaxed) != 0 {
+            gate.waited_in_vain.store(1, Ordering::Relaxed);
             gate.early.fetch_add(1, Ordering::Relaxed);
             break;
         }
@@ -121,7 +123,7 @@ fn wait_for_start(gate: &gate::Gate) -> Option<&'static Tracker> {
 }
 
 /// Makes ring and tracker, and lets the waiting events through. Gives what the flusher runs on.
-fn make(gate: &'static gate::Gate) -> Option<Flusher> {
+pub(crate) fn make(gate: &'static gate::Gate) -> Option<Flusher> {
     let config = Config::read();
     let options = CreateOptions {
         folder: &config.folder,
