@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use ttmem_ring::PoolTable;
 use ttmem_wire::Pool;
 
-const ENTRIES: usize = 128;
+const ENTRIES: usize = 512;
 
 #[derive(Default)]
 struct Entry {

@@ -17,15 +17,21 @@ pub(super) fn target(tracker: &'static Tracker, metal: &Metal, device: Object, a
 #[cold]
 #[inline(never)]
 fn ask(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Object) -> Option<Target> {
-    let (chips, mesh) = match metal.kind(device)? {
-        DeviceKind::Mesh => (metal.mesh_chips(device), u32::try_from(metal.mesh_id(device)).ok()),
-        DeviceKind::Chip => (vec![metal.chip_id(device)], None),
+    let chips = match metal.kind(device) {
+        Some(DeviceKind::Mesh) => metal.mesh_chips(device),
+        Some(DeviceKind::Chip) => vec![metal.chip_id(device)],
+        // A class that we do not know, on chips that we cannot ask for: lost, and counted.
+        None => {
+            tracker.producers.count_dropped();
+            return None;
+        }
     };
     let only = match chips.as_slice() {
         &[chip] => Some(Target::Device(chip)),
         _ => None,
     };
-    let pool = Pool { allocator: 0, mesh, chips };
-    // Without room in the table a single chip can still be named.
+    // Not by MeshDevice::id(), which counts up with every open: a mesh that is opened again is to find its entry again.
+    let pool = Pool { allocator: 0, mesh: None, chips };
+    // Without room in the table a single chip can still be named; events on a mesh are then lost, and counted.
     tracker.pool_cache.insert(tracker.pools, device as usize, allocator as usize, pool).map(Target::Pool).or(only)
 }

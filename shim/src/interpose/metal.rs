@@ -5,7 +5,7 @@ use std::{
     mem::transmute,
 };
 
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 
 use crate::{complain, symbols::Symbol};
 
@@ -30,7 +30,6 @@ pub(super) struct Metal {
     device: Getter<Object>,
     unique_id: Getter<u64>,
     size_per_bank: Getter<u64>,
-    mesh_id: Getter<c_int>,
     /// Returns its vector through a hidden first argument.
     mesh_chips: unsafe extern "C-unwind" fn(*mut IntVector, Object),
     pub(super) num_cores: Getter<u32>,
@@ -67,7 +66,8 @@ const VTABLE_SLOTS: usize = 64;
 /// A vtable starts with offset-to-top and type information; objects point behind these.
 const VTABLE_PREFIX: usize = 2 * size_of::<usize>();
 
-static METAL: OnceCell<Option<Metal>> = OnceCell::new();
+/// Racy, not blocking: two threads may both ask and get the same; a fork in the middle leaves nothing half done behind.
+static METAL: OnceBox<Option<Metal>> = OnceBox::new();
 
 /// tt-metal's functions, or `None` (said once) where this build lacks one that we need: then its own calls go by untracked.
 /// What a program reports by the C ABI, or by the first client, is taken all the same.
@@ -87,14 +87,13 @@ pub(super) fn known() -> Option<&'static Metal> {
 #[cold]
 fn resolve() -> Option<&'static Metal> {
     METAL
-        .get_or_init(|| match Metal::resolve() {
-            Ok(metal) => Some(metal),
-            Err(missing) => {
+        .get_or_init(|| {
+            let resolved = Metal::resolve().inspect_err(|missing| {
                 complain::once(format_args!(
                     "off: this build of tt-metal has no {missing} (ttnn 0.79 to 0.81 are known): its calls go untracked"
                 ));
-                None
-            }
+            });
+            Box::new(resolved.ok())
         })
         .as_ref()
 }
@@ -126,7 +125,6 @@ impl Metal {
                 size_per_bank: transmute::<*mut c_void, Getter<u64>>(need(symbol!(
                     c"_ZNK2tt8tt_metal6Buffer21aligned_size_per_bankEv"
                 ))?),
-                mesh_id: transmute::<*mut c_void, Getter<c_int>>(mesh_id),
                 mesh_chips: transmute::<*mut c_void, unsafe extern "C-unwind" fn(*mut IntVector, Object)>(need(
                     symbol!(c"_ZNK2tt8tt_metal11distributed10MeshDevice14get_device_idsEv"),
                 )?),
@@ -207,12 +205,6 @@ impl Metal {
             let vtable = device.cast::<*const Getter<c_int>>().read();
             (vtable.add(self.id_slot).read())(device)
         }
-    }
-
-    /// `MeshDevice::id()`: a counter, not a chip.
-    pub(super) fn mesh_id(&self, mesh: Object) -> i32 {
-        // SAFETY: `kind` found MeshDevice's own vtable.
-        unsafe { (self.mesh_id)(mesh) }
     }
 
     /// The chips of a mesh.
