@@ -163,13 +163,7 @@ impl RingReader {
     /// # Errors
     /// [`AlreadyDrained`] if another has it.
     pub fn lock_for_draining(&mut self) -> Result<(), AlreadyDrained> {
-        // SAFETY: an all-zero flock is a valid value of this plain C struct.
-        let mut whole: libc::flock = unsafe { std::mem::zeroed() };
-        whole.l_type = libc::F_WRLCK as _;
-        whole.l_whence = libc::SEEK_SET as _;
-        // Open-file-description locks do not meet the producer's flock, and nobody drops them by closing another descriptor.
-        // SAFETY: the descriptor is valid and the struct is initialised.
-        let taken = unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_SETLK, &raw const whole) } == 0;
+        let taken = self.set_lock(libc::F_WRLCK);
         let page = self.mapped.reader();
         if !taken {
             return Err(AlreadyDrained { pid: page.pid.0.load(Ordering::Relaxed) as u32 });
@@ -178,6 +172,17 @@ impl RingReader {
         self.position = page.tail.0.load(Ordering::Acquire);
         self.draining = true;
         Ok(())
+    }
+
+    /// Sets or drops the lock of the reader that drains. A lock of the open file: it does not meet the producer's flock, and
+    /// nobody drops it by closing another descriptor.
+    fn set_lock(&self, kind: libc::c_int) -> bool {
+        // SAFETY: an all-zero flock is a valid value of this plain C struct.
+        let mut whole: libc::flock = unsafe { std::mem::zeroed() };
+        whole.l_type = kind as _;
+        whole.l_whence = libc::SEEK_SET as _;
+        // SAFETY: the descriptor is valid and the struct is initialised.
+        unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_SETLK, &raw const whole) == 0 }
     }
 
     /// Appends up to `max` records that have come since the last call; returns how many.
@@ -303,6 +308,15 @@ impl RingReader {
             self.mapped.flusher().clock()
         };
         ClockMap::new(header, later)
+    }
+}
+
+impl Drop for RingReader {
+    /// By hand: a child that another thread forks holds the open file, and so the lock, until it execs.
+    fn drop(&mut self) {
+        if self.draining {
+            self.set_lock(libc::F_UNLCK);
+        }
     }
 }
 
