@@ -13,8 +13,7 @@ mod failure;
 mod launch;
 pub mod report;
 mod session;
-mod source;
 
-pub use drain::{Drainer, Keep};
+pub use drain::Drainer;
 pub use failure::Failure;
 pub use session::{Ended, Mark, Session};
