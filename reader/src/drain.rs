@@ -1,7 +1,8 @@
 //! All rings of a folder, as they come and go.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -11,8 +12,8 @@ use ttmem_ring::{RingReader, discover};
 
 use crate::{Ended, Session};
 
-/// Between looks for new rings.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Between looks for new rings. Short: how a process ended can be told only if it was met alive.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between rounds while events come.
 const SHORT_NAP: Duration = Duration::from_millis(1);
 /// Between rounds while none come.
@@ -20,25 +21,35 @@ const LONG_NAP: Duration = Duration::from_millis(10);
 /// How long the kernel may take to drop the locks of a process that was waited for.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
+/// What a drainer keeps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keep {
+    /// What was live at each mark, not only the sums.
+    pub live_at_marks: bool,
+    /// The files of rings that were drained to their end. Else each is removed then: a dead ring is memory.
+    pub rings: bool,
+}
+
 /// Drains every ring of one folder.
 #[derive(Debug)]
 pub struct Drainer {
     folder: PathBuf,
-    keep_live_at_marks: bool,
+    keep: Keep,
     sessions: Vec<Session>,
     known: BTreeSet<PathBuf>,
-    complaints: Vec<String>,
+    /// Rings that could not be opened or locked at the last look, and why; they are tried again.
+    refused: BTreeMap<PathBuf, String>,
 }
 
 impl Drainer {
     /// A drainer of the rings in `folder`, those to come included.
-    pub fn new(folder: &Path, keep_live_at_marks: bool) -> Self {
+    pub fn new(folder: &Path, keep: Keep) -> Self {
         Self {
             folder: folder.to_path_buf(),
-            keep_live_at_marks,
+            keep,
             sessions: Vec::new(),
             known: BTreeSet::new(),
-            complaints: Vec::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -63,8 +74,7 @@ impl Drainer {
         let deadline = Instant::now() + AFTERMATH;
         loop {
             self.advance();
-            let child_is_over =
-                self.sessions.iter().all(|session| session.is_over() || session.ring().header().pid != child);
+            let child_is_over = self.sessions.iter().all(|session| session.is_over() || session.header().pid != child);
             if child_is_over || Instant::now() >= deadline {
                 break;
             }
@@ -75,39 +85,58 @@ impl Drainer {
         self.look_for_rings();
         self.advance();
         for session in &mut self.sessions {
-            let told = (session.ring().header().pid == child).then_some(ended);
+            let told = (session.header().pid == child).then_some(ended);
             session.settle(told);
         }
     }
 
     fn look_for_rings(&mut self) {
         let Ok(rings) = discover(&self.folder) else { return };
+        self.refused.clear();
         for path in rings {
-            if !self.known.insert(path.clone()) {
+            if self.known.contains(&path) {
                 continue;
             }
-            match RingReader::open(&path) {
-                Ok(mut ring) => match ring.lock_for_draining() {
-                    Ok(()) => self.sessions.push(Session::new(ring, self.keep_live_at_marks)),
-                    Err(error) => self.complaints.push(format!("{}: {error}", path.display())),
-                },
-                Err(error) => self.complaints.push(format!("{}: {error}", path.display())),
+            match open(&path, self.keep.live_at_marks) {
+                Ok(session) => {
+                    self.sessions.push(session);
+                    self.known.insert(path);
+                }
+                // Removed since the look.
+                Err(_) if !path.exists() => {}
+                Err(why) => {
+                    self.refused.insert(path, why);
+                }
             }
         }
     }
 
     fn advance(&mut self) -> u64 {
-        self.sessions.iter_mut().map(Session::advance).sum()
+        let mut events = 0;
+        for session in &mut self.sessions {
+            let was_over = session.is_over();
+            events += session.advance();
+            if session.is_over() && !was_over && !self.keep.rings {
+                // If it cannot be removed, it is known and will not be opened again.
+                let _ = fs::remove_file(session.path());
+            }
+        }
+        events
     }
 
     /// The sessions, in the order in which their processes began.
     pub fn sessions(&mut self) -> &[Session] {
-        self.sessions.sort_by_key(|session| session.ring().header().realtime_start_ns);
+        self.sessions.sort_by_key(|session| session.header().realtime_start_ns);
         &self.sessions
     }
 
     /// Rings that could not be drained, a line each.
-    pub fn complaints(&self) -> &[String] {
-        &self.complaints
+    pub fn complaints(&self) -> impl Iterator<Item = String> {
+        self.refused.iter().map(|(path, why)| format!("{}: {why}", path.display()))
     }
+}
+
+fn open(path: &Path, live_at_marks: bool) -> Result<Session, String> {
+    let ring = RingReader::open(path).map_err(|error| error.to_string())?;
+    Session::draining(ring, live_at_marks).map_err(|error| error.to_string())
 }

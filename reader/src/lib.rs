@@ -13,7 +13,8 @@ mod failure;
 mod launch;
 pub mod report;
 mod session;
+mod source;
 
-pub use drain::Drainer;
+pub use drain::{Drainer, Keep};
 pub use failure::Failure;
 pub use session::{Ended, Mark, Session};

@@ -5,6 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
+use ttmem_reader::{Drainer, Ended, Keep, report::Report};
 use ttmem_ring::{CreateOptions, RingFile};
 use ttmem_wire::{Event, Memory, Target};
 
@@ -142,6 +143,39 @@ fn report_tells_what_a_dead_process_held_as_often_as_asked() {
     assert!(first.contains("2.0 KiB  L1       at 0x1000      device 3"), "{first}");
     assert_eq!(first, ask());
     assert!(!first.contains('\u{1b}'), "no colours where there is no terminal");
+}
+
+#[test]
+fn a_dead_ring_that_was_drained_is_neither_damaged_nor_clean() {
+    let folder = Folder::new("drained");
+    let ring = a_dead_ring(&folder);
+    let mut drainer = Drainer::new(&folder.rings(), Keep { rings: true, ..Keep::default() });
+    drainer.finish(0, Ended::Unknown);
+    // From the stage: the event never was in the ring.
+    assert_eq!(drainer.sessions()[0].drained(), 1);
+    let output = ttmem(&folder, &["report", ring.to_str().unwrap()]);
+    let report = text(&output.stdout);
+    assert!(report.contains("events: 1 reported, 1 drained, 0 lost"), "{report}");
+    assert!(report.contains("1 event was drained by another reader"), "{report}");
+    assert!(report.contains("Inconclusive: 1 event was taken by another reader"), "{report}");
+    assert!(!report.contains("damaged") && !report.contains("No leak"), "{report}");
+}
+
+#[test]
+fn a_drainer_holds_on_to_no_dead_ring() {
+    let folder = Folder::new("closed");
+    let rings: Vec<PathBuf> = (0..3).map(|_| a_dead_ring(&folder)).collect();
+    let garbage = folder.rings().join("garbage.ring");
+    std::fs::write(&garbage, "no ring").unwrap();
+    let mut drainer = Drainer::new(&folder.rings(), Keep::default());
+    drainer.finish(0, Ended::Unknown);
+    assert!(!rings.iter().any(|ring| ring.exists()), "a dead ring that was drained is only memory");
+    let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(!mapped.contains(folder.rings().to_str().unwrap()), "{mapped}");
+    let report = Report::new(drainer.sessions());
+    assert_eq!(report.processes.len(), 3);
+    assert!(report.processes.iter().all(|process| process.live.len() == 1 && process.ended.is_some()));
+    assert_eq!(drainer.complaints().collect::<Vec<_>>().len(), 1, "what is no ring is told of");
 }
 
 #[test]

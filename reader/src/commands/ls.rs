@@ -54,17 +54,17 @@ impl Ls {
 
 fn row(ring: RingReader) -> Row {
     let alive = ring.is_alive();
-    let mut session = Session::new(ring, false);
+    let mut session = Session::looking(ring, false);
     session.advance();
     let totals = session.ledger().totals();
     Row {
-        pid: session.ring().header().pid,
+        pid: session.header().pid,
         alive,
         events: session.reported(),
         live_bytes: totals.iter().fold(0, |sum, (_, _, totals)| sum.saturating_add(totals.live_bytes)),
-        complete: session.taken_before() == 0 && session.lost() == 0,
-        command: session.ring().header().command.join(" "),
-        ring: session.ring().path().display().to_string(),
+        complete: session.taken_elsewhere() == 0 && session.lost() == 0,
+        command: session.header().command.join(" "),
+        ring: session.path().display().to_string(),
     }
 }
 

@@ -28,7 +28,7 @@ impl ReportFiles {
         let mut sessions = Vec::new();
         for path in &self.rings {
             let ring = RingReader::open(path).map_err(|error| Failure::with(path, error))?;
-            let mut session = Session::new(ring, self.output.live_at_marks);
+            let mut session = Session::looking(ring, self.output.live_at_marks);
             session.advance();
             session.settle(None);
             sessions.push(session);

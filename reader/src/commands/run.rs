@@ -14,7 +14,7 @@ use ttmem_ring::{RingReader, create_private_dir, default_dir, discover};
 
 use super::output::{self, ReportOptions};
 use crate::{
-    Drainer, Ended, Failure, launch,
+    Drainer, Ended, Failure, Keep, launch,
     report::{Report, bytes, live_bytes},
 };
 
@@ -70,7 +70,8 @@ impl Run {
             }
         };
         let pid = child.id();
-        let mut drainer = Drainer::new(folder, self.output.live_at_marks);
+        let mut drainer =
+            Drainer::new(folder, Keep { live_at_marks: self.output.live_at_marks, rings: self.keep_rings });
         let stop = AtomicBool::new(false);
         let waited = std::thread::scope(|scope| {
             scope.spawn(|| drainer.run_until(&stop));

@@ -2,7 +2,11 @@
 
 use ttmem_ledger::Finding;
 
-use super::{bytes, group, model::FindingReport};
+use super::{
+    bytes, group,
+    model::FindingReport,
+    units::{count, noun},
+};
 use crate::Session;
 
 /// All sentences about a session, the accounting's first.
@@ -29,14 +33,14 @@ fn without_circular_buffer_release(devices: &[(i32, u64)]) -> Vec<FindingReport>
         }
     }
     let sentence = |(buffers, ids): (u64, Vec<i32>)| {
-        let place = group::name(&ids).replace(", each", "");
+        let place = group::plain_name(&ids);
         let each = if ids.len() == 1 { "" } else { "each of " };
         FindingReport {
             id: "no-cb-release",
             text: format!(
                 "{buffers} circular {} live on {each}{place}: no circular-buffer release was ever reported for {place}. \
                  Programs in the program cache keep theirs; that is not a leaked tensor.",
-                plural(buffers, "buffer is", "buffers are")
+                noun(buffers, "buffer is", "buffers are")
             ),
         }
     };
@@ -50,24 +54,56 @@ fn accounting(session: &Session) -> Vec<FindingReport> {
         findings.push(FindingReport {
             id: "events-lost",
             text: format!(
-                "{lost} {} lost: what is shown as live may be free, and the other way round. A larger ring \
+                "{} {} lost: what is shown as live may be free, and the other way round. A larger ring \
                  (TTMEM_RING_BYTES) or TTMEM_ON_FULL=block:100 keeps them.",
-                plural(lost, "event was", "events were")
+                count(lost),
+                noun(lost, "event was", "events were")
             ),
         });
     }
-    let before = session.taken_before();
-    if before > 0 {
+    let elsewhere = session.taken_elsewhere();
+    if elsewhere > 0 {
         findings.push(FindingReport {
-            id: "drained-before",
-            text: format!("{before} events were drained by another reader before: they are not in these sums."),
+            id: "drained-elsewhere",
+            text: format!(
+                "{} {} drained by another reader (as `ttmem run` does): not in these sums, but in its report.",
+                count(elsewhere),
+                noun(elsewhere, "event was", "events were")
+            ),
         });
     }
     let (reported, known) = (session.reported(), session.drained().saturating_add(lost));
     if session.is_over() && reported != known {
         findings.push(FindingReport {
             id: "miscounted",
-            text: format!("{reported} events were reported, but {known} are accounted for: the ring file is damaged."),
+            text: format!(
+                "{} events were reported, but {} are accounted for: the ring file is damaged.",
+                count(reported),
+                count(known)
+            ),
+        });
+    }
+    let unreadable = session.unreadable();
+    if unreadable > 0 {
+        findings.push(FindingReport {
+            id: "unreadable-events",
+            text: format!(
+                "{} {} of a kind that this ttmem does not know: use the ttmem of the library's release.",
+                count(unreadable),
+                noun(unreadable, "event is", "events are")
+            ),
+        });
+    }
+    let anomalies = session.ledger().anomalies();
+    let homeless = anomalies.unknown_pools.saturating_add(anomalies.without_memory);
+    if homeless > 0 {
+        findings.push(FindingReport {
+            id: "unattributed-events",
+            text: format!(
+                "{} {} no known device or memory: in no sum.",
+                count(homeless),
+                noun(homeless, "event names", "events name")
+            ),
         });
     }
     findings
@@ -80,7 +116,7 @@ fn sentence(finding: &Finding) -> FindingReport {
             format!(
                 "{regions} {} reported more often than freed ({}): several owners of the same bytes, as a view or a \
                  program-cache binary beside its buffer. Counted once each; the last owner has not let go.",
-                plural(*regions, "region was", "regions were"),
+                noun(*regions, "region was", "regions were"),
                 bytes(u64::try_from(*size).unwrap_or(u64::MAX))
             ),
         ),
@@ -89,7 +125,7 @@ fn sentence(finding: &Finding) -> FindingReport {
             format!(
                 "{regions} {} of {memory} on device {device} in bytes that another allocator has handed out too: a mesh \
                  and its submesh are in use at the same time.",
-                plural(*regions, "region lies", "regions lie")
+                noun(*regions, "region lies", "regions lie")
             ),
         ),
         Finding::NoCircularBufferRelease { .. } => ("no-cb-release", String::new()),
@@ -97,24 +133,20 @@ fn sentence(finding: &Finding) -> FindingReport {
             "unmatched-frees",
             format!(
                 "{frees} {} nothing that was live: freed twice, or allocated before tracking began. No total changed.",
-                plural(*frees, "free matched", "frees matched")
+                noun(*frees, "free matched", "frees matched")
             ),
         ),
         Finding::ReleasedAtClose { regions, bytes: size } => (
             "released-at-close",
             format!(
                 "{regions} {} still held when the device was closed ({}): released by the close, not by their owners.",
-                plural(*regions, "region was", "regions were"),
+                noun(*regions, "region was", "regions were"),
                 bytes(u64::try_from(*size).unwrap_or(u64::MAX))
             ),
         ),
         Finding::OutOfMemory { times } => {
-            ("out-of-memory", format!("the allocator refused {times} {}.", plural(*times, "request", "requests")))
+            ("out-of-memory", format!("the allocator refused {times} {}.", noun(*times, "request", "requests")))
         }
     };
     FindingReport { id, text }
-}
-
-fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
-    if count == 1 { one } else { many }
 }

@@ -40,10 +40,18 @@ pub(super) fn regions(regions: &[RegionReport]) -> Vec<(Vec<i32>, &RegionReport)
     groups
 }
 
-/// "device 3", or "devices 0-7, each".
-pub(super) fn name(ids: &[i32]) -> String {
+/// "device 3", or "devices 0-7, each", within `room` where it can be.
+pub(super) fn name(ids: &[i32], room: usize) -> String {
     match ids {
         [id] => format!("device {id}"),
-        ids => format!("devices {}, each", ranges(ids)),
+        ids => format!("devices {}, each", ranges(ids, room.saturating_sub("devices , each".len()))),
+    }
+}
+
+/// "device 3", or "devices 0-7", in a sentence.
+pub(super) fn plain_name(ids: &[i32]) -> String {
+    match ids {
+        [id] => format!("device {id}"),
+        ids => format!("devices {}", ranges(ids, 40)),
     }
 }

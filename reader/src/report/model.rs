@@ -14,6 +14,11 @@ use crate::{Ended, Session};
 /// The name of the schema.
 pub const SCHEMA: &str = "ttmem-report/1";
 
+/// Anomalies that leave an event out of every sum.
+pub(super) const UNREADABLE: &str = "unreadable_events";
+pub(super) const UNKNOWN_POOLS: &str = "unknown_pools";
+pub(super) const WITHOUT_MEMORY: &str = "without_memory";
+
 /// A report on some processes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -79,6 +84,8 @@ pub struct EventCounts {
     pub reported: u64,
     /// Events that a reader has got.
     pub drained: u64,
+    /// Of these, events that another reader got: they are not in this report's sums.
+    pub drained_elsewhere: u64,
     /// Events that nobody will ever get.
     pub lost: u64,
 }
@@ -172,6 +179,14 @@ pub struct FindingReport {
     pub text: String,
 }
 
+impl ProcessReport {
+    /// Events that were read and are in no sum, since nobody can say what they mean.
+    pub fn unattributed(&self) -> u64 {
+        let counts = [UNREADABLE, UNKNOWN_POOLS, WITHOUT_MEMORY].map(|name| self.anomalies.get(name).copied());
+        counts.into_iter().flatten().fold(0, u64::saturating_add)
+    }
+}
+
 impl Report {
     /// The report on these sessions.
     pub fn new<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
@@ -191,9 +206,9 @@ impl Report {
 }
 
 fn process(session: &Session) -> ProcessReport {
-    let header = session.ring().header();
+    let header = session.header();
     let ledger = session.ledger();
-    let clock = session.ring().clock();
+    let clock = session.clock();
     let anomalies = ledger.anomalies();
     let marks = session.marks().iter().map(|mark| MarkReport {
         name: mark.name.clone(),
@@ -218,7 +233,12 @@ fn process(session: &Session) -> ProcessReport {
             Ended::Signal(signal) => EndedReport::Signal(signal),
             Ended::Unknown => EndedReport::Unknown(true),
         }),
-        events: EventCounts { reported: session.reported(), drained: session.drained(), lost: session.lost() },
+        events: EventCounts {
+            reported: session.reported(),
+            drained: session.drained(),
+            drained_elsewhere: session.taken_elsewhere(),
+            lost: session.lost(),
+        },
         unmatched_frees: anomalies.unmatched_frees,
         devices: devices(&ledger.totals()),
         live: regions(&ledger.live(), &clock),
@@ -229,12 +249,14 @@ fn process(session: &Session) -> ProcessReport {
         released_at_close: regions(&ledger.released_at_close().regions, &clock),
         findings: findings::sentences(session),
         anomalies: BTreeMap::from([
+            ("double_frees", anomalies.double_frees),
             ("duplicate_holders", anomalies.duplicate_holders),
             ("late_frees", anomalies.late_frees),
             ("pretended_allocations", session.counters().pretended),
-            ("unknown_pools", anomalies.unknown_pools),
+            (UNKNOWN_POOLS, anomalies.unknown_pools),
             ("unmatched_frees", anomalies.unmatched_frees),
-            ("unreadable_events", session.unreadable()),
+            (UNREADABLE, session.unreadable()),
+            (WITHOUT_MEMORY, anomalies.without_memory),
         ]),
     }
 }

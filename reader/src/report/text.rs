@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::{
     Verdict, bytes, group,
     model::{EndedReport, MemoryReport, OutOfMemoryReport, ProcessReport, RegionReport, Report},
-    units::{count, ranges},
+    units::{count, noun, short_count},
     verdict,
 };
 
@@ -77,7 +77,8 @@ fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
     let live_title = match process.ended {
         None => "Live now",
         Some(EndedReport::Code(_)) => "Live at exit",
-        Some(_) => "Orphaned: live when it was killed",
+        Some(EndedReport::Signal(_)) => "Orphaned: live when it was killed",
+        Some(EndedReport::Unknown(_)) => "Orphaned: live when it ended",
     };
     write_regions(out, live_title, &process.live, paint)?;
     write_regions(out, "Released at close: still held when the device was closed", &process.released_at_close, paint)?;
@@ -117,7 +118,7 @@ fn write_devices(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
         "", "live", "a bank", "peak", "allocs", "frees", "at close"
     )?;
     for (ids, device) in group::devices(&process.devices) {
-        writeln!(out, "{heading}{}{heading:#}", group::name(&ids))?;
+        writeln!(out, "{heading}{}{heading:#}", group::name(&ids, WIDTH))?;
         let mut memories: Vec<(&String, &MemoryReport)> = device.memory.iter().collect();
         memories.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
         for (name, memory) in memories {
@@ -127,9 +128,9 @@ fn write_devices(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
                 bytes(memory.live_bytes),
                 memory.live_bytes_per_bank.map_or_else(|| "?".into(), bytes),
                 bytes(memory.peak_bytes),
-                count(memory.allocations),
-                count(memory.frees),
-                count(memory.released_at_close)
+                short_count(memory.allocations),
+                short_count(memory.frees),
+                short_count(memory.released_at_close)
             )?;
         }
     }
@@ -143,21 +144,28 @@ fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], pa
     }
     let groups = group::regions(regions);
     writeln!(out, "{heading}{title}{heading:#}{faint}, largest first{faint:#}")?;
-    for (ids, region) in groups.iter().take(LISTED) {
+    let listed = &groups[..groups.len().min(LISTED)];
+    let memory_width = listed.iter().map(|(_, region)| region.memory.len() + 1).fold(9, usize::max);
+    let address_width =
+        listed.iter().map(|(_, region)| format!("{:#x}", region.address).len() + 1).fold(12, usize::max);
+    for (ids, region) in listed {
         let held = match (region.holders, region.reports) {
             _ if region.globally_allocated => ", inside a buffer".into(),
             (1, 1) => String::new(),
             (holders, reports) => format!(", held by {holders} of {reports} reports"),
         };
-        let cores = if region.num_cores > 0 { format!(", {} cores", region.num_cores) } else { String::new() };
-        writeln!(
-            out,
-            "{:>12}  {:<9}at {:<#12x}{}{cores}{held}",
+        let cores = match region.num_cores {
+            0 => String::new(),
+            number => format!(", {number} {}", noun(number.into(), "core", "cores")),
+        };
+        let lead = format!(
+            "{:>12}  {:<memory_width$}at {:<#address_width$x}",
             bytes(region.size),
             region.memory,
-            region.address,
-            group::name(ids)
-        )?;
+            region.address
+        );
+        let room = WIDTH.saturating_sub(lead.len());
+        write_wrapped(out, &lead, &format!("{}{cores}{held}", group::name(ids, room)))?;
     }
     if groups.len() > LISTED {
         let rest = groups.len() - LISTED;
@@ -173,15 +181,14 @@ fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], pain
     }
     writeln!(out, "{heading}Out of memory{heading:#}{faint}: what was asked for, and what was live then{faint:#}")?;
     for event in refused.iter().take(LISTED) {
-        let banks = event.size_per_bank.map_or_else(String::new, |size| format!(" ({} a bank)", bytes(size)));
-        writeln!(
-            out,
-            "{:>12}{banks} of {} on {}; live then: {}",
-            bytes(event.size),
+        let banks = event.size_per_bank.map_or_else(String::new, |size| format!("({} a bank)", bytes(size)));
+        let text = format!(
+            "{banks} of {} on {}; live then: {}",
             event.memory,
-            if event.devices.len() == 1 { "device " } else { "devices " }.to_owned() + &ranges(&event.devices),
+            group::plain_name(&event.devices),
             bytes(event.live_bytes)
-        )?;
+        );
+        write_wrapped(out, &format!("{:>12} ", bytes(event.size)), &text)?;
     }
     if refused.len() > LISTED {
         writeln!(out, "{faint}{:>12}  {} more{faint:#}", "", refused.len() - LISTED)?;

@@ -15,6 +15,22 @@ pub fn bytes(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
+/// The form of a noun (or verb) that goes with a number.
+pub(super) fn noun<'a>(number: u64, one: &'a str, many: &'a str) -> &'a str {
+    if number == 1 { one } else { many }
+}
+
+/// A count that fits nine columns: whole, else in thousands, millions and so on, rounded down.
+pub(super) fn short_count(value: u64) -> String {
+    const UNITS: [&str; 6] = ["", "k", "M", "G", "T", "P"];
+    let (mut value, mut unit) = (value, 0);
+    while value >= if unit == 0 { 10_000_000 } else { 1_000_000 } {
+        value /= 1000;
+        unit += 1;
+    }
+    count(value) + UNITS[unit]
+}
+
 /// A count with its thousands set apart.
 pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -28,8 +44,8 @@ pub(super) fn count(value: u64) -> String {
     text
 }
 
-/// Device ids as ranges: "0-3, 7".
-pub(super) fn ranges(ids: &[i32]) -> String {
+/// Ascending device ids as ranges: "0-3, 7". What does not fit `room` is left out of the middle: "0, 2, … 62 (32 in all)".
+pub(super) fn ranges(ids: &[i32], room: usize) -> String {
     let mut parts: Vec<(i32, i32)> = Vec::new();
     for &id in ids {
         match parts.last_mut().filter(|(_, last)| last.checked_add(1) == Some(id)) {
@@ -37,11 +53,22 @@ pub(super) fn ranges(ids: &[i32]) -> String {
             None => parts.push((id, id)),
         }
     }
-    let text: Vec<String> = parts
+    let parts: Vec<String> = parts
         .iter()
         .map(|&(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
         .collect();
-    text.join(", ")
+    let whole = parts.join(", ");
+    let (Some(last), true) = (parts.last(), whole.len() > room) else { return whole };
+    let end = format!("… {last} ({} in all)", ids.len());
+    let mut text = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 && text.len() + part.len() + 2 + end.chars().count() > room {
+            break;
+        }
+        text.push_str(part);
+        text.push_str(", ");
+    }
+    text + &end
 }
 
 #[cfg(test)]
@@ -58,6 +85,12 @@ mod tests {
     #[test]
     fn counts_and_ids_are_short() {
         assert_eq!((count(1_234_567), count(123), count(0)), ("1,234,567".into(), "123".into(), "0".into()));
-        assert_eq!(ranges(&[-1, 0, 1, 2, 7, 9, 10]), "-1-2, 7, 9-10");
+        let short = [9_999_999, 10_000_000, 1_234_567_890, u64::MAX].map(short_count);
+        assert_eq!(short, ["9,999,999", "10,000k", "1,234M", "18,446P"].map(String::from));
+        assert_eq!(ranges(&[-1, 0, 1, 2, 7, 9, 10], 80), "-1-2, 7, 9-10");
+        let even: Vec<i32> = (0..64).step_by(2).collect();
+        assert_eq!(ranges(&even, 30), "0, 2, 4, 6, … 62 (32 in all)");
+        assert_eq!(ranges(&even, 0), "0, … 62 (32 in all)");
+        assert_eq!(ranges(&[], 0), "");
     }
 }

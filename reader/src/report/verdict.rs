@@ -1,61 +1,96 @@
 //! The one line that answers the question.
 
-use super::{bytes, group, model::ProcessReport, units::ranges};
+use super::{
+    bytes, group,
+    model::{ProcessReport, RegionReport},
+    units::{count, noun},
+};
 
 /// What a process's events say about leaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing is left.
     Clean(String),
-    /// Something is left, or went only with its device.
+    /// Something is left.
     Left(String),
-    /// Events were lost: nobody can say.
+    /// Not every event is in the sums: nobody can say.
     Inconclusive(String),
 }
 
 /// The verdict on a process.
 pub fn verdict(process: &ProcessReport) -> Verdict {
-    if process.events.lost > 0 {
-        return Verdict::Inconclusive(format!("Inconclusive: {} events were lost.", process.events.lost));
+    let is_over = process.ended.is_some();
+    let (are, when) = if is_over { (("was", "were"), "when the process ended") } else { (("is", "are"), "now") };
+    if let Some(why) = what_is_missing(process) {
+        return Verdict::Inconclusive(format!("Inconclusive: {why}."));
     }
     // Circular buffers are no buffers: they are told of only where nothing else is left.
-    let left = process
-        .live
-        .iter()
-        .filter(|region| region.memory != "CB")
-        .fold(0_u64, |sum, region| sum.saturating_add(region.size));
-    let buffers = process.live.iter().filter(|region| region.memory != "CB").count();
-    let circular = process.live.len() - buffers;
-    let mut ids: Vec<i32> = process.live.iter().map(|region| region.device_id).collect();
+    let (circular, buffers): (Vec<_>, Vec<_>) = process.live.iter().partition(|region| region.memory == "CB");
+    if !buffers.is_empty() {
+        let left = buffers.iter().fold(0_u64, |sum, region| sum.saturating_add(region.size));
+        let number = buffers.len() as u64;
+        return Verdict::Left(format!(
+            "{} {} {} live {when}: {} in all, on {}.",
+            count(number),
+            noun(number, "buffer", "buffers"),
+            noun(number, are.0, are.1),
+            bytes(left),
+            places(&buffers)
+        ));
+    }
+    if !circular.is_empty() {
+        let number = circular.len() as u64;
+        return Verdict::Left(format!(
+            "No buffer {} live {when}, but {} circular {}, on {}.",
+            are.0,
+            count(number),
+            noun(number, &format!("buffer {}", are.0), &format!("buffers {}", are.1)),
+            places(&circular)
+        ));
+    }
+    let released = process.released_at_close.len() as u64;
+    if released > 0 {
+        return Verdict::Clean(format!(
+            "Nothing {} live {when}; {} {} went only when the device was closed.",
+            are.0,
+            count(released),
+            noun(released, "region", "regions")
+        ));
+    }
+    if process.devices.is_empty() {
+        return Verdict::Clean(format!("No leak: nothing was allocated, and nothing {} live {when}.", are.0));
+    }
+    Verdict::Clean(format!("No leak: nothing {} live {when}, and every buffer was freed by its owner.", are.0))
+}
+
+/// Why the sums cannot be trusted, if they cannot.
+fn what_is_missing(process: &ProcessReport) -> Option<String> {
+    let events = process.events;
+    let were = |number: u64| format!("{} {}", count(number), noun(number, "event was", "events were"));
+    if events.lost > 0 {
+        return Some(format!("{} lost", were(events.lost)));
+    }
+    if events.drained_elsewhere > 0 {
+        return Some(format!(
+            "{} taken by another reader, and only its report has them",
+            were(events.drained_elsewhere)
+        ));
+    }
+    let unattributed = process.unattributed();
+    if unattributed > 0 {
+        return Some(format!("{} not understood", were(unattributed)));
+    }
+    // Of a process that runs, some events are on their way; of one that ended, none.
+    let known = events.drained.saturating_add(events.lost);
+    (process.ended.is_some() && events.reported != known)
+        .then(|| format!("{} reported, but {} can be accounted for", were(events.reported), count(known)))
+}
+
+fn places(regions: &[&RegionReport]) -> String {
+    let mut ids: Vec<i32> = regions.iter().map(|region| region.device_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let when = if process.ended.is_some() { "when the process ended" } else { "now" };
-    if buffers > 0 {
-        let noun = if buffers == 1 { "buffer is" } else { "buffers are" };
-        return Verdict::Left(format!(
-            "{buffers} {noun} live {when}: {} in all, on device{} {}.",
-            bytes(left),
-            if ids.len() == 1 { "" } else { "s" },
-            ranges(&ids)
-        ));
-    }
-    if circular > 0 {
-        return Verdict::Left(format!(
-            "No buffer is live {when}, but {circular} circular buffers are ({}).",
-            group::name(&ids).replace(", each", "")
-        ));
-    }
-    if !process.released_at_close.is_empty() {
-        return Verdict::Clean(format!(
-            "Nothing is live {when}; {} went only when the device was closed.",
-            if process.released_at_close.len() == 1 {
-                "1 region".to_owned()
-            } else {
-                format!("{} regions", process.released_at_close.len())
-            }
-        ));
-    }
-    Verdict::Clean(format!("No leak: nothing is live {when}, and every buffer was freed by its owner."))
+    group::plain_name(&ids)
 }
 
 /// Bytes that the process holds, over all devices; as many as can be told.
