@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    io,
+    fs, io,
     os::unix::{ffi::OsStrExt, fs::symlink, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
@@ -18,7 +18,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::{Ended, Failure};
 
-const LIBRARY: &str = "libttmem.so";
+/// The library's name.
+pub(crate) const LIBRARY: &str = "libttmem.so";
 
 /// Finds libttmem.so: `TTMEM_LIBRARY`, beside the command, or where an installation has it.
 pub(crate) fn find_library() -> Result<PathBuf, Failure> {
@@ -40,11 +41,18 @@ pub(crate) fn find_library() -> Result<PathBuf, Failure> {
     })
 }
 
-/// The value of LD_PRELOAD: the library, then what the user had. A path with a separator in it cannot be preloaded, so
-/// such a library gets a second name in the run's own folder.
+/// The value of LD_PRELOAD: the library, then what the user had. A path with a separator in it (or `$`, which the loader
+/// expands) cannot be preloaded, so such a library gets a second name in the run's own folder.
 pub(crate) fn preload(library: &Path, folder: &Path) -> Result<OsString, Failure> {
-    let separates = |byte: &u8| matches!(byte, b' ' | b':' | b'\t' | b'\n');
-    let mut value = if library.as_os_str().as_bytes().iter().any(separates) {
+    let separates = |byte: &u8| matches!(byte, b' ' | b':' | b'\t' | b'\n' | b'$');
+    let is_broken = |path: &Path| path.as_os_str().as_bytes().iter().any(separates);
+    let mut value = if is_broken(library) {
+        if is_broken(folder) {
+            return Err(Failure::with(
+                folder,
+                "a space, ':' or '$' in the path, as in the library's: LD_PRELOAD takes neither; set TTMEM_DIR to another",
+            ));
+        }
         let link = folder.join(LIBRARY);
         symlink(library, &link).map_err(|error| Failure::with(&link, error))?;
         link.into_os_string()
@@ -72,11 +80,15 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals over.
+    /// Takes the signals over. One that we were started to ignore (as `nohup` does) stays ignored, for the child too.
     pub(crate) fn take() -> io::Result<Self> {
-        let flag = |signal| {
+        let ignored = fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
+        let flag = |signal: i32| {
             let flag = Arc::new(AtomicBool::new(false));
-            signal_hook::flag::register(signal, Arc::clone(&flag)).map(|_| flag)
+            if ignored >> (signal - 1) & 1 == 0 {
+                signal_hook::flag::register(signal, Arc::clone(&flag))?;
+            }
+            io::Result::Ok(flag)
         };
         flag(SIGINT)?;
         flag(SIGQUIT)?;
@@ -101,6 +113,12 @@ impl Signals {
     }
 }
 
+/// The set of ignored signals in `/proc/<pid>/status`, signal 1 as the lowest bit.
+fn ignored_signals(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0)
+}
+
 /// How a child ended, as its parent was told.
 pub(crate) fn ended(status: ExitStatus) -> Ended {
     match (status.code(), status.signal()) {
@@ -116,5 +134,30 @@ pub(crate) fn exit_code(ended: Ended) -> u8 {
         Ended::Code(code) => code as u8,
         Ended::Signal(signal) => (128 + signal) as u8,
         Ended::Unknown => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_as_bits() {
+        let status = "Name:\tttmem\nSigBlk:\t00000000000000ff\nSigIgn:\t0000000000001001\nSigCgt:\t0\n";
+        assert_eq!(ignored_signals(status), 1 | 1 << 12);
+        assert_eq!(ignored_signals("nothing of the kind"), 0);
+    }
+
+    #[test]
+    fn a_path_that_ld_preload_cannot_take_gets_another_name_or_is_refused() {
+        let folder = env::temp_dir().join(format!("ttmem-launch-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let value = preload(Path::new("/some where/libttmem.so"), &folder).unwrap();
+        let link = folder.join(LIBRARY);
+        assert!(value.as_bytes().starts_with(link.as_os_str().as_bytes()));
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("/some where/libttmem.so"));
+        assert!(preload(Path::new("/some$where/libttmem.so"), Path::new("/a b")).is_err());
+        assert!(preload(Path::new("/lib/libttmem.so"), Path::new("/a b")).is_ok());
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

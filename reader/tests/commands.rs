@@ -194,3 +194,47 @@ fn ls_lists_and_clean_removes_the_dead_alone() {
     assert!(!dead.exists() && alive.path().exists());
     assert_eq!(text(&ttmem(&folder, &["clean"]).stdout), "nothing to clean\n");
 }
+
+#[test]
+fn what_is_ignored_stays_ignored() {
+    let folder = Folder::new("ignored");
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let script = format!(
+        "trap '' HUP INT; exec {} run --quiet -- sh -c 'kill -HUP $PPID; kill -INT $PPID; sleep 0.1; grep SigIgn /proc/self/status'",
+        env!("CARGO_BIN_EXE_ttmem")
+    );
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .env("TTMEM_DIR", folder.rings())
+        .env("TTMEM_LIBRARY", library)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let mask = text(&output.stdout).trim().rsplit('\t').next().map(|mask| u64::from_str_radix(mask, 16).unwrap());
+    assert_eq!(mask.map(|mask| mask & 0b11), Some(0b11), "SIGHUP and SIGINT");
+}
+
+#[test]
+fn a_run_that_cannot_start_leaves_no_empty_report_and_a_relative_folder_is_made_absolute() {
+    let folder = Folder::new("start");
+    let json = folder.0.join("report.json");
+    assert_eq!(ttmem(&folder, &["run", "--json", json.to_str().unwrap(), "--", "/no/such"]).status.code(), Some(127));
+    assert!(!json.exists());
+    let output = Command::new(env!("CARGO_BIN_EXE_ttmem"))
+        .args(["run", "--quiet", "--", "sh", "-c", "cd / && ls -d \"$TTMEM_DIR\""])
+        .current_dir(&folder.0)
+        .env("TTMEM_DIR", "rings")
+        .env("TTMEM_LIBRARY", Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn clean_says_what_it_removed_folders_too() {
+    let folder = Folder::new("folders");
+    let run = folder.rings().join("run-999999999-0");
+    std::fs::create_dir_all(&run).unwrap();
+    let told = text(&ttmem(&folder, &["clean"]).stdout);
+    assert!(!run.exists() && told.starts_with("removed ") && !told.contains("nothing"), "{told}");
+}

@@ -1,50 +1,78 @@
 //! `ttmem clean`.
 
-use std::{fs, process::ExitCode};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use ttmem_ring::RingReader;
 
-use super::rings;
-use crate::Failure;
+use super::{output, rings};
+use crate::{Failure, report::shorten};
 
 /// Removes the rings of dead processes, and empty folders of runs that are over. Says what it removed.
 ///
-/// Whether a process is dead is decided by the lock on its ring, never by its process id.
+/// Whether a process is dead is decided by the lock on its ring, never by its process id. The rings of a `ttmem run` that
+/// is under way are left to it.
 #[derive(Debug, Args)]
 pub(super) struct Clean {}
 
 impl Clean {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let folders = rings::folders()?;
-        let mut removed = 0;
-        for path in rings::in_folders(&folders)? {
-            let ring = match RingReader::open(&path) {
-                Ok(ring) => ring,
-                Err(error) => {
-                    anstream::eprintln!("ttmem: {}: kept: {error}", path.display());
-                    continue;
+        // The run may be about to start its program, or to read the ring of one that has just ended.
+        let (under_way, over): (Vec<PathBuf>, Vec<PathBuf>) =
+            rings::folders()?.into_iter().partition(|folder| is_under_way(folder));
+        let mut done = String::new();
+        let mut failed = false;
+        for path in rings::in_folders(&over)? {
+            match clean_ring(&path) {
+                Ok(None) => {}
+                Ok(Some(whose)) => done += &format!("removed {} ({whose})\n", path.display()),
+                // Somebody was faster.
+                Err(_) if !path.exists() => {}
+                Err(why) => {
+                    failed = true;
+                    output::tell(&format!("ttmem: {}: kept: {why}\n", path.display()));
                 }
-            };
-            if ring.is_alive() {
-                continue;
-            }
-            fs::remove_file(&path).map_err(|error| Failure::with(&path, error))?;
-            removed += 1;
-            let header = ring.header();
-            anstream::println!("removed {} (pid {}, {})", path.display(), header.pid, header.command.join(" "));
-        }
-        for folder in folders.iter().filter(|folder| rings::is_run(folder)) {
-            // The run itself may be about to start its program: its folder stays as long as it lives.
-            let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let pid = name.split('-').nth(1).and_then(|pid| pid.parse().ok()).unwrap_or(0);
-            if ttmem_ring::process_start(pid).is_none() && fs::remove_dir(folder).is_ok() {
-                anstream::println!("removed {}", folder.display());
             }
         }
-        if removed == 0 {
-            anstream::println!("nothing to clean");
+        for folder in over.iter().filter(|folder| rings::is_run(folder)) {
+            // Beside rings, a run's folder may hold its second name of the library, which a program that still reports may need.
+            if rings::in_folders(std::slice::from_ref(folder))?.is_empty() {
+                let _ = fs::remove_file(folder.join(crate::launch::LIBRARY));
+            }
+            if fs::remove_dir(folder).is_ok() {
+                done += &format!("removed {}\n", folder.display());
+            }
         }
-        Ok(ExitCode::SUCCESS)
+        for folder in under_way {
+            done += &format!("left {} to the run that is under way\n", folder.display());
+        }
+        output::print(if done.is_empty() && !failed { "nothing to clean\n" } else { &done })?;
+        Ok(if failed { super::FAILED.into() } else { ExitCode::SUCCESS })
     }
+}
+
+/// Removes the ring if its process is dead; says whose it was.
+fn clean_ring(path: &Path) -> Result<Option<String>, String> {
+    let ring = RingReader::open(path).map_err(|error| error.to_string())?;
+    if ring.is_alive() {
+        return Ok(None);
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
+        _ => {}
+    }
+    let header = ring.header();
+    Ok(Some(format!("pid {}, {}", header.pid, shorten(&header.command.join(" "), 60))))
+}
+
+/// Whether the `ttmem run` that made the folder still runs: its process id is in the folder's name. Another process of that
+/// number keeps the folder longer than it need be kept, no more.
+fn is_under_way(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let pid = name.split('-').nth(1).and_then(|pid| pid.parse().ok());
+    rings::is_run(folder) && pid.and_then(ttmem_ring::process_start).is_some()
 }

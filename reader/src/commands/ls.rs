@@ -6,8 +6,14 @@ use clap::Args;
 use serde::Serialize;
 use ttmem_ring::RingReader;
 
-use super::rings;
-use crate::{Failure, Session, report::bytes};
+use super::{output, rings};
+use crate::{
+    Failure, Session,
+    report::{bytes, shorten},
+};
+
+/// What is left of 80 columns.
+const COMMAND_WIDTH: usize = 35;
 
 /// Lists the rings on this machine: who reports, who is dead, what they hold.
 #[derive(Debug, Args)]
@@ -37,16 +43,15 @@ impl Ls {
                 Ok(ring) => rows.push(row(ring)),
                 // A ring that was removed between the look and the open is no news.
                 Err(_) if !path.exists() => {}
-                Err(error) => anstream::eprintln!("ttmem: {}: {error}", path.display()),
+                Err(error) => output::tell(&format!("ttmem: {}: {error}\n", path.display())),
             }
         }
         if self.json {
-            let json = serde_json::to_string_pretty(&rows).unwrap_or_default();
-            anstream::println!("{json}");
+            output::print(&(serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"))?;
         } else if rows.is_empty() {
-            anstream::eprintln!("ttmem: no rings in {}", ttmem_ring::default_dir().display());
+            output::tell(&format!("ttmem: no rings in {}\n", ttmem_ring::default_dir().display()));
         } else {
-            print(&rows);
+            output::print(&table(&rows))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -68,16 +73,17 @@ fn row(ring: RingReader) -> Row {
     }
 }
 
-fn print(rows: &[Row]) {
-    anstream::println!("{:>8}  {:<5}  {:>12}  {:>12}  COMMAND", "PID", "STATE", "EVENTS", "LIVE");
+fn table(rows: &[Row]) -> String {
+    let mut text = format!("{:>8}  {:<5}  {:>12}  {:>12}  COMMAND\n", "PID", "STATE", "EVENTS", "LIVE");
     for row in rows {
-        let command: String = row.command.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         let live = format!("{}{}", if row.complete { "" } else { "~" }, bytes(row.live_bytes));
         let state = if row.alive { "alive" } else { "dead" };
-        anstream::println!("{:>8}  {state:<5}  {:>12}  {live:>12}  {command}", row.pid, row.events);
-        anstream::println!("{:>8}  {}", "", row.ring);
+        let command = shorten(&row.command, COMMAND_WIDTH);
+        text += &format!("{:>8}  {state:<5}  {:>12}  {live:>12}  {command}\n", row.pid, row.events);
+        text += &format!("{:>8}  {}\n", "", row.ring);
     }
     if rows.iter().any(|row| !row.complete) {
-        anstream::println!("~ not all events are in this sum: another reader takes them, or some were lost");
+        text += "~ not all events are in this sum: another reader takes them, or some were lost\n";
     }
+    text
 }

@@ -68,7 +68,7 @@ pub fn main() -> ExitCode {
         Command::Clean(clean) => clean.run(),
     };
     result.unwrap_or_else(|failure: Failure| {
-        anstream::eprintln!("ttmem: {failure}");
+        output::tell(&format!("ttmem: {failure}\n"));
         ExitCode::from(FAILED)
     })
 }

@@ -1,8 +1,9 @@
-//! Where a report goes: text to a stream, JSON to a file.
+//! Where output goes: text to a stream, JSON to a file.
 
 use std::{
+    borrow::Cow,
     fs,
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +17,7 @@ use crate::{
 /// The options of every command that reports.
 #[derive(Debug, Args)]
 pub(super) struct ReportOptions {
-    /// Write the report as JSON (schema ttmem-report/1) to this file too.
+    /// Write the report as JSON (schema ttmem-report/1) to this file too; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     /// Print no report.
@@ -27,22 +28,79 @@ pub(super) struct ReportOptions {
     pub(super) live_at_marks: bool,
 }
 
-/// Checks, before anything is run, that the file can be written.
+impl ReportOptions {
+    /// Whether the JSON has standard output to itself.
+    pub(super) fn json_is_stdout(&self) -> bool {
+        self.json.as_deref().is_some_and(is_stdout)
+    }
+}
+
+/// Writes to standard output. Somebody who has read enough (`| head`) is no failure.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes to standard error. If that is gone, nobody can be told.
+pub(super) fn tell(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// Words as a shell takes them.
+pub(super) fn shell_words<'a>(words: impl IntoIterator<Item = Cow<'a, str>>) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-+=./,:@%".contains(c);
+    let quoted = words.into_iter().map(|word| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word
+        } else {
+            Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Checks, before anything is run, that the file can be written; leaves nothing where nothing was. A pipe or a device is
+/// not opened: that may wait, or end what its reader sees.
 pub(super) fn check_writable(path: &Path) -> Result<(), Failure> {
+    if is_stdout(path) {
+        return Ok(());
+    }
+    let is_new = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Err(Failure::with(path, "it is a folder; name a file")),
+        Ok(metadata) if !metadata.is_file() => return Ok(()),
+        Ok(_) => false,
+        Err(_) => true,
+    };
     fs::OpenOptions::new()
         .append(true)
         .create(true)
         .open(path)
-        .map(drop)
-        .map_err(|error| Failure::with(path, format!("cannot be written: {error}")))
+        .map_err(|error| Failure::with(path, format!("cannot be written: {error}")))?;
+    if is_new {
+        let _ = fs::remove_file(path);
+    }
+    Ok(())
 }
 
 /// Writes the JSON: whole, or the old file stays. What is no plain file (a pipe, /dev/stdout) is written to directly.
 pub(super) fn write_json(path: &Path, report: &Report) -> Result<(), Failure> {
+    if is_stdout(path) {
+        return print(&report.to_json());
+    }
     write_file(path, report.to_json().as_bytes()).map_err(|error| Failure::with(path, error))
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
         return fs::OpenOptions::new().write(true).create(true).truncate(true).open(path)?.write_all(bytes);
     }
@@ -59,4 +117,15 @@ pub(super) fn text(report: &Report) -> String {
     // Writing to a string does not fail.
     let _ = write_text(&mut text, report, Painter::coloured());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted_into_a_shell() {
+        let words = ["python", "a b.py", "it's", "", "--x=1"].map(Cow::Borrowed);
+        assert_eq!(shell_words(words), r"python 'a b.py' 'it'\''s' '' --x=1");
+    }
 }

@@ -14,7 +14,7 @@ use crate::{Failure, Session, report::Report};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ttmem report /dev/shm/ttmem-0/4242-*.ring
-  ttmem report --json out.json RING")]
+  ttmem report --json - RING | jq .processes[0].live")]
 pub(super) struct ReportFiles {
     #[command(flatten)]
     output: ReportOptions,
@@ -37,8 +37,13 @@ impl ReportFiles {
         if let Some(path) = &self.output.json {
             output::write_json(path, &report)?;
         }
-        if !self.output.quiet {
-            anstream::print!("{}", output::text(&report));
+        if !self.output.quiet && !self.output.json_is_stdout() {
+            let mut text = output::text(&report);
+            if self.output.json.is_none() {
+                let rings = self.rings.iter().map(|path| path.to_string_lossy());
+                text += &format!("Next: ttmem report --json report.json {}\n", output::shell_words(rings));
+            }
+            output::print(&text)?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -15,11 +15,14 @@ use ttmem_ring::{RingReader, create_private_dir, default_dir, discover};
 use super::output::{self, ReportOptions};
 use crate::{
     Drainer, Ended, Failure, Keep, launch,
-    report::{Report, bytes, live_bytes},
+    report::{Report, Verdict, bytes, live_bytes, verdict},
 };
 
 /// The exit code of --fail-on-leak.
 const LEAKED: u8 = 23;
+
+/// What to try when events were lost: a ring for a million.
+const LARGE_RING: u64 = 64 << 20;
 
 /// Runs a command and reports where device memory went in it and all its descendants.
 ///
@@ -36,7 +39,7 @@ pub(super) struct Run {
     /// Exit with 23 if more than BYTES (default 0) are live when the processes end, and the command itself succeeded.
     #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
     fail_on_leak: Option<u64>,
-    /// Keep the ring files, and say where they are.
+    /// Keep the ring files, and say where they are. Their events are in this report, and are not told twice.
     #[arg(long)]
     keep_rings: bool,
     /// The command and its arguments.
@@ -51,7 +54,8 @@ impl Run {
             output::check_writable(path)?;
         }
         let library = launch::find_library()?;
-        let base = default_dir();
+        // The command may change its folder, and must find this one then.
+        let base = std::path::absolute(default_dir()).map_err(|error| Failure::new(format!("TTMEM_DIR: {error}")))?;
         let folder = create_private_dir(&base).map_err(|error| Failure::with(&base, error))?;
         let result = self.run_in(&folder, &library);
         self.tidy(&folder);
@@ -64,7 +68,7 @@ impl Run {
         let mut child = match launch::start(&self.command, &preload, folder) {
             Ok(child) => child,
             Err(error) => {
-                anstream::eprintln!("ttmem: {}: {error}", self.command[0].to_string_lossy());
+                output::tell(&format!("ttmem: {}: {error}\n", self.command[0].to_string_lossy()));
                 let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
                 return Ok(ExitCode::from(code));
             }
@@ -82,46 +86,54 @@ impl Run {
         let ended = waited.map(launch::ended).map_err(|error| Failure::new(format!("waiting for {pid}: {error}")))?;
         drainer.finish(pid, ended);
         let report = Report::new(drainer.sessions());
-        if let Some(path) = &self.output.json {
-            output::write_json(path, &report)?;
-        }
         if !self.output.quiet {
-            for line in drainer.complaints() {
-                anstream::eprintln!("ttmem: {line}");
-            }
+            let complaints = drainer.complaints().map(|line| format!("ttmem: {line}\n"));
+            output::tell(&complaints.collect::<String>());
             self.print(&report);
         }
-        Ok(ExitCode::from(self.exit_code(&report, ended)))
+        let written = self.output.json.as_deref().map_or(Ok(()), |path| output::write_json(path, &report));
+        let code = self.exit_code(&report, ended);
+        match written {
+            Err(failure) if code != 0 => {
+                // What the command said by its exit code is worth more.
+                output::tell(&format!("ttmem: {failure}\n"));
+                Ok(ExitCode::from(code))
+            }
+            written => written.map(|()| ExitCode::from(code)),
+        }
     }
 
     fn print(&self, report: &Report) {
         if report.processes.is_empty() {
-            anstream::eprintln!("\nttmem: {}", why_nothing());
+            output::tell(&format!("\nttmem: {}\n", why_nothing()));
             return;
         }
-        anstream::eprint!("\n{}", output::text(report));
+        let command = || output::shell_words(self.command.iter().map(|word| word.to_string_lossy()));
         let next = match &self.output.json {
-            None => format!("Next: ttmem run --json report.json -- {}", self.shown_command()),
+            _ if report.processes.iter().any(|process| process.events.lost > 0) => {
+                format!("Next: TTMEM_RING_BYTES={LARGE_RING} ttmem run -- {}", command())
+            }
+            None => format!("Next: ttmem run --json report.json -- {}", command()),
             Some(path) => format!("All of it is in {}.", path.display()),
         };
-        anstream::eprintln!("{next}");
-    }
-
-    fn shown_command(&self) -> String {
-        self.command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+        output::tell(&format!("\n{}{next}\n", output::text(report)));
     }
 
     fn exit_code(&self, report: &Report, ended: Ended) -> u8 {
         let code = launch::exit_code(ended);
         let Some(allowed) = self.fail_on_leak.filter(|_| code == 0) else { return code };
         let left = report.processes.iter().fold(0, |sum: u64, process| sum.saturating_add(live_bytes(process)));
-        if left <= allowed {
-            return code;
-        }
+        let is_leak = left > allowed;
+        let is_unknown = report.processes.iter().any(|process| matches!(verdict(process), Verdict::Inconclusive(_)));
+        let line = match (is_leak, is_unknown) {
+            (true, _) => format!("ttmem: {} live, {} allowed: exit code {LEAKED}\n", bytes(left), bytes(allowed)),
+            (false, true) => "ttmem: --fail-on-leak cannot tell: a verdict is inconclusive; exit code 0\n".to_owned(),
+            (false, false) => String::new(),
+        };
         if !self.output.quiet {
-            anstream::eprintln!("ttmem: {} live, {} allowed: exit code {LEAKED}", bytes(left), bytes(allowed));
+            output::tell(&line);
         }
-        LEAKED
+        if is_leak { LEAKED } else { code }
     }
 
     /// Removes the run's folder, unless somebody still needs it.
@@ -132,7 +144,7 @@ impl Run {
         };
         if self.keep_rings || in_use() {
             if !self.output.quiet {
-                anstream::eprintln!("ttmem: the rings are in {}", folder.display());
+                output::tell(&format!("ttmem: the rings are in {}\n", folder.display()));
             }
             return;
         }
@@ -141,13 +153,15 @@ impl Run {
 }
 
 fn why_nothing() -> &'static str {
-    let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let off = env::var_os("TT_ALLOC_TRACKING_ENABLED").is_some_and(|value| value == "0");
-    if off || (set("TTMEM_DISABLE") && env::var_os("TTMEM_DISABLE").is_some_and(|value| value != "0")) {
+    let value = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    // As the library understands them.
+    let is_off = value("TT_ALLOC_TRACKING_ENABLED").is_some_and(|value| value == "0")
+        || value("TTMEM_DISABLE").is_some_and(|value| !["0", "false", "off", "no"].iter().any(|no| value == *no));
+    if is_off {
         return "tracking is off: TTMEM_DISABLE or TT_ALLOC_TRACKING_ENABLED=0 is set.";
     }
-    "no process reported an event: no device memory was used, or the program is statically linked, \
-     setuid, or a build of tt-metal that ttmem does not know."
+    "no process reported an event: no device memory was used, or the program is statically linked, setuid, or a build of \
+     tt-metal that ttmem does not know."
 }
 
 /// What the library would only complain about is an error here, before the program runs.

@@ -12,5 +12,5 @@ pub use model::{
     RegionReport, Report, SCHEMA,
 };
 pub use text::{Painter, write_text};
-pub use units::bytes;
+pub use units::{bytes, shorten};
 pub use verdict::{Verdict, live_bytes, verdict};

@@ -1,5 +1,17 @@
 //! Numbers as people read them.
 
+/// Text that others wrote, fit for a terminal: `room` columns at most, and no control characters. The end of a long command
+/// says more than its middle, so both ends stay.
+pub fn shorten(text: &str, room: usize) -> String {
+    let clean: Vec<char> = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if clean.len() <= room {
+        return clean.into_iter().collect();
+    }
+    let head = room.saturating_sub(1) / 2;
+    let tail = room.saturating_sub(1) - head;
+    clean[..head].iter().chain(&['…']).chain(&clean[clean.len() - tail..]).collect()
+}
+
 /// Bytes in binary units: exact below 1 KiB, else one decimal (none where it is zero).
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -74,6 +86,13 @@ pub(super) fn ranges(ids: &[i32], room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_commands_keep_both_ends_and_no_escape_gets_through() {
+        assert_eq!(shorten("python a/very/long/path/model.py --fast", 20), "python a/….py --fast");
+        assert_eq!(shorten("a\u{1b}[31mb", 20), "a\u{fffd}[31mb");
+        assert_eq!(shorten("abc", 0), "…");
+    }
 
     #[test]
     fn sizes_are_in_the_unit_that_people_say() {
