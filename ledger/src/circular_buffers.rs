@@ -1,14 +1,17 @@
-//! Circular buffers: placed with an address, freed without one. Programs in the cache overlap in L1, so what a device gives
-//! up for them is the union of their ranges, never the sum.
+//! Circular buffers: placed with an address, freed without one, by device or by program. Programs in the cache overlap in
+//! L1, so what a device gives up for them is a union of ranges, never their sum: see [`crate::footprint`].
 
 use std::collections::BTreeMap;
 
-use ttmem_wire::{Event, Memory, flags};
+use ttmem_wire::{CoreRange, Event, Memory, flags};
 
-use crate::{LiveRegion, State, intervals::Intervals};
+use crate::{
+    LiveRegion, State,
+    footprint::{Footprint, Placement},
+};
 
 /// A placed circular buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CircularBuffer {
     address: u64,
     size: u64,
@@ -17,14 +20,28 @@ pub(crate) struct CircularBuffer {
     site: u32,
     num_cores: u32,
     globally_allocated: bool,
+    cores: Option<CoreRange>,
+    /// Further rectangles of its cores; most have one.
+    more_cores: Vec<CoreRange>,
 }
 
 /// The circular buffers of one device.
 #[derive(Debug, Default)]
 pub(crate) struct OnDevice {
-    pub(crate) entries: Vec<CircularBuffer>,
-    footprint: Intervals,
+    /// By program, 0 where it is not known; those of one in the order of their placement.
+    programs: BTreeMap<u64, Vec<CircularBuffer>>,
+    count: u64,
+    footprint: Footprint,
     release_was_reported: bool,
+}
+
+/// What an event did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Changed {
+    /// Circular buffers that came.
+    pub(crate) placed: u64,
+    /// Circular buffers that went.
+    pub(crate) freed: u64,
 }
 
 /// The circular buffers of all devices.
@@ -35,29 +52,80 @@ pub(crate) struct CircularBuffers {
 }
 
 impl OnDevice {
-    /// Bytes of L1 on a core that circular buffers take: those inside a counted buffer take none.
-    pub(crate) fn footprint(&self) -> u128 {
-        self.footprint.covered()
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Bytes of L1 that the fullest core gives up for circular buffers: those inside a counted buffer take none.
+    pub(crate) fn footprint(&mut self) -> u128 {
+        self.footprint.bytes()
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &CircularBuffer> {
+        self.programs.values().flatten()
+    }
+
+    fn place(&mut self, event: &Event) -> Changed {
+        let program = event.holder;
+        if event.flags & flags::MORE_CORES != 0 {
+            self.extend(event);
+            return Changed::default();
+        }
+        let is_anew = program != 0 && event.flags & flags::NEW_PLACEMENT != 0;
+        let freed = if is_anew { self.take(program) } else { 0 };
+        let buffer = CircularBuffer::new(event);
+        buffer.placements().for_each(|placement| self.footprint.add(placement));
+        self.programs.entry(program).or_default().push(buffer);
+        self.count += 1;
+        Changed { placed: 1, freed }
+    }
+
+    /// A further rectangle of cores of the circular buffer that the same thread placed last.
+    fn extend(&mut self, event: &Event) {
+        let last = self.programs.get_mut(&event.holder).and_then(|buffers| {
+            let is_meant = |buffer: &&mut CircularBuffer| {
+                (buffer.thread, buffer.address, buffer.size) == (event.thread, event.address, event.size)
+            };
+            buffers.last_mut().filter(is_meant)
+        });
+        if let (Some(buffer), Some(cores)) = (last, event.cores) {
+            buffer.more_cores.push(cores);
+            if !buffer.globally_allocated {
+                self.footprint.add(Placement { address: buffer.address, size: buffer.size, cores: Some(cores) });
+            }
+        }
+    }
+
+    /// Takes those of one program out, or all where none is named; returns how many.
+    fn take(&mut self, program: u64) -> u64 {
+        let gone = if program == 0 {
+            self.footprint.clear();
+            std::mem::take(&mut self.programs).into_values().map(|buffers| buffers.len() as u64).sum()
+        } else {
+            let buffers = self.programs.remove(&program).unwrap_or_default();
+            for placement in buffers.iter().flat_map(CircularBuffer::placements) {
+                self.footprint.remove(placement);
+            }
+            buffers.len() as u64
+        };
+        self.count -= gone;
+        gone
     }
 }
 
 impl CircularBuffers {
-    /// Adds one; returns the device's state after it.
-    pub(crate) fn place(&mut self, device: i32, event: &Event) -> &OnDevice {
+    /// Adds one, or a part of one; returns the device's state after it.
+    pub(crate) fn place(&mut self, device: i32, event: &Event) -> (&mut OnDevice, Changed) {
         let on_device = self.devices.entry(device).or_default();
-        let buffer = CircularBuffer::new(event);
-        if !buffer.globally_allocated {
-            on_device.footprint.insert(event.address, event.size);
-        }
-        on_device.entries.push(buffer);
-        on_device
+        let changed = on_device.place(event);
+        (on_device, changed)
     }
 
-    /// Takes all of the device's out; returns how many.
-    pub(crate) fn take(&mut self, device: i32) -> u64 {
-        let Some(on_device) = self.devices.get_mut(&device) else { return 0 };
-        on_device.footprint.clear();
-        std::mem::take(&mut on_device.entries).len() as u64
+    /// Takes the program's on the device out, or all there where none is named; returns how many, and the device's state.
+    pub(crate) fn take(&mut self, device: i32, program: u64) -> Option<(u64, &mut OnDevice)> {
+        let on_device = self.devices.get_mut(&device)?;
+        let gone = on_device.take(program);
+        Some((gone, on_device))
     }
 
     /// Notes that the program does report releases on this device.
@@ -74,9 +142,9 @@ impl CircularBuffers {
     pub(crate) fn never_released(&self) -> impl Iterator<Item = (i32, u64)> {
         self.devices()
             .filter(|(_, on_device)| {
-                !on_device.entries.is_empty() && !on_device.release_was_reported && !self.release_of_all_was_reported
+                on_device.count > 0 && !on_device.release_was_reported && !self.release_of_all_was_reported
             })
-            .map(|(device, on_device)| (device, on_device.entries.len() as u64))
+            .map(|(device, on_device)| (device, on_device.count))
     }
 
     pub(crate) fn devices(&self) -> impl Iterator<Item = (i32, &OnDevice)> {
@@ -94,7 +162,16 @@ impl CircularBuffer {
             site: event.site,
             num_cores: event.extra,
             globally_allocated: event.flags & flags::GLOBALLY_ALLOCATED != 0,
+            cores: event.cores,
+            more_cores: Vec::new(),
         }
+    }
+
+    /// Where it takes bytes of its own.
+    fn placements(&self) -> impl Iterator<Item = Placement> {
+        let cores = std::iter::once(self.cores).chain(self.more_cores.iter().copied().map(Some));
+        let takes_bytes = !self.globally_allocated;
+        cores.filter(move |_| takes_bytes).map(|cores| Placement { address: self.address, size: self.size, cores })
     }
 
     pub(crate) fn shown(&self, device: i32, state: State) -> LiveRegion {
@@ -114,6 +191,7 @@ impl CircularBuffer {
             num_cores: self.num_cores,
             globally_allocated: self.globally_allocated,
             preallocated: false,
+            cached: false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the ledger noticed beside the sums.
 
-use ttmem_wire::Memory;
+use ttmem_wire::{Memory, Space};
 
 use crate::LiveRegion;
 
@@ -30,6 +30,8 @@ pub struct Released {
     pub count: u64,
     /// Their bytes, over all devices.
     pub bytes: u128,
+    /// Of these, regions that were made for programs in the program cache.
+    pub cached: u64,
 }
 
 /// An allocator refused.
@@ -43,10 +45,26 @@ pub struct OutOfMemory {
     pub size: u64,
     /// Bytes asked for in each bank, where known.
     pub size_per_bank: Option<u64>,
+    /// What the allocator had left, where known.
+    pub space: Option<Space>,
     /// When, in ticks of the ring's clock.
     pub ticks: u64,
+    /// The thread that asked.
+    pub thread: u32,
     /// Bytes live then in that memory, on the first of the devices.
     pub live_bytes: u64,
+    /// The same in each bank, where known.
+    pub live_bytes_per_bank: Option<u64>,
+    /// The largest regions there then, largest first; empty where there were too many refusals to look each time.
+    pub holders: Vec<LiveRegion>,
+}
+
+impl OutOfMemory {
+    /// Whether there was room enough in each bank, but in no single block.
+    pub fn is_fragmented(&self) -> Option<bool> {
+        let (space, wanted) = (self.space?, self.size_per_bank?);
+        Some(space.free >= wanted && space.largest_block < wanted)
+    }
 }
 
 /// A pattern worth a sentence.
@@ -67,6 +85,13 @@ pub enum Finding {
         memory: Memory,
         /// Regions that lie, in part at least, in a region of another allocator.
         regions: u64,
+    },
+    /// Buffers that the program cache holds.
+    Cached {
+        /// How many.
+        regions: u64,
+        /// Their bytes, over all devices.
+        bytes: u128,
     },
     /// Circular buffers live on a device for which no release was ever reported.
     NoCircularBufferRelease {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Ranges that neither overlap nor touch, by their start. Ends are exclusive and wider than an address, so that a range up
 /// to the last address has one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Intervals {
     ranges: BTreeMap<u64, u128>,
     covered: u128,

@@ -1,19 +1,23 @@
 //! The ledger: one process's events, applied in order.
 
+use std::collections::BTreeMap;
+
 use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 use crate::{
-    Anomalies, Finding, LiveRegion, OutOfMemory, Released, State, Totals,
+    Anomalies, Finding, LiveRegion, OutOfMemory, Point, Released, Series, State, Totals,
     by_holder::ByHolder,
     circular_buffers::CircularBuffers,
     closed::Closed,
+    growth::{Growth, series_name},
     live::sort_largest_first,
     overlap,
-    place::Reported,
+    place::{Place, Reported},
     places::{Places, Wanted},
     recent::Recent,
+    refusals::Refusals,
     region::Key,
-    totals::{RunningTotals, Sums},
+    totals::Sums,
 };
 
 /// How many regions released at close, and how many out-of-memory events, are kept one by one. All are counted.
@@ -40,8 +44,10 @@ pub struct Ledger {
     recent: Recent,
     released: Released,
     anomalies: Anomalies,
-    out_of_memory: Vec<OutOfMemory>,
-    out_of_memory_times: u64,
+    refusals: Refusals,
+    growth: Growth,
+    /// Allocations on a device when it was closed last: a second close of the same is no second iteration.
+    allocations_at_close: BTreeMap<i32, u64>,
     end: Option<End>,
 }
 
@@ -55,7 +61,9 @@ impl Ledger {
     pub fn apply(&mut self, event: &Event, pool: Option<&Pool>) {
         match event.target {
             Target::Device(ANY_DEVICE) if event.kind == EventKind::Free => self.free(event, None, None),
-            Target::Device(ANY_DEVICE) if event.kind == EventKind::CbFreeAll => self.free_all_circular_buffers(),
+            Target::Device(ANY_DEVICE) if event.kind == EventKind::CbFreeAll => {
+                self.free_circular_buffers_everywhere(event.holder);
+            }
             Target::Device(device) => self.apply_on(event, device, 0),
             Target::Pool(_) => {
                 let Some(pool) = pool else {
@@ -78,7 +86,7 @@ impl Ledger {
             EventKind::Allocate => self.allocate(event, device, allocator),
             EventKind::Free => self.free(event, Some(device), Some(allocator)),
             EventKind::CbAllocate => self.place_circular_buffer(event, device),
-            EventKind::CbFreeAll => self.free_circular_buffers(device),
+            EventKind::CbFreeAll => self.free_circular_buffers(device, event.holder),
             EventKind::DeviceClosed => self.close(device),
             EventKind::PoolReleased => self.release(device, Some(allocator)),
             EventKind::OutOfMemory => self.refuse(event, vec![device]),
@@ -156,32 +164,35 @@ impl Ledger {
     }
 
     fn place_circular_buffer(&mut self, event: &Event, device: i32) {
-        let on_device = self.circular_buffers.place(device, event);
+        let (on_device, changed) = self.circular_buffers.place(device, event);
+        if on_device.count() == 0 && changed.freed == 0 {
+            // Cores of a circular buffer that is gone.
+            return;
+        }
         let totals = self.sums.of(device, Memory::CircularBuffer);
-        totals.allocations += 1;
-        totals.set(on_device.entries.len() as u64, on_device.footprint());
+        totals.allocations += changed.placed;
+        totals.frees += changed.freed;
+        totals.set(on_device.count(), on_device.footprint());
     }
 
-    fn free_circular_buffers(&mut self, device: i32) {
+    fn free_circular_buffers(&mut self, device: i32, program: u64) {
         self.circular_buffers.note_release(device);
-        let freed = self.circular_buffers.take(device);
-        if freed > 0 {
+        if let Some((freed @ 1.., on_device)) = self.circular_buffers.take(device, program) {
             let totals = self.sums.of(device, Memory::CircularBuffer);
             totals.frees += freed;
-            totals.set(0, 0);
+            totals.set(on_device.count(), on_device.footprint());
         }
     }
 
-    fn free_all_circular_buffers(&mut self) {
+    fn free_circular_buffers_everywhere(&mut self, program: u64) {
         self.circular_buffers.note_release_of_all();
         let devices: Vec<i32> = self.circular_buffers.devices().map(|(device, _)| device).collect();
-        devices.into_iter().for_each(|device| self.free_circular_buffers(device));
+        devices.into_iter().for_each(|device| self.free_circular_buffers(device, program));
     }
 
     fn close(&mut self, device: i32) {
         self.release(device, None);
-        let released = self.circular_buffers.take(device);
-        if released > 0 {
+        if let Some((released @ 1.., _)) = self.circular_buffers.take(device, 0) {
             let totals = self.sums.of(device, Memory::CircularBuffer);
             totals.released_at_close += released;
             totals.set(0, 0);
@@ -191,7 +202,9 @@ impl Ledger {
     /// Releases what is left on a device, or what is left there of one allocator's.
     fn release(&mut self, device: i32, allocator: Option<u32>) {
         self.closed.begin();
-        for (key, place, at) in self.places.take(device, allocator) {
+        let taken = self.places.take(device, allocator);
+        self.note_close(device, &taken);
+        for (key, place, at) in taken {
             place.each_holder(|address, id, count| {
                 self.closed.remember(Key { address, ..key }, id, count);
                 if let Some(by_holder) = &mut self.by_holder {
@@ -206,10 +219,22 @@ impl Ledger {
                 self.sums[at].remove(extent);
                 self.released.count += 1;
                 self.released.bytes += u128::from(extent.bytes);
+                self.released.cached += u64::from(region.is_cached());
                 if self.released.regions.len() < MAX_LISTED {
                     self.released.regions.push(region.shown(Key { address, ..key }, State::ReleasedAtClose));
                 }
             }
+        }
+    }
+
+    /// What closes release, close by close, tells growth without marks.
+    fn note_close(&mut self, device: i32, taken: &[(Key, Place, usize)]) {
+        let allocations = self.sums.allocations(device);
+        if self.allocations_at_close.insert(device, allocations) != Some(allocations) && allocations > 0 {
+            let released = taken.iter().flat_map(|(key, place, _)| {
+                place.regions().map(|(_, region)| (key.memory, region.site, region.extent().bytes))
+            });
+            self.growth.look(Point::Closes(device), released);
         }
     }
 
@@ -218,18 +243,18 @@ impl Ledger {
             self.anomalies.without_memory += 1;
             return;
         };
-        self.out_of_memory_times += 1;
-        if self.out_of_memory.len() < MAX_LISTED {
-            let first = devices.first().and_then(|&device| self.sums.known(device, memory));
-            self.out_of_memory.push(OutOfMemory {
-                memory,
-                size: event.size,
-                size_per_bank: event.size_per_bank,
-                ticks: event.ticks,
-                live_bytes: first.map_or(0, RunningTotals::live_bytes),
-                devices,
-            });
-        }
+        self.refusals.note(event, memory, devices, &self.places, &self.sums);
+    }
+
+    /// The program passed a mark: what is live now is compared with the marks of the same name, see [`Ledger::growth`].
+    pub fn mark(&mut self, name: &str) {
+        let live = self.places.regions().map(|(key, region)| (key.memory, region.site, region.extent().bytes));
+        self.growth.look(Point::Marks(series_name(name)), live);
+    }
+
+    /// What the marks, and the closes of devices, say about growth. Circular buffers are left out.
+    pub fn growth(&self) -> Vec<Series> {
+        self.growth.series()
     }
 
     /// The process ended: what is live stays listed as live at exit, or as orphaned.
@@ -251,7 +276,7 @@ impl Ledger {
         };
         let mut live: Vec<LiveRegion> = self.places.regions().map(|(key, region)| region.shown(key, state)).collect();
         for (device, on_device) in self.circular_buffers.devices() {
-            live.extend(on_device.entries.iter().map(|buffer| buffer.shown(device, state)));
+            live.extend(on_device.entries().map(|buffer| buffer.shown(device, state)));
         }
         sort_largest_first(&mut live);
         live
@@ -269,7 +294,7 @@ impl Ledger {
 
     /// The first [`MAX_LISTED`] refusals of an allocator.
     pub fn out_of_memory(&self) -> &[OutOfMemory] {
-        &self.out_of_memory
+        self.refusals.list()
     }
 
     /// Patterns worth a sentence, in the order in which a report tells them.
@@ -282,6 +307,12 @@ impl Ledger {
             findings.push(Finding::HeldByFewerThanReported { regions, bytes });
         }
         findings.extend(overlap::find(self.places.regions()));
+        let cached = || self.places.regions().filter(|(_, region)| region.is_cached());
+        let regions = cached().count() as u64;
+        if regions > 0 {
+            let bytes = cached().map(|(_, region)| u128::from(region.extent().bytes)).sum();
+            findings.push(Finding::Cached { regions, bytes });
+        }
         let unreleased = self.circular_buffers.never_released();
         findings.extend(unreleased.map(|(device, buffers)| Finding::NoCircularBufferRelease { device, buffers }));
         if self.anomalies.unmatched_frees > 0 {
@@ -290,8 +321,8 @@ impl Ledger {
         if self.released.count > 0 {
             findings.push(Finding::ReleasedAtClose { regions: self.released.count, bytes: self.released.bytes });
         }
-        if self.out_of_memory_times > 0 {
-            findings.push(Finding::OutOfMemory { times: self.out_of_memory_times });
+        if self.refusals.times() > 0 {
+            findings.push(Finding::OutOfMemory { times: self.refusals.times() });
         }
         findings
     }

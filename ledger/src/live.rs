@@ -48,6 +48,8 @@ pub struct LiveRegion {
     pub globally_allocated: bool,
     /// First reported over memory that the allocator did not hand out (`owns_data = false`).
     pub preallocated: bool,
+    /// Made for a program that the program cache keeps: freed when the cache is cleared, and no leak.
+    pub cached: bool,
 }
 
 /// Largest first, then by device, memory, address and age; what is equal in all of them stays in its order.

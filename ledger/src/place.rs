@@ -66,6 +66,10 @@ impl Place {
         Some((holders::holds(region, &self.further, address, id), region.ticks))
     }
 
+    pub(crate) fn region(&self, address: u64) -> Option<&Region> {
+        self.regions.get(&address)
+    }
+
     pub(crate) fn regions(&self) -> impl Iterator<Item = (u64, &Region)> {
         self.regions.iter().map(|(&address, region)| (address, region))
     }

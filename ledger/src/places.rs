@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use ttmem_wire::Memory;
 
 use crate::{
+    LiveRegion, State,
     by_holder::ByHolder,
     place::Place,
     region::{Key, Region},
@@ -160,6 +161,28 @@ impl Places {
     pub(crate) fn regions(&self) -> impl Iterator<Item = (Key, &Region)> {
         self.iter()
             .flat_map(|(key, place)| place.regions().map(move |(address, region)| (Key { address, ..key }, region)))
+    }
+
+    /// Those in one memory of a device.
+    pub(crate) fn regions_in(&self, device: i32, memory: Memory) -> impl Iterator<Item = (Key, &Region)> {
+        self.index.range((device, memory, 0)..=(device, memory, u32::MAX)).flat_map(move |(name, &at)| {
+            let key = Key { address: 0, device, memory, allocator: name.2 };
+            self.slots[at].place.regions().map(move |(address, region)| (Key { address, ..key }, region))
+        })
+    }
+
+    /// One region, as reports show it.
+    pub(crate) fn shown(
+        &self,
+        device: i32,
+        memory: Memory,
+        address: u64,
+        allocator: u32,
+        state: State,
+    ) -> Option<LiveRegion> {
+        let at = *self.index.get(&(device, memory, allocator))?;
+        let region = self.slots[at].place.region(address)?;
+        Some(region.shown(Key { address, device, memory, allocator }, state))
     }
 
     /// All live regions by who holds them.

@@ -30,7 +30,7 @@ pub(crate) struct Region {
     pub(crate) further: u32,
     pub(crate) reports: u32,
     thread: u32,
-    site: u32,
+    pub(crate) site: u32,
     flags: u16,
 }
 
@@ -78,6 +78,11 @@ impl Region {
         self.identified().saturating_add(self.anonymous)
     }
 
+    /// Whether it was made for a program that the cache keeps.
+    pub(crate) fn is_cached(&self) -> bool {
+        self.flags & flags::FOR_PROGRAM != 0
+    }
+
     pub(crate) fn shown(&self, key: Key, state: State) -> LiveRegion {
         let extent = self.extent();
         LiveRegion {
@@ -95,6 +100,7 @@ impl Region {
             num_cores: 0,
             globally_allocated: false,
             preallocated: self.flags & flags::PREALLOCATED != 0,
+            cached: self.is_cached(),
         }
     }
 }

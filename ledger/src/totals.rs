@@ -68,6 +68,13 @@ impl Sums {
         self.index.get(&(device, memory)).map(|&at| &self.all[at])
     }
 
+    /// Reports of allocations on a device so far.
+    pub(crate) fn allocations(&self, device: i32) -> u64 {
+        let first = (device, Memory::Dram);
+        let last = (device, Memory::Unknown(u8::MAX));
+        self.index.range(first..=last).map(|(_, &at)| self.all[at].allocations).sum()
+    }
+
     /// By device, then memory.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, Memory, &RunningTotals)> {
         self.index.iter().map(|(&(device, memory), &at)| (device, memory, &self.all[at]))
@@ -142,10 +149,6 @@ impl RunningTotals {
     fn note_peaks(&mut self) {
         self.peak_bytes = self.peak_bytes.max(self.bytes);
         self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(self.bytes_per_bank);
-    }
-
-    pub(crate) fn live_bytes(&self) -> u64 {
-        narrow(self.bytes)
     }
 
     pub(crate) fn shown(&self) -> Totals {

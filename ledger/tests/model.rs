@@ -7,7 +7,7 @@ mod slow;
 use proptest::prelude::*;
 use slow::Slow;
 use ttmem_ledger::Ledger;
-use ttmem_wire::{Event, EventKind, Memory, Pool, Target, flags};
+use ttmem_wire::{CoreRange, Event, EventKind, Memory, Pool, Target, flags};
 
 /// Events of one trace. Short enough that a failure is soon small, long enough for a close, a reopen and late frees.
 const TRACE: u64 = 120;
@@ -37,19 +37,29 @@ fn events() -> impl Strategy<Value = Event> {
         2 => Just(flags::PREALLOCATED),
         1 => Just(flags::ADDRESS_UNKNOWN),
         1 => Just(flags::GLOBALLY_ALLOCATED),
+        1 => Just(flags::MORE_CORES),
+        1 => Just(flags::NEW_PLACEMENT),
     ];
+    let side = || (0..slow::CORES, 0..slow::CORES).prop_map(|(a, b)| (a.min(b), a.max(b)));
+    let cores = prop::option::of((side(), side()).prop_map(|((first_x, last_x), (first_y, last_y))| CoreRange {
+        first_x,
+        first_y,
+        last_x,
+        last_y,
+    }));
     let bytes = (0_u64..32, prop::option::of(0_u64..9), 0_u64..5, any::<bool>());
     // Ticks of several threads are not quite in order.
-    (kind, target, memory, 0_u64..6, flag, bytes, 0_u64..3).prop_map(
-        |(kind, target, memory, address, flags, (size, size_per_bank, holder, names_memory), ticks)| {
+    (kind, target, memory, 0_u64..6, flag, bytes, 0_u64..3, cores).prop_map(
+        |(kind, target, memory, address, flags, (size, size_per_bank, holder, names_memory), ticks, cores)| {
             let memory = (kind != EventKind::Free || names_memory).then_some(memory);
-            Event { kind, target, memory, address, size, size_per_bank, holder, flags, ticks, ..Event::default() }
+            let event = Event { kind, target, memory, address, size, size_per_bank, holder, ..Event::default() };
+            Event { flags, ticks, cores, ..event }
         },
     )
 }
 
 fn cases() -> u32 {
-    let steps = std::env::var("TTMEM_MODEL_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(100_000);
+    let steps = std::env::var("TTMEM_MODEL_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(20_000);
     u32::try_from(u64::div_ceil(steps, TRACE / 2)).unwrap_or(u32::MAX)
 }
 

@@ -19,7 +19,7 @@ fn main() {
                     Target::Device(device) => format!("{device}"),
                 };
                 println!(
-                    "{:6} {:?} {:?} at {:#x} size {} bank {:?} holder {} flags {} on {chips}",
+                    "{:6} {:?} {:?} at {:#x} size {} bank {:?} holder {} flags {} cores {:?} space {:?} on {chips}",
                     event.sequence,
                     event.kind,
                     event.memory,
@@ -27,7 +27,9 @@ fn main() {
                     event.size,
                     event.size_per_bank,
                     event.holder,
-                    event.flags
+                    event.flags,
+                    event.cores,
+                    event.space
                 );
             }
             Err(error) => println!("{error}"),

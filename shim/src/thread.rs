@@ -11,12 +11,43 @@ pub(crate) struct Thread {
     id: Cell<u32>,
     /// The buffer that the allocator served last on this thread: its unique id + 1.
     pub(crate) last_allocated: Cell<u64>,
+    /// What tt-metal does for a program on this thread.
+    pub(crate) program: Program,
+}
+
+/// The program whose call we stand in.
+pub(crate) struct Program {
+    /// Its number, 0 for none.
+    pub(crate) id: Cell<u64>,
+    /// The pools (of single chips) on which this call has placed circular buffers, as bits.
+    pub(crate) placed_on: Cell<[u64; ttmem_wire::MAX_POOLS / 64]>,
+    /// Its binaries are being loaded: what is allocated now, the program cache will hold.
+    pub(crate) loading: Cell<bool>,
 }
 
 thread_local! {
     static THREAD: Thread = const {
-        Thread { busy: Cell::new(false), process: Cell::new(0), id: Cell::new(0), last_allocated: Cell::new(0) }
+        Thread {
+            busy: Cell::new(false),
+            process: Cell::new(0),
+            id: Cell::new(0),
+            last_allocated: Cell::new(0),
+            program: Program { id: Cell::new(0), placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]), loading: Cell::new(false) },
+        }
     };
+}
+
+impl Program {
+    /// Notes that a circular buffer is placed in this pool; true for the first of the program's call.
+    pub(crate) fn is_first_in(&self, pool: u32) -> bool {
+        let mut pools = self.placed_on.get();
+        let Some(word) = pools.get_mut(pool as usize / 64) else { return false };
+        let bit = 1 << (pool % 64);
+        let is_first = *word & bit == 0;
+        *word |= bit;
+        self.placed_on.set(pools);
+        is_first && self.id.get() != 0
+    }
 }
 
 /// Runs `work` with this thread's words. They have no destructor, so this never fails.

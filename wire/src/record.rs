@@ -22,6 +22,50 @@ pub mod flags {
     pub const PREALLOCATED: u16 = 1 << 4;
     /// The free does not say which address it means: the holder id does.
     pub const ADDRESS_UNKNOWN: u16 = 1 << 5;
+    /// The cores of a circular buffer are known (word 6 holds a rectangle of them).
+    pub const CORES_KNOWN: u16 = 1 << 6;
+    /// A further rectangle of cores of the circular buffer that the same thread reported before.
+    pub const MORE_CORES: u16 = 1 << 7;
+    /// The program places its circular buffers on this device anew: those that it had there are gone.
+    pub const NEW_PLACEMENT: u16 = 1 << 8;
+    /// The buffer was made for a program that the program cache keeps: kernel binaries and their like.
+    pub const FOR_PROGRAM: u16 = 1 << 9;
+    /// What the allocator had left when it refused is known (words 4 and 7 hold it).
+    pub const SPACE_KNOWN: u16 = 1 << 10;
+}
+
+/// A rectangle of cores, both corners in it, in logical coordinates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CoreRange {
+    /// The first column.
+    pub first_x: u16,
+    /// The first row.
+    pub first_y: u16,
+    /// The last column.
+    pub last_x: u16,
+    /// The last row.
+    pub last_y: u16,
+}
+
+impl CoreRange {
+    fn word(self) -> u64 {
+        let Self { first_x, first_y, last_x, last_y } = self;
+        u64::from(first_x) | u64::from(first_y) << 16 | u64::from(last_x) << 32 | u64::from(last_y) << 48
+    }
+
+    fn from_word(word: u64) -> Self {
+        let part = |shift: u32| (word >> shift) as u16;
+        Self { first_x: part(0), first_y: part(16), last_x: part(32), last_y: part(48) }
+    }
+}
+
+/// What an allocator had left, in each bank.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that are free in each bank.
+    pub free: u64,
+    /// The largest free block in each bank.
+    pub largest_block: u64,
 }
 
 /// What happened.
@@ -35,7 +79,7 @@ pub enum EventKind {
     Free = 2,
     /// A program placed a circular buffer.
     CbAllocate = 3,
-    /// All circular buffers of the device are gone.
+    /// All circular buffers of the device are gone; where a holder is named, those of that program.
     CbFreeAll = 4,
     /// The device was closed: what was left on it is released.
     DeviceClosed = 5,
@@ -94,7 +138,8 @@ pub struct Event {
     pub kind: EventKind,
     /// Which memory; `None` where the event does not name one.
     pub memory: Option<Memory>,
-    /// Bits of [`flags`], without those that other fields stand for (`IN_POOL`, `PER_BANK_KNOWN`, `MEMORY_UNKNOWN`).
+    /// Bits of [`flags`], without those that other fields stand for (`IN_POOL`, `PER_BANK_KNOWN`, `MEMORY_UNKNOWN`,
+    /// `CORES_KNOWN`, `SPACE_KNOWN`).
     pub flags: u16,
     /// On which device or devices.
     pub target: Target,
@@ -106,12 +151,17 @@ pub struct Event {
     pub size: u64,
     /// Bytes in each bank, where known.
     pub size_per_bank: Option<u64>,
-    /// The buffer object that holds the bytes: tt-metal's `unique_id` + 1, or 0 where it has none. 40 bits.
+    /// The buffer object that holds the bytes: tt-metal's `unique_id` + 1, or 0 where it has none. 40 bits. Of circular
+    /// buffers the program, where known.
     pub holder: u64,
     /// The interned call site, 0 for none. 24 bits.
     pub site: u32,
     /// Mark records carry 32 bytes of text in the place of address, size, bytes a bank and holder.
     pub text: Option<[u8; 32]>,
+    /// Cores of a circular buffer, in the place of bytes a bank (which are its size).
+    pub cores: Option<CoreRange>,
+    /// Of a refusal: what was left, in the place of address, holder and site.
+    pub space: Option<Space>,
 }
 
 /// 64 bytes: what lies in a slot.
@@ -136,6 +186,10 @@ impl std::fmt::Display for RecordError {
 }
 
 impl std::error::Error for RecordError {}
+
+/// Flags that are told by fields of an event.
+const FLAGS_OF_FIELDS: u16 =
+    flags::IN_POOL | flags::PER_BANK_KNOWN | flags::MEMORY_UNKNOWN | flags::CORES_KNOWN | flags::SPACE_KNOWN;
 
 const HOLDER_BITS: u32 = 40;
 const HOLDER_MASK: u64 = (1 << HOLDER_BITS) - 1;
@@ -162,7 +216,7 @@ impl Event {
         if self.size_per_bank.is_some() {
             flag_bits |= flags::PER_BANK_KNOWN;
         }
-        let payload = match self.text {
+        let mut payload = match self.text {
             Some(text) => text_words(&text),
             None => [
                 self.address,
@@ -171,6 +225,14 @@ impl Event {
                 (self.holder & HOLDER_MASK) | (u64::from(self.site) << HOLDER_BITS),
             ],
         };
+        if let Some(cores) = self.cores {
+            flag_bits |= flags::CORES_KNOWN;
+            payload[2] = cores.word();
+        }
+        if let Some(space) = self.space {
+            flag_bits |= flags::SPACE_KNOWN;
+            (payload[0], payload[3]) = (space.free, space.largest_block);
+        }
         Record {
             words: [
                 self.sequence,
@@ -205,17 +267,25 @@ impl Event {
             thread: (what >> 32) as u32,
             kind,
             memory,
-            flags: bits & !(flags::IN_POOL | flags::PER_BANK_KNOWN | flags::MEMORY_UNKNOWN),
+            flags: bits & !FLAGS_OF_FIELDS,
             target,
             extra: (place >> 32) as u32,
             ..Self::default()
         };
         if matches!(kind, EventKind::Mark | EventKind::MarkMore) {
             event.text = Some(text_bytes(payload));
+            return Ok(event);
+        }
+        event.size = payload[1];
+        if kind == EventKind::CbAllocate && bits & flags::CORES_KNOWN != 0 {
+            event.cores = Some(CoreRange::from_word(payload[2]));
+        } else {
+            event.size_per_bank = (bits & flags::PER_BANK_KNOWN != 0).then_some(payload[2]);
+        }
+        if kind == EventKind::OutOfMemory && bits & flags::SPACE_KNOWN != 0 {
+            event.space = Some(Space { free: payload[0], largest_block: payload[3] });
         } else {
             event.address = payload[0];
-            event.size = payload[1];
-            event.size_per_bank = (bits & flags::PER_BANK_KNOWN != 0).then_some(payload[2]);
             event.holder = payload[3] & HOLDER_MASK;
             event.site = (payload[3] >> HOLDER_BITS) as u32;
         }
@@ -260,8 +330,34 @@ mod tests {
             holder: HOLDER_MASK,
             site: 0xFF_FFFF,
             text: None,
+            cores: None,
+            space: None,
         };
         assert_eq!(Event::decode(&event.encode()), Ok(event));
+    }
+
+    #[test]
+    fn the_cores_of_a_circular_buffer_and_what_an_allocator_had_left_come_back() {
+        let circular = Event {
+            kind: EventKind::CbAllocate,
+            memory: Some(Memory::CircularBuffer),
+            flags: flags::MORE_CORES | flags::NEW_PLACEMENT,
+            address: 101_152,
+            size: 4096,
+            holder: 77,
+            cores: Some(CoreRange { first_x: 1, first_y: 2, last_x: 65_535, last_y: 3 }),
+            ..Event::default()
+        };
+        assert_eq!(Event::decode(&circular.encode()), Ok(circular));
+        let refusal = Event {
+            kind: EventKind::OutOfMemory,
+            memory: Some(Memory::L1),
+            size: 1 << 40,
+            size_per_bank: Some(1 << 33),
+            space: Some(Space { free: u64::MAX, largest_block: u64::MAX - 1 }),
+            ..Event::default()
+        };
+        assert_eq!(Event::decode(&refusal.encode()), Ok(refusal));
     }
 
     #[test]

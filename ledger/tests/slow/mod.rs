@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ttmem_ledger::{Anomalies, LiveRegion, Totals};
-use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
+use ttmem_wire::{ANY_DEVICE, CoreRange, Event, EventKind, Memory, Pool, Target, flags};
 
 /// Device, memory, address, allocator.
 type Key = (i32, Memory, u64, u32);
@@ -36,6 +36,17 @@ struct Late {
     id: u64,
 }
 
+/// Cores of the traces' rectangles are below this, each way.
+pub(crate) const CORES: u16 = 3;
+
+/// A circular buffer on one device, with its rectangles of cores; `None` for all cores.
+#[derive(Debug)]
+struct Placed {
+    device: i32,
+    event: Event,
+    cores: Vec<Option<CoreRange>>,
+}
+
 #[derive(Clone, Copy)]
 struct Wanted {
     device: Option<i32>,
@@ -63,7 +74,7 @@ pub(crate) struct Slow {
     live: Vec<Held>,
     late: Vec<Late>,
     freed: Vec<(Key, u64)>,
-    circular_buffers: Vec<(i32, Event)>,
+    circular_buffers: Vec<Placed>,
     seen: BTreeMap<(i32, Memory), Totals>,
     /// The most bytes a bank, `None` once they were not known.
     peaks_per_bank: BTreeMap<(i32, Memory), Option<u64>>,
@@ -108,13 +119,15 @@ impl Slow {
                 };
                 if event.flags & flags::ADDRESS_UNKNOWN != 0 { self.free_by_id(wanted) } else { self.free(wanted) }
             }
-            EventKind::CbAllocate => {
-                self.seen.entry((device, Memory::CircularBuffer)).or_default().allocations += 1;
-                self.circular_buffers.push((device, *event));
+            EventKind::CbAllocate => self.place_circular_buffer(event, device),
+            EventKind::CbFreeAll => {
+                let is_meant = |placed: &Placed| {
+                    (any || placed.device == device) && (event.holder == 0 || event.holder == placed.event.holder)
+                };
+                self.take_circular_buffers(is_meant, |totals| &mut totals.frees);
             }
-            EventKind::CbFreeAll => self.take_circular_buffers(|on| any || on == device, |totals| &mut totals.frees),
             EventKind::DeviceClosed => {
-                self.take_circular_buffers(|on| on == device, |totals| &mut totals.released_at_close);
+                self.take_circular_buffers(|placed| placed.device == device, |totals| &mut totals.released_at_close);
                 self.release(|key| key.0 == device);
             }
             EventKind::PoolReleased => self.release(|key| key.0 == device && key.3 == allocator),
@@ -244,19 +257,60 @@ impl Slow {
         }
     }
 
-    fn take_circular_buffers(&mut self, chosen: impl Fn(i32) -> bool, counter: fn(&mut Totals) -> &mut u64) {
-        for (device, _) in self.circular_buffers.iter().filter(|(device, _)| chosen(*device)) {
-            *counter(self.seen.entry((*device, Memory::CircularBuffer)).or_default()) += 1;
+    fn place_circular_buffer(&mut self, event: &Event, device: i32) {
+        let of_program = |placed: &Placed| placed.device == device && placed.event.holder == event.holder;
+        if event.flags & flags::MORE_CORES != 0 {
+            let same = |placed: &&mut Placed| {
+                let before = &placed.event;
+                (before.address, before.size, before.thread) == (event.address, event.size, event.thread)
+            };
+            let last = self.circular_buffers.iter_mut().rev().find(|placed| of_program(placed)).filter(same);
+            if let (Some(placed), Some(cores)) = (last, event.cores) {
+                placed.cores.push(Some(cores));
+            }
+            return;
         }
-        self.circular_buffers.retain(|(device, _)| !chosen(*device));
+        if event.flags & flags::NEW_PLACEMENT != 0 && event.holder != 0 {
+            self.take_circular_buffers(of_program, |totals| &mut totals.frees);
+        }
+        self.seen.entry((device, Memory::CircularBuffer)).or_default().allocations += 1;
+        self.circular_buffers.push(Placed { device, event: *event, cores: vec![event.cores] });
+    }
+
+    fn take_circular_buffers(&mut self, chosen: impl Fn(&Placed) -> bool, counter: fn(&mut Totals) -> &mut u64) {
+        for placed in self.circular_buffers.iter().filter(|placed| chosen(placed)) {
+            *counter(self.seen.entry((placed.device, Memory::CircularBuffer)).or_default()) += 1;
+        }
+        self.circular_buffers.retain(|placed| !chosen(placed));
+    }
+
+    /// Bytes that the fullest core gives up: core by core, byte by byte. One core more than any rectangle has stands for
+    /// those that no rectangle names.
+    fn footprint(&self, device: i32) -> u64 {
+        let mut fullest = 0;
+        for (x, y) in (0..=CORES).flat_map(|x| (0..=CORES).map(move |y| (x, y))) {
+            let mut bytes = BTreeSet::new();
+            for placed in self.circular_buffers.iter().filter(|placed| placed.device == device) {
+                let Event { address, size, flags: bits, .. } = placed.event;
+                let has_core = placed.cores.iter().any(|cores| {
+                    cores.is_none_or(|cores| {
+                        (cores.first_x..=cores.last_x).contains(&x) && (cores.first_y..=cores.last_y).contains(&y)
+                    })
+                });
+                if has_core && bits & flags::GLOBALLY_ALLOCATED == 0 {
+                    bytes.extend(address..address + size);
+                }
+            }
+            fullest = fullest.max(bytes.len() as u64);
+        }
+        fullest
     }
 
     fn now(&self, device: i32, memory: Memory) -> (u64, u64, Option<u64>) {
         if memory == Memory::CircularBuffer {
-            let on_device = || self.circular_buffers.iter().filter(|(on, _)| *on == device).map(|(_, event)| event);
-            let counted = on_device().filter(|event| event.flags & flags::GLOBALLY_ALLOCATED == 0);
-            let bytes: BTreeSet<u64> = counted.flat_map(|event| event.address..event.address + event.size).collect();
-            return (bytes.len() as u64, on_device().count() as u64, Some(bytes.len() as u64));
+            let count = self.circular_buffers.iter().filter(|placed| placed.device == device).count() as u64;
+            let bytes = self.footprint(device);
+            return (bytes, count, Some(bytes));
         }
         let here = || self.live.iter().filter(|held| (held.key.0, held.key.1) == (device, memory));
         let per_bank = here().map(|held| held.per_bank).sum();
@@ -292,7 +346,7 @@ impl Slow {
         let mut sorted: Vec<&Held> = self.live.iter().collect();
         sorted.sort_by_key(|held| held.key.3);
         let mut rows: Vec<Row> = sorted.into_iter().map(region).collect();
-        rows.extend(self.circular_buffers.iter().map(|(device, event)| {
+        rows.extend(self.circular_buffers.iter().map(|Placed { device, event, .. }| {
             let size = event.size;
             (*device, Memory::CircularBuffer, event.address, size, Some(size), 1, 1, event.ticks)
         }));

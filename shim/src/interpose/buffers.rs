@@ -27,6 +27,7 @@ static TRACK_DEALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal12GraphTracker16t
 struct Asked {
     tracker: &'static Tracker,
     metal: &'static Metal,
+    allocator: Object,
     refusal: Event,
     request: Option<usize>,
 }
@@ -36,18 +37,22 @@ impl Asked {
     fn new(allocator: Object, buffer: Object) -> Option<Self> {
         let (tracker, metal) = witnesses()?;
         let facts = metal.facts(buffer);
+        let memory = Memory::from_buffer_type(facts.memory);
+        // Every device has banks of these two; of the others, bytes a bank are not asked before there are some: see
+        // `Metal::size_per_bank`.
+        let has_banks = matches!(memory, Memory::Dram | Memory::L1);
         let refusal = Event {
             kind: EventKind::OutOfMemory,
-            memory: Some(Memory::from_buffer_type(facts.memory)),
+            memory: Some(memory),
             target: devices::target(tracker, metal, facts.device, allocator)?,
             ticks: tracker.clock.now(),
             holder: facts.holder,
-            // Bytes a bank are not asked of a buffer that may be refused: see `Metal::size_per_bank`.
             size: metal.size(buffer),
+            size_per_bank: has_banks.then(|| metal.size_per_bank(buffer)),
             ..Event::default()
         };
         let request = tracker.producers.begin_request(facts.holder, &refusal.encode());
-        Some(Self { tracker, metal, refusal, request })
+        Some(Self { tracker, metal, allocator, refusal, request })
     }
 
     /// The allocator gave `address`. After the real call: the bytes belong to this buffer now, and to no other before its
@@ -59,10 +64,13 @@ impl Asked {
             kind: EventKind::Allocate,
             address,
             // Asked outside of `guarded`: this is the program's function.
-            size_per_bank: Some(self.metal.size_per_bank(buffer)),
+            size_per_bank: self.refusal.size_per_bank.or_else(|| Some(self.metal.size_per_bank(buffer))),
+            flags: thread::with(|thread| {
+                thread.last_allocated.set(self.refusal.holder);
+                if thread.program.loading.get() { flags::FOR_PROGRAM } else { 0 }
+            }),
             ..self.refusal
         };
-        thread::with(|thread| thread.last_allocated.set(event.holder));
         guarded(|| record_in(self.tracker, event));
         std::mem::forget(self);
     }
@@ -77,7 +85,9 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        guarded(|| record_in(self.tracker, self.refusal));
+        let memory = self.refusal.memory.unwrap_or(Memory::Unknown(u8::MAX));
+        let space = self.metal.space(self.allocator, memory);
+        guarded(|| record_in(self.tracker, Event { space, ..self.refusal }));
         self.answered();
     }
 }
@@ -165,7 +175,8 @@ fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
             address,
             size: metal.size(buffer),
             size_per_bank: has_banks.then(|| metal.size_per_bank(buffer)),
-            flags: flags::PREALLOCATED,
+            flags: flags::PREALLOCATED
+                | thread::with(|thread| if thread.program.loading.get() { flags::FOR_PROGRAM } else { 0 }),
             ..Event::default()
         };
         note_event(tracker, metal, std::ptr::null(), &facts, event);

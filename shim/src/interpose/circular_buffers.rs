@@ -8,6 +8,7 @@ use super::{FIRED, call_real, devices, metal::Object, note_fired, witnesses};
 use crate::{
     capture::{guarded, record_in},
     symbols::Symbol,
+    thread,
 };
 
 static TRACK_ALLOCATE: Symbol =
@@ -25,26 +26,32 @@ unsafe extern "C-unwind" fn allocate(
     device: *const c_void,
 ) {
     note_fired(&FIRED);
-    if let Some((tracker, metal)) = witnesses() {
-        // SAFETY: the reference that the caller passes is valid.
-        let num_cores = unsafe { (metal.num_cores)(cores) };
-        if let Some(target) = devices::target(tracker, metal, device, std::ptr::null()) {
-            guarded(|| {
-                record_in(
-                    tracker,
-                    Event {
-                        kind: EventKind::CbAllocate,
-                        memory: Some(Memory::CircularBuffer),
-                        flags: if is_globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 },
-                        target,
-                        extra: num_cores,
-                        address,
-                        size,
-                        ..Event::default()
-                    },
-                );
-            });
-        }
+    if let Some((tracker, metal)) = witnesses()
+        && let Some(target) = devices::target(tracker, metal, device, std::ptr::null())
+    {
+        let ranges = metal.core_ranges(cores);
+        let (program, is_new) = thread::with(|thread| {
+            (thread.program.id.get(), matches!(target, Target::Pool(pool) if thread.program.is_first_in(pool)))
+        });
+        let globally = if is_globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 };
+        let event = Event {
+            kind: EventKind::CbAllocate,
+            memory: Some(Memory::CircularBuffer),
+            flags: globally | if is_new { flags::NEW_PLACEMENT } else { 0 },
+            target,
+            extra: ranges.num_cores,
+            address,
+            size,
+            holder: program,
+            ..Event::default()
+        };
+        guarded(|| {
+            record_in(tracker, Event { cores: ranges.get(0), ..event });
+            for index in 1..ranges.len() {
+                let flags = globally | flags::MORE_CORES;
+                record_in(tracker, Event { cores: ranges.get(index), flags, ..event });
+            }
+        });
     }
     call_real!(
         TRACK_ALLOCATE,
@@ -69,6 +76,7 @@ unsafe extern "C-unwind" fn deallocate(graph: *mut c_void, device: *const c_void
                     kind: EventKind::CbFreeAll,
                     memory: Some(Memory::CircularBuffer),
                     target: Target::Pool(pool),
+                    holder: thread::with(|thread| thread.program.id.get()),
                     ..Event::default()
                 },
             );

@@ -6,6 +6,7 @@ use std::{
 };
 
 use once_cell::race::OnceBox;
+use ttmem_wire::{CoreRange, Memory, Space};
 
 use crate::{complain, symbols::Symbol};
 
@@ -32,13 +33,83 @@ pub(super) struct Metal {
     size_per_bank: Getter<u64>,
     /// Returns its vector through a hidden first argument.
     mesh_chips: unsafe extern "C-unwind" fn(*mut IntVector, Object),
-    pub(super) num_cores: Getter<u32>,
+    num_cores: Getter<u32>,
+    /// Gives a reference to a vector of [`RawCoreRange`].
+    core_ranges: Option<Getter<*const RangeVector>>,
+    /// `AllocatorImpl::get_statistics(BufferType const&)`: writes [`Statistics`] through its hidden first argument.
+    statistics: Option<unsafe extern "C-unwind" fn(*mut Statistics, Object, *const u32)>,
     pub(super) operator_delete: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     mesh_vtable: usize,
     device_vtable: usize,
     /// Where `IDevice::id()` stands in a vtable of a device: its slot.
     id_slot: usize,
 }
+
+/// `CoreRange`: two corners, each x and y.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct RawCoreRange {
+    corners: [u64; 4],
+}
+
+/// A `std::vector<CoreRange>`.
+#[repr(C)]
+struct RangeVector {
+    begin: *const RawCoreRange,
+    end: *const RawCoreRange,
+}
+
+/// What `get_statistics` returns, with room for more than is known.
+#[repr(C)]
+#[derive(Default)]
+struct Statistics {
+    allocatable: u64,
+    allocated: u64,
+    free: u64,
+    largest_block: u64,
+    further: [u64; 12],
+}
+
+/// The cores of a circular buffer.
+pub(super) struct CoreRanges {
+    pub(super) num_cores: u32,
+    ranges: *const RawCoreRange,
+    /// 0 where the ranges are not known.
+    count: usize,
+}
+
+impl CoreRanges {
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<CoreRange> {
+        if index >= self.count {
+            return None;
+        }
+        // SAFETY: `core_ranges` bounded the elements; the set is the caller's, and constant while it calls.
+        let [first_x, first_y, last_x, last_y] = unsafe { self.ranges.add(index).read() }.corners.map(|at| at as u16);
+        Some(CoreRange { first_x, first_y, last_x, last_y })
+    }
+
+    /// Whether the ranges, read so, hold as many cores as the set says: else its layout is another.
+    fn add_up(&self) -> bool {
+        let mut cores = 0_u64;
+        for index in 0..self.count {
+            // SAFETY: as in `get`.
+            let [first_x, first_y, last_x, last_y] = unsafe { self.ranges.add(index).read() }.corners;
+            let is_sound = first_x <= last_x && first_y <= last_y && last_x < 1 << 16 && last_y < 1 << 16;
+            if !is_sound {
+                return false;
+            }
+            cores += (last_x - first_x + 1) * (last_y - first_y + 1);
+        }
+        cores == u64::from(self.num_cores)
+    }
+}
+
+/// More ranges than this in one set are taken for a layout that we do not know.
+const MAX_RANGES: usize = 1024;
 
 /// What can be asked of any buffer, even of one that the allocator refused.
 pub(super) struct Facts {
@@ -131,6 +202,15 @@ impl Metal {
                 num_cores: transmute::<*mut c_void, Getter<u32>>(need(symbol!(
                     c"_ZNK2tt8tt_metal12CoreRangeSet9num_coresEv"
                 ))?),
+                core_ranges: transmute::<*mut c_void, Option<Getter<*const RangeVector>>>(
+                    symbol!(c"_ZNK2tt8tt_metal12CoreRangeSet6rangesEv").address(),
+                ),
+                statistics: transmute::<
+                    *mut c_void,
+                    Option<unsafe extern "C-unwind" fn(*mut Statistics, Object, *const u32)>,
+                >(
+                    symbol!(c"_ZNK2tt8tt_metal13AllocatorImpl14get_statisticsERKNS0_10BufferTypeE").address()
+                ),
                 operator_delete: transmute::<*mut c_void, Option<unsafe extern "C-unwind" fn(*mut c_void)>>(
                     operator_delete,
                 ),
@@ -181,6 +261,41 @@ impl Metal {
     pub(super) fn address(&self, buffer: Object) -> u64 {
         // SAFETY: as in `facts`.
         u64::from(unsafe { (self.address)(buffer) })
+    }
+
+    /// The cores of a valid `CoreRangeSet`.
+    pub(super) fn core_ranges(&self, set: Object) -> CoreRanges {
+        // SAFETY: the getter takes a valid set, which the hooked call was given.
+        let num_cores = unsafe { (self.num_cores)(set) };
+        let unknown = CoreRanges { num_cores, ranges: std::ptr::null(), count: 0 };
+        let Some(getter) = self.core_ranges else { return unknown };
+        // SAFETY: as above; the reference that it gives is to a member of the set. Begin and end bound its elements.
+        let (begin, bytes) = unsafe {
+            let vector = getter(set);
+            ((*vector).begin, (*vector).end as usize - (*vector).begin as usize)
+        };
+        let count = bytes / size_of::<RawCoreRange>();
+        if begin.is_null() || !bytes.is_multiple_of(size_of::<RawCoreRange>()) || count > MAX_RANGES {
+            return unknown;
+        }
+        let ranges = CoreRanges { num_cores, ranges: begin, count };
+        if ranges.add_up() { ranges } else { unknown }
+    }
+
+    /// What the allocator has left of DRAM or L1, which every device has: of other memories it may not be asked.
+    pub(super) fn space(&self, allocator: Object, memory: Memory) -> Option<Space> {
+        let buffer_type: u32 = match memory {
+            Memory::Dram => 0,
+            Memory::L1 => 1,
+            _ => return None,
+        };
+        let mut statistics = Statistics::default();
+        // SAFETY: the allocator is the one whose call we stand in, which has given up its lock; the result is written
+        // through the hidden first argument, and does not throw for these two memories.
+        unsafe { (self.statistics?)(&raw mut statistics, allocator, &raw const buffer_type) };
+        let Statistics { allocatable, free, largest_block, .. } = statistics;
+        // Anything else is a layout that we do not know.
+        (largest_block <= free && free <= allocatable && allocatable > 0).then_some(Space { free, largest_block })
     }
 
     /// What kind of device object this is, by its vtable; `None` for a class that we do not know.

@@ -11,6 +11,7 @@ mod closing;
 mod devices;
 mod metal;
 mod preallocated;
+mod programs;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

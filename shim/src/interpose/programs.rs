@@ -1,0 +1,76 @@
+//! Programs: whose circular buffers are placed or freed, and what the program cache holds. tt-metal's tracker names neither,
+//! so the calls around it are stood in for; a build without them has circular buffers by device alone.
+
+use std::ffi::c_void;
+
+use super::{FIRED, call_real, note_fired};
+use crate::{symbols::Symbol, thread};
+
+static PLACE: Symbol = Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl25allocate_circular_buffersEPKNS0_7IDeviceE");
+static TAKE_BACK: Symbol = Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv");
+static LOAD: Symbol =
+    Symbol::new(c"_ZN2tt8tt_metal11distributed16MeshWorkloadImpl13load_binariesERNS1_16MeshCommandQueueE");
+
+/// A program object's number: its address, as far as one that is freed and made again may have the same.
+fn number(program: *const c_void) -> u64 {
+    program as u64 >> 4
+}
+
+/// This thread's words about the program, put back at the end, also when an exception passes.
+struct Within {
+    id: u64,
+    placed_on: [u64; ttmem_wire::MAX_POOLS / 64],
+    loading: bool,
+}
+
+impl Within {
+    fn program(program: *const c_void) -> Self {
+        thread::with(|thread| Self {
+            id: thread.program.id.replace(number(program)),
+            placed_on: thread.program.placed_on.take(),
+            loading: thread.program.loading.get(),
+        })
+    }
+
+    fn loading() -> Self {
+        thread::with(|thread| Self {
+            id: thread.program.id.get(),
+            placed_on: thread.program.placed_on.get(),
+            loading: thread.program.loading.replace(true),
+        })
+    }
+}
+
+impl Drop for Within {
+    fn drop(&mut self) {
+        thread::with(|thread| {
+            thread.program.id.set(self.id);
+            thread.program.placed_on.set(self.placed_on);
+            thread.program.loading.set(self.loading);
+        });
+    }
+}
+
+/// `ProgramImpl::allocate_circular_buffers(IDevice const*)`: calls `track_allocate_cb` for each.
+#[unsafe(export_name = "_ZN2tt8tt_metal6detail11ProgramImpl25allocate_circular_buffersEPKNS0_7IDeviceE")]
+unsafe extern "C-unwind" fn place(program: *mut c_void, device: *const c_void) {
+    note_fired(&FIRED);
+    let _within = Within::program(program);
+    call_real!(PLACE, fn(*mut c_void, *const c_void) -> (), (program, device), else ());
+}
+
+/// `ProgramImpl::deallocate_circular_buffers()`: calls `track_deallocate_cb` for each device.
+#[unsafe(export_name = "_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv")]
+unsafe extern "C-unwind" fn take_back(program: *mut c_void) {
+    note_fired(&FIRED);
+    let _within = Within::program(program);
+    call_real!(TAKE_BACK, fn(*mut c_void) -> (), (program), else ());
+}
+
+/// `MeshWorkloadImpl::load_binaries(MeshCommandQueue&)`: allocates what a program's kernels and tables need, at its first
+/// launch; they live as long as the program is cached.
+#[unsafe(export_name = "_ZN2tt8tt_metal11distributed16MeshWorkloadImpl13load_binariesERNS1_16MeshCommandQueueE")]
+unsafe extern "C-unwind" fn load(workload: *mut c_void, queue: *mut c_void) {
+    let _within = Within::loading();
+    call_real!(LOAD, fn(*mut c_void, *mut c_void) -> (), (workload, queue), else ());
+}
