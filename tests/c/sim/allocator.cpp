@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <set>
@@ -65,6 +66,22 @@ void AllocatorImpl::deallocate_buffer(Buffer* buffer) {
     state_->taken[buffer->type_].erase(buffer->address_);
     state_->buffers.erase(buffer);
     ttsim::books::freed(state_->chips, static_cast<int>(buffer->type_), this, buffer->address_);
+}
+
+Statistics AllocatorImpl::get_statistics(const BufferType& type) const {
+    std::lock_guard guard(state_->mutex);
+    Statistics statistics;
+    statistics.total_allocatable_size_bytes = bank_bytes(type);
+    uint64_t end = BASE;
+    for (auto [from, to] : state_->taken[type]) {
+        statistics.total_allocated_bytes += to - from;
+        statistics.largest_free_block_bytes = std::max(statistics.largest_free_block_bytes, from - end);
+        end = to;
+    }
+    statistics.total_free_bytes = bank_bytes(type) - statistics.total_allocated_bytes;
+    statistics.largest_free_block_bytes =
+        std::max(statistics.largest_free_block_bytes, BASE + bank_bytes(type) - end);
+    return statistics;
 }
 
 void AllocatorImpl::deallocate_buffers() {

@@ -40,8 +40,16 @@ struct Region {
 };
 
 struct Circular {
+    const void* program;
+    std::vector<tt::tt_metal::CoreRange> cores;
     uint64_t address, size;
     bool globally_allocated;
+
+    bool lies_on(size_t x, size_t y) const {
+        return std::any_of(cores.begin(), cores.end(), [&](const tt::tt_metal::CoreRange& range) {
+            return range.start_coord.x <= x && x <= range.end_coord.x && range.start_coord.y <= y && y <= range.end_coord.y;
+        });
+    }
 };
 
 struct State {
@@ -58,11 +66,13 @@ State& state() {
     return *state;
 }
 
-// Bytes of a core's L1 that circular buffers cover.
-uint64_t footprint(const std::vector<Circular>& circular) {
+// Bytes of one core's L1 that circular buffers cover.
+uint64_t footprint(const std::vector<Circular>& circular, size_t x, size_t y) {
     std::vector<std::pair<uint64_t, uint64_t>> ranges;
     for (const Circular& buffer : circular) {
-        if (!buffer.globally_allocated) ranges.emplace_back(buffer.address, buffer.address + buffer.size);
+        if (!buffer.globally_allocated && buffer.lies_on(x, y)) {
+            ranges.emplace_back(buffer.address, buffer.address + buffer.size);
+        }
     }
     std::sort(ranges.begin(), ranges.end());
     uint64_t covered = 0, end = 0;
@@ -71,6 +81,15 @@ uint64_t footprint(const std::vector<Circular>& circular) {
         end = std::max(end, to);
     }
     return covered;
+}
+
+// What the fullest core gives up.
+uint64_t footprint(const std::vector<Circular>& circular) {
+    uint64_t fullest = 0;
+    for (size_t x = 0; x < GRID_COLUMNS; ++x) {
+        for (size_t y = 0; y < GRID_ROWS; ++y) fullest = std::max(fullest, footprint(circular, x, y));
+    }
+    return fullest;
 }
 
 Row& circular_row(State& state, int chip) {
@@ -172,19 +191,23 @@ void closed(int chip) {
     circular_row(state(), chip).released_at_close += count;
 }
 
-void cb_placed(int chip, uint64_t address, uint64_t size, bool globally_allocated) {
+void cb_placed(int chip, const void* program, const std::vector<tt::tt_metal::CoreRange>& cores, uint64_t address,
+               uint64_t size, bool globally_allocated) {
     std::lock_guard guard(state().mutex);
-    state().circular[chip].push_back({address, size, globally_allocated});
+    state().circular[chip].push_back({program, cores, address, size, globally_allocated});
     circular_row(state(), chip).allocations += 1;
 }
 
-void cb_freed(int chip) {
+void cb_freed(int chip, const void* program) {
     std::lock_guard guard(state().mutex);
     auto circular = state().circular.find(chip);
-    if (circular == state().circular.end() || circular->second.empty()) return;
-    uint64_t count = circular->second.size();
-    circular->second.clear();
-    circular_row(state(), chip).frees += count;
+    if (circular == state().circular.end()) return;
+    auto& buffers = circular->second;
+    auto gone = std::remove_if(
+        buffers.begin(), buffers.end(), [&](const Circular& buffer) { return buffer.program == program; });
+    uint64_t count = buffers.end() - gone;
+    buffers.erase(gone, buffers.end());
+    if (count > 0) circular_row(state(), chip).frees += count;
 }
 
 void called(Call call) {

@@ -14,7 +14,15 @@ std::vector<int> chips_of(const Buffer* buffer) {
 
 }  // namespace
 
-uint32_t CoreRangeSet::num_cores() const { return cores_; }
+uint32_t CoreRangeSet::num_cores() const {
+    size_t cores = 0;
+    for (const CoreRange& range : ranges_) {
+        cores += (range.end_coord.x - range.start_coord.x + 1) * (range.end_coord.y - range.start_coord.y + 1);
+    }
+    return static_cast<uint32_t>(cores);
+}
+
+const std::vector<CoreRange>& CoreRangeSet::ranges() const { return ranges_; }
 
 GraphTracker& GraphTracker::instance() {
     static GraphTracker tracker;

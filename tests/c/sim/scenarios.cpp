@@ -252,13 +252,30 @@ void circular_buffers() {
     expect_all(4, "CB", 5, 12288 + 2048, 12288 + 2048);
     expect_all(4, "L1", 1, 64 << 10, 8 << 10);
     step("inside a buffer");
+    // On other cores, and on a row and a half of them.
+    auto aside = std::make_unique<Program>(std::vector<CircularBuffer>{{16, 0x40000, 64 << 10, false, 4}});
+    auto apart = std::make_unique<Program>(std::vector<CircularBuffer>{{12, 0x50000, 4096, false, 5}});
+    aside->launch(mesh);
+    expect_all(4, "CB", 6, 12288 + (64 << 10), 12288 + (64 << 10));
+    apart->launch(mesh);
+    expect_all(4, "CB", 7, 12288 + (64 << 10) + 4096, 12288 + (64 << 10) + 4096);
+    step("on cores of their own");
+    aside.reset();
+    // The fullest core is now one of the first row, with both programs of the beginning.
+    expect_all(4, "CB", 6, 12288 + 4096, 12288 + 4096);
+    apart.reset();
+    step("one program less");
+    add->invalidate();
+    add->launch(mesh);
+    expect_all(4, "CB", 5, 12288 + 2048, 12288 + 2048);
+    step("placed anew");
     mul.reset();
-    expect_all(4, "CB", 0, 0, 0);
-    step("cache cleared");
-    // The other programs go now too, and find nothing.
+    expect_all(4, "CB", 3, 12288, 12288);
+    step("the other programs keep theirs");
     add.reset();
     in_place.reset();
-    step("all gone");
+    expect_all(4, "CB", 0, 0, 0);
+    step("cache cleared");
     auto late = std::make_unique<Program>(std::vector<CircularBuffer>{{64, 0x10000, 8192, false}});
     late->launch(mesh);
     shards.reset();

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 // A build before 0.79 has no getters; a build from before the allocator was named AllocatorImpl has none of its names.
@@ -28,13 +29,31 @@ class AllocatorImpl;
 class IDevice;
 class Program;
 
+struct CoreCoord {
+    size_t x, y;
+};
+
+// Both corners are in it.
+struct CoreRange {
+    CoreCoord start_coord, end_coord;
+};
+
 class CoreRangeSet {
 public:
-    explicit CoreRangeSet(uint32_t cores) : cores_(cores) {}
+    explicit CoreRangeSet(std::vector<CoreRange> ranges) : ranges_(std::move(ranges)) {}
     TTSIM_HOOKED uint32_t num_cores() const;
+    TTSIM_HOOKED const std::vector<CoreRange>& ranges() const;
 
 private:
-    uint32_t cores_;
+    std::vector<CoreRange> ranges_;
+};
+
+// What a bank of an allocator has, in bytes.
+struct Statistics {
+    size_t total_allocatable_size_bytes = 0;
+    size_t total_allocated_bytes = 0;
+    size_t total_free_bytes = 0;
+    size_t largest_free_block_bytes = 0;
 };
 
 // Like the real one: asked for its address before it has one, it throws.
@@ -90,6 +109,7 @@ public:
     TTSIM_HOOKED uint64_t allocate_buffer(Buffer* buffer);
     TTSIM_HOOKED void deallocate_buffer(Buffer* buffer);
     TTSIM_HOOKED void deallocate_buffers();
+    TTSIM_HOOKED Statistics get_statistics(const BufferType& type) const;
 
 private:
     struct State;
@@ -110,6 +130,36 @@ public:
     // A capture without dispatch: allocations are pretended.
     bool hook_allocate(const Buffer* buffer);
 };
+
+namespace distributed {
+class MeshDevice;
+}
+
+namespace detail {
+
+// A circular buffer and the cores that it lies on.
+struct CircularBuffer {
+    CoreRangeSet cores;
+    uint64_t address;
+    uint64_t size;
+    bool globally_allocated;
+};
+
+class ProgramImpl {
+public:
+    explicit ProgramImpl(std::vector<CircularBuffer> buffers) : buffers_(std::move(buffers)) {}
+    ~ProgramImpl();
+    // For each circular buffer, chip by chip, tells the tracker.
+    TTSIM_HOOKED void allocate_circular_buffers(const IDevice* mesh);
+    TTSIM_HOOKED void deallocate_circular_buffers();
+    bool is_placed() const { return !placed_.empty(); }
+
+private:
+    std::vector<CircularBuffer> buffers_;
+    std::vector<std::pair<const IDevice*, int>> placed_;
+};
+
+}  // namespace detail
 
 #define TTSIM_SLOT(n) virtual int slot_##n() const { return n; }
 #define TTSIM_SLOTS_10(d)                                                                                              \
@@ -190,7 +240,21 @@ private:
     std::vector<std::weak_ptr<MeshDevice>> submeshes_;
     std::vector<Device*> devices_;
     std::unique_ptr<AllocatorImpl> allocator_;
-    friend std::shared_ptr<MeshDevice> create_submesh(const std::shared_ptr<MeshDevice>&, std::vector<int>);
+    friend class MeshCommandQueue;
+
+// A program on a mesh: the binaries of its kernels lie in a buffer of their own, with a view of each chip's part.
+class MeshWorkloadImpl {
+public:
+    MeshWorkloadImpl(MeshDevice* mesh, uint64_t binary_bytes) : mesh_(mesh), binary_bytes_(binary_bytes) {}
+    TTSIM_HOOKED void load_binaries(MeshCommandQueue& queue);
+
+private:
+    MeshDevice* mesh_;
+    uint64_t binary_bytes_;
+    std::unique_ptr<Buffer> binaries_, view_;
+};
+
+std::shared_ptr<MeshDevice> create_submesh(const std::shared_ptr<MeshDevice>&, std::vector<int>);
 };
 
 std::shared_ptr<MeshDevice> create_submesh(const std::shared_ptr<MeshDevice>& parent, std::vector<int> chips);

@@ -52,29 +52,33 @@ Tensor borrowed(const Mesh& mesh, BufferType type, uint64_t size, uint64_t page_
     return tensor;
 }
 
-Program::Program(std::vector<CircularBuffer> buffers) : buffers_(std::move(buffers)) {}
-
-void Program::launch(const Mesh& mesh) {
-    GraphTracker& graph = GraphTracker::instance();
-    graph.track_program(reinterpret_cast<tt::tt_metal::Program*>(this), mesh.get());
-    if (!placed_.empty()) return;
-    for (IDevice* device : mesh->get_devices()) {
-        for (const CircularBuffer& buffer : buffers_) {
-            books::cb_placed(device->id(), buffer.address, buffer.size, buffer.globally_allocated);
-            tt::tt_metal::CoreRangeSet cores(buffer.cores);
-            graph.track_allocate_cb(cores, buffer.address, buffer.size, buffer.globally_allocated, device);
-        }
-        placed_.emplace_back(device, device->id());
-    }
+static tt::tt_metal::CoreRangeSet cores_of(const CircularBuffer& buffer) {
+    std::vector<tt::tt_metal::CoreRange> ranges;
+    size_t first = buffer.first_row, rows = buffer.cores / GRID_COLUMNS, rest = buffer.cores % GRID_COLUMNS;
+    if (rows > 0) ranges.push_back({{0, first}, {GRID_COLUMNS - 1, first + rows - 1}});
+    if (rest > 0) ranges.push_back({{0, first + rows}, {rest - 1, first + rows}});
+    return tt::tt_metal::CoreRangeSet(std::move(ranges));
 }
 
-// The devices may be gone by now: their addresses are passed on, and nothing else.
-Program::~Program() {
-    if (buffers_.empty()) return;
-    for (auto [device, chip] : placed_) {
-        books::cb_freed(chip);
-        GraphTracker::instance().track_deallocate_cb(device);
+static std::vector<tt::tt_metal::detail::CircularBuffer> laid_out(const std::vector<CircularBuffer>& buffers) {
+    std::vector<tt::tt_metal::detail::CircularBuffer> placed;
+    for (const CircularBuffer& buffer : buffers) {
+        placed.push_back({cores_of(buffer), buffer.address, buffer.size, buffer.globally_allocated});
     }
+    return placed;
+}
+
+Program::Program(std::vector<CircularBuffer> buffers, uint64_t binary_bytes)
+    : program_(laid_out(buffers)), binary_bytes_(binary_bytes) {}
+
+void Program::launch(const Mesh& mesh) {
+    GraphTracker::instance().track_program(reinterpret_cast<tt::tt_metal::Program*>(this), mesh.get());
+    if (!is_placed_) program_.allocate_circular_buffers(mesh.get());
+    is_placed_ = true;
+    using tt::tt_metal::distributed::MeshWorkloadImpl;
+    if (workload_ == nullptr) workload_ = std::make_unique<MeshWorkloadImpl>(mesh.get(), binary_bytes_);
+    // The queue is only passed on.
+    workload_->load_binaries(*static_cast<tt::tt_metal::distributed::MeshCommandQueue*>(nullptr));
 }
 
 }  // namespace ttsim

@@ -18,7 +18,8 @@ using Mesh = std::shared_ptr<MeshDevice>;
 using Tensor = std::unique_ptr<Buffer>;
 
 constexpr uint64_t DRAM_BANKS = 12, DRAM_BANK_BYTES = 64 << 20;
-constexpr uint64_t L1_BANKS = 64, L1_BANK_BYTES = 1 << 20;
+constexpr size_t GRID_COLUMNS = 8, GRID_ROWS = 8;
+constexpr uint64_t L1_BANKS = GRID_COLUMNS * GRID_ROWS, L1_BANK_BYTES = 1 << 20;
 constexpr uint64_t L1_SMALL_BANK_BYTES = 32 << 10, TRACE_BANK_BYTES = 4 << 20;
 
 Mesh open_mesh(std::vector<int> chips);
@@ -39,23 +40,30 @@ struct NoDispatch {
     ~NoDispatch();
 };
 
+// On `cores` cores of the grid, row by row from `first_row` on: more than a row's worth, not a multiple of it, is two
+// rectangles.
 struct CircularBuffer {
     uint32_t cores;
     uint64_t address;
     uint64_t size;
     bool globally_allocated;
+    uint32_t first_row = 0;
 };
 
-// Its circular buffers are reported at the first launch on a mesh only; they go when it is destroyed.
+// A program in the cache. Its circular buffers are reported, and the binaries of its kernels loaded, at the first launch on
+// a mesh only; they go when it is destroyed.
 class Program {
 public:
-    explicit Program(std::vector<CircularBuffer> buffers);
-    ~Program();
+    explicit Program(std::vector<CircularBuffer> buffers, uint64_t binary_bytes = 0);
     void launch(const Mesh& mesh);
+    // The next launch places its circular buffers anew, as after a change of their sizes.
+    void invalidate() { is_placed_ = false; }
 
 private:
-    std::vector<CircularBuffer> buffers_;
-    std::vector<std::pair<const tt::tt_metal::IDevice*, int>> placed_;
+    tt::tt_metal::detail::ProgramImpl program_;
+    std::unique_ptr<tt::tt_metal::distributed::MeshWorkloadImpl> workload_;
+    uint64_t binary_bytes_;
+    bool is_placed_ = false;
 };
 
 // The next close of this chip throws.
