@@ -208,6 +208,17 @@ impl Growth {
     }
 }
 
+/// Judges looks that were made elsewhere, one list of memories and sizes each: runs of the same program, say.
+pub fn judge(looks: &[Vec<(Memory, u64)>]) -> Series {
+    let point = Point::Marks(String::new());
+    let mut growth = Growth::default();
+    for look in looks {
+        growth.look(point.clone(), look.iter().map(|&(memory, bytes)| (memory, 0, bytes)));
+    }
+    let empty = Series { point, looks: looks.len() as u64, trends: Vec::new() };
+    growth.series().pop().unwrap_or(empty)
+}
+
 /// The name of a mark's series: each number in it, which may count iterations, is written as `#`.
 pub fn series_name(mark: &str) -> String {
     let mut name = String::with_capacity(mark.len());

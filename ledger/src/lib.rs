@@ -59,7 +59,7 @@ mod region;
 mod totals;
 
 pub use findings::{Anomalies, Finding, OutOfMemory, Released};
-pub use growth::{Amount, Course, Point, Series, Source, Trend, series_name};
+pub use growth::{Amount, Course, Point, Series, Source, Trend, judge, series_name};
 pub use ledger::{End, Ledger, MAX_LISTED};
 pub use live::{LiveRegion, State};
 pub use totals::Totals;

@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -10,7 +11,7 @@ use std::{
 
 use ttmem_ring::{RingReader, discover};
 
-use crate::{Ended, Session};
+use crate::{Ended, Recorder, Session};
 
 /// Between looks for new rings. Short: how a process ended can be told only if it was met alive.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -39,6 +40,7 @@ pub struct Drainer {
     known: BTreeSet<PathBuf>,
     /// Rings that could not be opened or locked at the last look, and why; they are tried again.
     refused: BTreeMap<PathBuf, String>,
+    recorder: Option<Recorder<File>>,
 }
 
 impl Drainer {
@@ -50,7 +52,21 @@ impl Drainer {
             sessions: Vec::new(),
             known: BTreeSet::new(),
             refused: BTreeMap::new(),
+            recorder: None,
         }
+    }
+
+    /// The same, and every event goes into the recording.
+    pub fn recording(folder: &Path, keep: Keep, recorder: Recorder<File>) -> Self {
+        Self { recorder: Some(recorder), ..Self::new(folder, keep) }
+    }
+
+    /// Ends the recording, if there is one; returns how many events it has.
+    ///
+    /// # Errors
+    /// What kept the file from taking all.
+    pub fn finish_recording(&mut self) -> io::Result<u64> {
+        self.recorder.take().map_or(Ok(0), |recorder| recorder.finish(&self.sessions))
     }
 
     /// Drains until `stop` is set.
@@ -115,11 +131,17 @@ impl Drainer {
         let mut events = 0;
         for session in &mut self.sessions {
             let was_over = session.is_over();
-            events += session.advance();
+            events += match &mut self.recorder {
+                Some(recorder) => recorder.advance(session),
+                None => session.advance(),
+            };
             if session.is_over() && !was_over && !self.keep.rings {
                 // If it cannot be removed, it is known and will not be opened again.
                 let _ = fs::remove_file(session.path());
             }
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&self.sessions);
         }
         events
     }

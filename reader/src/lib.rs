@@ -2,19 +2,30 @@
 //!
 //! * [`Session`]: one ring, from its first event to the end of its process.
 //! * [`Drainer`]: all rings of a folder, as they come and go.
+//! * [`Recorder`] and [`replay`]: a file that keeps every event, and what it tells.
 //! * [`report`]: what the sessions add up to, as text and as JSON.
 //!
 //! The command `ttmem` is a thin layer over this library: see [`commands`].
 #![forbid(unsafe_code)]
 
+mod account;
 pub mod commands;
 mod drain;
 mod failure;
 mod launch;
+mod recorder;
+mod replay;
 pub mod report;
 mod session;
 mod source;
+mod suppressions;
+mod told;
 
+pub use account::{Account, Mark};
 pub use drain::{Drainer, Keep};
 pub use failure::Failure;
-pub use session::{Ended, Mark, Session};
+pub use recorder::Recorder;
+pub use replay::{Recording, Replay, replay};
+pub use session::{Ended, Session};
+pub use suppressions::{SuppressionUse, Suppressions};
+pub use told::{Counts, Tell, Told};

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use ttmem_ledger::{End, Ledger, LiveRegion, Totals};
+use ttmem_ledger::{End, Ledger};
 use ttmem_ring::{AlreadyDrained, ClockMap, Counters, ProcessWatch, Recovery, RingReader};
-use ttmem_wire::{Event, EventKind, Header, MarkAssembler, Memory, Pool, Record, Target};
+use ttmem_wire::{Event, EventKind, Header, Record};
 
-use crate::source::Source;
+use crate::{Account, Counts, Mark, Tell, Told, source::Source};
 
 /// Records that are copied out of a ring at once.
 const BATCH: usize = 4096;
@@ -25,35 +25,17 @@ pub enum Ended {
     Unknown,
 }
 
-/// The memory at a named moment.
-#[derive(Clone, Debug)]
-pub struct Mark {
-    /// The name that the program gave.
-    pub name: String,
-    /// When, in ticks of the ring's clock.
-    pub ticks: u64,
-    /// The sums at that moment.
-    pub totals: Vec<(i32, Memory, Totals)>,
-    /// What was live, if that was asked for.
-    pub live: Option<Vec<LiveRegion>>,
-}
-
 /// One ring and its ledger.
 #[derive(Debug)]
 pub struct Session {
     source: Source,
-    ledger: Ledger,
+    account: Account,
     watch: Option<ProcessWatch>,
-    pools: Vec<Option<Pool>>,
-    names: MarkAssembler,
-    marks: Vec<Mark>,
-    keep_live_at_marks: bool,
     /// Events that other readers had taken before.
     taken_before: u64,
     /// Events that another reader took while this one looked.
     missed: u64,
     drained: u64,
-    unreadable: u64,
     recovery: Recovery,
     ended: Option<Ended>,
     batch: Vec<Record>,
@@ -67,16 +49,11 @@ impl Session {
         let taken_before = ring.position();
         Self {
             source: Source::Open(Box::new(ring)),
-            ledger: Ledger::new(),
+            account: Account::new(keep_live_at_marks),
             watch,
-            pools: Vec::new(),
-            names: MarkAssembler::default(),
-            marks: Vec::new(),
-            keep_live_at_marks,
             taken_before,
             missed: 0,
             drained: 0,
-            unreadable: 0,
             recovery: Recovery::default(),
             ended: None,
             batch: Vec::new(),
@@ -95,6 +72,11 @@ impl Session {
     /// Applies what had come when it was called; returns how many events. When the process is gone, that includes what its
     /// stage still held, and the session is over.
     pub fn advance(&mut self) -> u64 {
+        self.advance_with(&mut |_, _| {})
+    }
+
+    /// The same, and shows what it has applied to `keep`, batch by batch.
+    pub fn advance_with(&mut self, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
         let Source::Open(ring) = &mut self.source else {
             self.ask_kernel();
             return 0;
@@ -109,7 +91,7 @@ impl Session {
             let before = ring.position();
             ring.read(&mut batch, BATCH);
             let position = ring.position();
-            events += self.apply_all(&mut batch);
+            events += self.apply_all(&mut batch, keep);
             if let Source::Open(ring) = &mut self.source {
                 ring.release();
             }
@@ -118,7 +100,7 @@ impl Session {
             }
         }
         if !is_alive {
-            events += self.read_the_last(&mut batch);
+            events += self.read_the_last(&mut batch, keep);
             batch = Vec::new();
         }
         self.batch = batch;
@@ -127,7 +109,7 @@ impl Session {
     }
 
     /// The ring of a dead process was read to its end: what is left is in the stage.
-    fn read_the_last(&mut self, batch: &mut Vec<Record>) -> u64 {
+    fn read_the_last(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
         let Source::Open(ring) = &mut self.source else { return 0 };
         let was_recovered = ring.was_recovered();
         self.recovery = ring.recover(batch);
@@ -139,51 +121,23 @@ impl Session {
             let unwritten = self.recovery.half_written.saturating_add(self.recovery.impossible);
             self.taken_before = self.taken_before.saturating_add(in_stage.saturating_sub(unwritten));
         }
-        let events = self.apply_all(batch);
+        let events = self.apply_all(batch, keep);
         self.source.close();
         events
     }
 
-    fn apply_all(&mut self, batch: &mut Vec<Record>) -> u64 {
+    fn apply_all(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
         let count = batch.len() as u64;
-        for record in batch.drain(..) {
-            match Event::decode(&record) {
-                Ok(event) => self.apply(&event),
-                Err(_) => self.unreadable += 1,
-            }
+        let source = &self.source;
+        self.account.take(batch, |index| match source {
+            Source::Open(ring) => ring.pool(index),
+            Source::Closed(_) => None,
+        });
+        if count > 0 {
+            keep(&self.account, batch);
         }
+        batch.clear();
         count
-    }
-
-    fn apply(&mut self, event: &Event) {
-        if matches!(event.kind, EventKind::Mark | EventKind::MarkMore) {
-            if let Some((ticks, name)) = self.names.push(event) {
-                let live = self.keep_live_at_marks.then(|| self.ledger.live());
-                self.marks.push(Mark { name, ticks, totals: self.ledger.totals(), live });
-            }
-            return;
-        }
-        let pool = match event.target {
-            Target::Pool(index) => {
-                let index = index as usize;
-                if self.pools.len() <= index && index < ttmem_wire::MAX_POOLS {
-                    self.pools.resize(index + 1, None);
-                }
-                match self.pools.get_mut(index) {
-                    // An entry never changes once it is complete, so it is asked for once.
-                    Some(known @ None) => {
-                        if let Source::Open(ring) = &self.source {
-                            *known = ring.pool(index as u32);
-                        }
-                        known.as_ref()
-                    }
-                    Some(known) => known.as_ref(),
-                    None => None,
-                }
-            }
-            Target::Device(_) => None,
-        };
-        self.ledger.apply(event, pool);
     }
 
     /// Whether the process is gone and all that it left was read.
@@ -223,7 +177,12 @@ impl Session {
         }
         self.ended = Some(ended);
         self.watch = None;
-        self.ledger.end(if matches!(ended, Ended::Code(_)) { End::Exited } else { End::Killed });
+        self.account.ledger_mut().end(if matches!(ended, Ended::Code(_)) { End::Exited } else { End::Killed });
+    }
+
+    /// What the allocator was being asked for when the process aborted.
+    pub(crate) fn last_words(&self) -> Vec<Record> {
+        if self.ended == Some(Ended::Signal(ABORT)) { self.source.open_requests() } else { Vec::new() }
     }
 
     /// An exception that nobody catches aborts the process before the library can note it: what the allocator was asked for
@@ -232,7 +191,7 @@ impl Session {
         let requests = self.source.open_requests();
         for event in requests.iter().filter_map(|record| Event::decode(record).ok()) {
             if event.kind == EventKind::OutOfMemory {
-                self.apply(&event);
+                self.account.apply(&event, |_| None);
             }
         }
     }
@@ -259,12 +218,17 @@ impl Session {
 
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+        self.account.ledger()
+    }
+
+    /// What its events add up to.
+    pub fn account(&self) -> &Account {
+        &self.account
     }
 
     /// The marks so far.
     pub fn marks(&self) -> &[Mark] {
-        &self.marks
+        self.account.marks()
     }
 
     /// Events that were reported in all.
@@ -292,13 +256,33 @@ impl Session {
         self.counters().dropped().saturating_add(unwritten)
     }
 
-    /// Records that were drained and are no event of this version.
-    pub fn unreadable(&self) -> u64 {
-        self.unreadable
-    }
-
     /// The ring's own counts.
     pub fn counters(&self) -> Counters {
         self.source.counters()
+    }
+}
+
+impl Tell for Session {
+    fn told(&self) -> Told<'_> {
+        let header = self.header();
+        Told {
+            pid: header.pid,
+            command: &header.command,
+            realtime_start_ns: header.realtime_start_ns,
+            ring_id: header.ring_id,
+            library_version: &header.producer,
+            counts: Counts {
+                reported: self.reported(),
+                drained: self.drained(),
+                drained_elsewhere: self.taken_elsewhere(),
+                lost: self.lost(),
+                pretended: self.counters().pretended,
+            },
+            is_over: self.is_over(),
+            ended: self.ended,
+            clock: self.clock(),
+            account: &self.account,
+            is_cut: false,
+        }
     }
 }

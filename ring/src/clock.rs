@@ -120,6 +120,21 @@ impl ClockMap {
         }
     }
 
+    /// The map of which [`ClockMap::points`] are known. Points that cannot be right, since the second is not later than the
+    /// first, are taken as far as they go: ticks are nanoseconds from the first on.
+    pub fn through([(ticks, realtime), (later_ticks, later_realtime)]: [(u64, u64); 2]) -> Self {
+        let delta_ticks = later_ticks.checked_sub(ticks).filter(|&delta| delta > 0);
+        let delta_ns = later_realtime.checked_sub(realtime).filter(|&delta| delta > 0);
+        let (delta_ticks, delta_ns) = delta_ticks.zip(delta_ns).unwrap_or((1, 1));
+        Self { ticks, monotonic: 0, realtime, delta_ticks, delta_ns }
+    }
+
+    /// Two points of the line, the earlier one first: ticks, and `CLOCK_REALTIME` in ns since 1970.
+    pub fn points(&self) -> [(u64, u64); 2] {
+        let later = (self.ticks.saturating_add(self.delta_ticks), self.realtime.saturating_add(self.delta_ns));
+        [(self.ticks, self.realtime), later]
+    }
+
     /// `CLOCK_MONOTONIC` at `ticks`, ns.
     pub fn monotonic_ns(&self, ticks: u64) -> u64 {
         self.shift(self.monotonic, ticks)
@@ -155,6 +170,9 @@ mod tests {
         assert_eq!(map.monotonic_ns(4_000), 1_050);
         assert_eq!(map.realtime_ns(7_000), 9_000);
         assert_eq!(map.monotonic_ns(0), 0, "never below zero");
+        let again = ClockMap::through(map.points());
+        assert_eq!((again.realtime_ns(7_000), again.realtime_ns(1_000)), (9_000, 7_000));
+        assert_eq!(ClockMap::through([(5, 9), (5, 3)]).realtime_ns(7), 11);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which memory of a device a buffer lies in.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A memory of a device, with tt-metal's `BufferType` values and one of our own for circular buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +68,30 @@ impl fmt::Display for Memory {
     }
 }
 
+/// No memory has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownMemory;
+
+impl FromStr for Memory {
+    type Err = UnknownMemory;
+
+    /// Reads what [`Memory`] displays.
+    fn from_str(name: &str) -> Result<Self, UnknownMemory> {
+        Ok(match name {
+            "DRAM" => Self::Dram,
+            "L1" => Self::L1,
+            "SYSTEM_MEMORY" => Self::SystemMemory,
+            "L1_SMALL" => Self::L1Small,
+            "TRACE" => Self::Trace,
+            "CB" => Self::CircularBuffer,
+            other => {
+                let number = other.strip_prefix("unknown(").and_then(|rest| rest.strip_suffix(')'));
+                Self::Unknown(number.and_then(|number| number.parse().ok()).ok_or(UnknownMemory)?)
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Memory;
@@ -84,5 +108,9 @@ mod tests {
         assert_eq!(Memory::from_buffer_type(3).to_string(), "L1_SMALL");
         assert_eq!(Memory::from_buffer_type(9).to_string(), "unknown(9)");
         assert_eq!(format!("{:>5}", Memory::CircularBuffer), "   CB");
+        for memory in (0..=8).map(Memory::from_buffer_type).chain([Memory::CircularBuffer]) {
+            assert_eq!(memory.to_string().parse(), Ok(memory));
+        }
+        assert!("L7".parse::<Memory>().is_err() && "unknown(x)".parse::<Memory>().is_err());
     }
 }

@@ -1,11 +1,14 @@
 //! The commands. Each is a file; this one reads the command line and turns a [`Failure`] into one line and exit code 2.
 
 mod clean;
+mod input;
 mod ls;
 mod output;
+mod record;
 mod report;
 mod rings;
 mod run;
+mod tracked;
 
 use std::process::ExitCode;
 
@@ -53,6 +56,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Record(record::Record),
     Report(report::ReportFiles),
     Ls(ls::Ls),
     Clean(clean::Clean),
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Run(run) => run.run(),
+        Command::Record(record) => record.run(),
         Command::Report(report) => report.run(),
         Command::Ls(ls) => ls.run(),
         Command::Clean(clean) => clean.run(),

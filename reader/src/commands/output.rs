@@ -5,13 +5,15 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use clap::Args;
 
 use crate::{
-    Failure,
-    report::{Painter, Report, write_text},
+    Failure, Suppressions,
+    report::{Painter, Report, Verdict, bytes, left_behind, verdict, write_text},
+    suppressions,
 };
 
 /// The options of every command that reports.
@@ -26,9 +28,46 @@ pub(super) struct ReportOptions {
     /// In the JSON, list what was live at each mark, not only the sums.
     #[arg(long)]
     pub(super) live_at_marks: bool,
+    /// What is known and no leak: rules, one a line (`ttmem explain suppressions`).
+    #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
+    suppressions: Option<PathBuf>,
+    /// Exit with 23 if processes that ended left more than BYTES (default 0; 36KiB will do too) behind.
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, default_missing_value = "0",
+          value_parser = parse_size)]
+    fail_on_leak: Option<u64>,
+}
+
+/// The exit code of --fail-on-leak.
+const LEAKED: u8 = 23;
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    suppressions::size(text).ok_or_else(|| "write bytes, as 4096 or 36KiB".to_owned())
 }
 
 impl ReportOptions {
+    /// Reads the suppressions, before anything is run.
+    pub(super) fn read_suppressions(&self) -> Result<Suppressions, Failure> {
+        self.suppressions.as_deref().map_or_else(|| Ok(Suppressions::default()), Suppressions::read)
+    }
+
+    /// The exit code: the command's `code`, or that of a leak where the command itself succeeded. Says why.
+    pub(super) fn exit_code(&self, report: &Report, code: u8) -> u8 {
+        let Some(allowed) = self.fail_on_leak.filter(|_| code == 0) else { return code };
+        let left = left_behind(report);
+        let is_unknown = report.processes.iter().any(|process| matches!(verdict(process), Verdict::Inconclusive(_)));
+        let line = match (left > allowed, is_unknown) {
+            (true, _) => {
+                format!("ttmem: {} left behind, {} allowed: exit code {LEAKED}\n", bytes(left), bytes(allowed))
+            }
+            (false, true) => "ttmem: --fail-on-leak cannot tell: a verdict is inconclusive; exit code 0\n".to_owned(),
+            (false, false) => String::new(),
+        };
+        if !self.quiet {
+            tell(&line);
+        }
+        if left > allowed { LEAKED } else { code }
+    }
+
     /// Whether the JSON has standard output to itself.
     pub(super) fn json_is_stdout(&self) -> bool {
         self.json.as_deref().is_some_and(is_stdout)
@@ -67,6 +106,18 @@ pub(super) fn shell_words<'a>(words: impl IntoIterator<Item = Cow<'a, str>>) -> 
 
 fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// The exit code when the last thing was to write a file. What the command said by its own is worth more than a failure to
+/// write, which is told all the same.
+pub(super) fn after(written: Result<(), Failure>, code: u8) -> Result<ExitCode, Failure> {
+    match written {
+        Err(failure) if code != 0 => {
+            tell(&format!("ttmem: {failure}\n"));
+            Ok(ExitCode::from(code))
+        }
+        written => written.map(|()| ExitCode::from(code)),
+    }
 }
 
 /// Checks, before anything is run, that the file can be written; leaves nothing where nothing was. A pipe or a device is

@@ -7,13 +7,13 @@ use super::{
     model::FindingReport,
     units::{count, noun},
 };
-use crate::Session;
+use crate::Told;
 
 /// All sentences about a session, the accounting's first.
-pub(super) fn sentences(session: &Session) -> Vec<FindingReport> {
-    let mut findings = accounting(session);
+pub(super) fn sentences(told: &Told<'_>) -> Vec<FindingReport> {
+    let mut findings = accounting(told);
     let mut without_release: Vec<(i32, u64)> = Vec::new();
-    for finding in session.ledger().findings() {
+    for finding in told.account.ledger().findings() {
         match finding {
             Finding::NoCircularBufferRelease { device, buffers } => without_release.push((device, buffers)),
             other => findings.push(sentence(&other)),
@@ -36,7 +36,7 @@ fn without_circular_buffer_release(devices: &[(i32, u64)]) -> Vec<FindingReport>
         let place = group::plain_name(&ids);
         let each = if ids.len() == 1 { "" } else { "each of " };
         FindingReport {
-            id: "no-cb-release",
+            id: "no-cb-release".into(),
             text: format!(
                 "{buffers} circular {} live on {each}{place}: no circular-buffer release was ever reported for {place}. \
                  Programs in the program cache keep theirs; that is not a leaked tensor.",
@@ -47,12 +47,12 @@ fn without_circular_buffer_release(devices: &[(i32, u64)]) -> Vec<FindingReport>
     groups.into_iter().map(sentence).collect()
 }
 
-fn accounting(session: &Session) -> Vec<FindingReport> {
+fn accounting(told: &Told<'_>) -> Vec<FindingReport> {
     let mut findings = Vec::new();
-    let lost = session.lost();
+    let lost = told.counts.lost;
     if lost > 0 {
         findings.push(FindingReport {
-            id: "events-lost",
+            id: "events-lost".into(),
             text: format!(
                 "{} {} lost: what is shown as live may be free, and the other way round. A larger ring \
                  (TTMEM_RING_BYTES) or TTMEM_ON_FULL=block:100 keeps them.",
@@ -61,10 +61,10 @@ fn accounting(session: &Session) -> Vec<FindingReport> {
             ),
         });
     }
-    let elsewhere = session.taken_elsewhere();
+    let elsewhere = told.counts.drained_elsewhere;
     if elsewhere > 0 {
         findings.push(FindingReport {
-            id: "drained-elsewhere",
+            id: "drained-elsewhere".into(),
             text: format!(
                 "{} {} drained by another reader (as `ttmem run` does): not in these sums, but in its report.",
                 count(elsewhere),
@@ -72,10 +72,10 @@ fn accounting(session: &Session) -> Vec<FindingReport> {
             ),
         });
     }
-    let (reported, known) = (session.reported(), session.drained().saturating_add(lost));
-    if session.is_over() && reported != known {
+    let (reported, known) = (told.counts.reported, told.counts.drained.saturating_add(lost));
+    if told.is_over && reported != known {
         findings.push(FindingReport {
-            id: "miscounted",
+            id: "miscounted".into(),
             text: format!(
                 "{} events were reported, but {} are accounted for: the ring file is damaged.",
                 count(reported),
@@ -83,10 +83,10 @@ fn accounting(session: &Session) -> Vec<FindingReport> {
             ),
         });
     }
-    let unreadable = session.unreadable();
+    let unreadable = told.account.unreadable();
     if unreadable > 0 {
         findings.push(FindingReport {
-            id: "unreadable-events",
+            id: "unreadable-events".into(),
             text: format!(
                 "{} {} of a kind that this ttmem does not know: use the ttmem of the library's release.",
                 count(unreadable),
@@ -94,11 +94,11 @@ fn accounting(session: &Session) -> Vec<FindingReport> {
             ),
         });
     }
-    let anomalies = session.ledger().anomalies();
+    let anomalies = told.account.ledger().anomalies();
     let homeless = anomalies.unknown_pools.saturating_add(anomalies.without_memory);
     if homeless > 0 {
         findings.push(FindingReport {
-            id: "unattributed-events",
+            id: "unattributed-events".into(),
             text: format!(
                 "{} {} no known device or memory: in no sum.",
                 count(homeless),
@@ -128,6 +128,15 @@ fn sentence(finding: &Finding) -> FindingReport {
                 noun(*regions, "region lies", "regions lie")
             ),
         ),
+        Finding::Cached { regions, bytes: size } => (
+            "cached",
+            format!(
+                "{regions} {} held by the program cache ({}): kernel binaries and their like, which go when the cache is \
+                 cleared.",
+                noun(*regions, "region is", "regions are"),
+                bytes(u64::try_from(*size).unwrap_or(u64::MAX))
+            ),
+        ),
         Finding::NoCircularBufferRelease { .. } => ("no-cb-release", String::new()),
         Finding::UnmatchedFrees { frees } => (
             "unmatched-frees",
@@ -148,5 +157,5 @@ fn sentence(finding: &Finding) -> FindingReport {
             ("out-of-memory", format!("the allocator refused {times} {}.", noun(*times, "request", "requests")))
         }
     };
-    FindingReport { id, text }
+    FindingReport { id: id.into(), text }
 }

@@ -1,6 +1,7 @@
 //! What many devices have alike is told once.
 
 use super::{
+    SharedDevice,
     model::{DeviceReport, RegionReport},
     units::ranges,
 };
@@ -17,12 +18,25 @@ pub(super) fn devices(devices: &[DeviceReport]) -> Vec<(Vec<i32>, &DeviceReport)
     groups
 }
 
+/// The same of devices over all processes.
+pub(super) fn shared_devices(devices: &[SharedDevice]) -> Vec<(Vec<i32>, &SharedDevice)> {
+    let mut groups: Vec<(Vec<i32>, &SharedDevice)> = Vec::new();
+    for device in devices {
+        match groups.iter_mut().find(|(_, first)| first.memory == device.memory) {
+            Some((ids, _)) => ids.push(device.device_id),
+            None => groups.push((vec![device.device_id], device)),
+        }
+    }
+    groups
+}
+
 /// Regions that are alike but for their device, in the order of their first.
 pub(super) fn regions(regions: &[RegionReport]) -> Vec<(Vec<i32>, &RegionReport)> {
     let mut groups: Vec<(Vec<i32>, &RegionReport)> = Vec::new();
     let mut index = std::collections::HashMap::new();
     for region in regions {
-        let key = (&region.memory, region.address, region.size, region.holders, region.reports, region.size_per_bank);
+        let held = (region.holders, region.reports, region.cached, region.suppressed_by.is_some());
+        let key = (&region.memory, region.address, region.size, region.size_per_bank, held);
         // A device that has several alike (circular buffers of two programs) begins another group.
         let group = index.entry(key).or_insert_with(Vec::new);
         let open = group.iter().copied().find(|&at: &usize| !groups[at].0.contains(&region.device_id));

@@ -2,15 +2,19 @@
 
 mod findings;
 mod group;
+mod growth;
+mod machine;
 mod model;
 mod text;
 mod units;
 mod verdict;
 
+pub use growth::{GrowthReport, SourceReport};
+pub use machine::{SharedDevice, SharedMemory};
 pub use model::{
     DeviceReport, EndedReport, EventCounts, FindingReport, MarkReport, MemoryReport, OutOfMemoryReport, ProcessReport,
     RegionReport, Report, SCHEMA,
 };
 pub use text::{Painter, write_text};
 pub use units::{bytes, shorten};
-pub use verdict::{Verdict, live_bytes, verdict};
+pub use verdict::{Verdict, left_behind, verdict};

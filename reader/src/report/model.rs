@@ -1,18 +1,25 @@
 //! The report as data: what `--json` writes, schema `ttmem-report/1` (docs/report.schema.json). Keys are added, their
 //! meanings never change.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::Serialize;
-use ttmem_ledger::{LiveRegion, State, Totals};
+use serde::{Deserialize, Serialize};
+use ttmem_ledger::{LiveRegion, OutOfMemory, State, Totals};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
-use super::findings;
-use crate::{Ended, Session};
+use super::{
+    findings,
+    growth::{self, GrowthReport},
+    machine,
+};
+use crate::{Ended, SuppressionUse, Tell, Told};
 
 /// The name of the schema.
 pub const SCHEMA: &str = "ttmem-report/1";
+
+/// The name of circular buffers' memory.
+pub(super) const CIRCULAR_BUFFER: &str = "CB";
 
 /// Anomalies that leave an event out of every sum.
 pub(super) const UNREADABLE: &str = "unreadable_events";
@@ -20,18 +27,27 @@ pub(super) const UNKNOWN_POOLS: &str = "unknown_pools";
 pub(super) const WITHOUT_MEMORY: &str = "without_memory";
 
 /// A report on some processes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Always [`SCHEMA`].
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// The version of the reader.
-    pub ttmem_version: &'static str,
+    pub ttmem_version: Cow<'static, str>,
     /// The processes that reported events, in the order in which they began to.
     pub processes: Vec<ProcessReport>,
+    /// The devices as a whole, over all processes.
+    #[serde(default)]
+    pub devices: Vec<machine::SharedDevice>,
+    /// What each rule of a suppression file hid.
+    #[serde(default)]
+    pub suppressions: Vec<SuppressionUse>,
+    /// Whether runs of the same command hold more each time.
+    #[serde(default)]
+    pub growth_over_runs: Vec<GrowthReport>,
 }
 
 /// One process.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProcessReport {
     /// Its process id, for display.
     pub pid: u32,
@@ -43,6 +59,9 @@ pub struct ProcessReport {
     pub ended: Option<EndedReport>,
     /// What became of its events.
     pub events: EventCounts,
+    /// It comes from a recording that was cut short before the process ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cut: bool,
     /// Frees that matched nothing.
     pub unmatched_frees: u64,
     /// The sums by device and memory.
@@ -50,23 +69,33 @@ pub struct ProcessReport {
     /// What is live (or was, when the process ended): largest first, one entry a device.
     pub live: Vec<RegionReport>,
     /// Which ring, for ever: 32 hexadecimal digits.
+    #[serde(default)]
     pub ring_id: String,
     /// The version of libttmem.so in the process.
+    #[serde(default)]
     pub library_version: String,
     /// The memory at each mark.
+    #[serde(default)]
     pub marks: Vec<MarkReport>,
+    /// Does it grow?
+    #[serde(default)]
+    pub growth: Vec<GrowthReport>,
     /// When the allocator refused.
+    #[serde(default)]
     pub out_of_memory: Vec<OutOfMemoryReport>,
     /// What was still held when its device was closed; the first 10,000 regions.
+    #[serde(default)]
     pub released_at_close: Vec<RegionReport>,
     /// What is worth a sentence.
+    #[serde(default)]
     pub findings: Vec<FindingReport>,
     /// Events that did not fit, counted by kind.
-    pub anomalies: BTreeMap<&'static str, u64>,
+    #[serde(default)]
+    pub anomalies: BTreeMap<Cow<'static, str>, u64>,
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedReport {
     /// By exit with this code.
@@ -78,20 +107,21 @@ pub enum EndedReport {
 }
 
 /// What became of the events of a process. Once it has ended, reported = drained + lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
     /// Events that the program reported.
     pub reported: u64,
     /// Events that a reader has got.
     pub drained: u64,
     /// Of these, events that another reader got: they are not in this report's sums.
+    #[serde(default)]
     pub drained_elsewhere: u64,
     /// Events that nobody will ever get.
     pub lost: u64,
 }
 
 /// One device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceReport {
     /// Its id: the chip, or what a C program calls it.
     pub device_id: i32,
@@ -100,7 +130,7 @@ pub struct DeviceReport {
 }
 
 /// One memory of one device. Bytes are on the device; "per bank" is within each of its banks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of ttmem_ledger::Totals")]
 pub struct MemoryReport {
     pub live_bytes: u64,
@@ -114,7 +144,7 @@ pub struct MemoryReport {
 }
 
 /// One region on one device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionReport {
     /// On which device.
     pub device_id: i32,
@@ -131,21 +161,37 @@ pub struct RegionReport {
     /// Reports of an allocation of it.
     pub reports: u32,
     /// "live", "live_at_exit", "orphaned" or "released_at_close".
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// `CLOCK_REALTIME`, ns since 1970.
     pub allocated_at_ns: u64,
     /// The call site, innermost frame first.
     pub site: Vec<String>,
     /// The thread that made it.
+    #[serde(default)]
     pub thread: u32,
     /// Cores of a circular buffer, else 0.
+    #[serde(default)]
     pub num_cores: u32,
     /// A circular buffer inside a buffer that is counted already.
+    #[serde(default)]
     pub globally_allocated: bool,
+    /// Made for a program that the program cache keeps.
+    #[serde(default)]
+    pub cached: bool,
+    /// The rule of a suppression file that covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed_by: Option<String>,
+}
+
+impl RegionReport {
+    /// Whether it counts as left behind: no circular buffer, not the program cache's, and covered by no suppression.
+    pub fn is_left_behind(&self) -> bool {
+        self.memory != CIRCULAR_BUFFER && !self.cached && self.suppressed_by.is_none()
+    }
 }
 
 /// The memory at a named moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MarkReport {
     /// The name that the program gave.
     pub name: String,
@@ -159,7 +205,7 @@ pub struct MarkReport {
 }
 
 /// A refusal of the allocator.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of ttmem_ledger::OutOfMemory")]
 pub struct OutOfMemoryReport {
     pub devices: Vec<i32>,
@@ -168,13 +214,32 @@ pub struct OutOfMemoryReport {
     pub size_per_bank: Option<u64>,
     pub at_ns: u64,
     pub live_bytes: u64,
+    #[serde(default)]
+    pub live_bytes_per_bank: Option<u64>,
+    /// Free in each bank then; null where the allocator did not say.
+    #[serde(default)]
+    pub free_bytes_per_bank: Option<u64>,
+    /// The largest free block in each bank then.
+    #[serde(default)]
+    pub largest_free_block_per_bank: Option<u64>,
+    /// What a bank had too little of: of all that is free, or of one block where all would do.
+    #[serde(default)]
+    pub missing_bytes_per_bank: Option<u64>,
+    /// Whether there was enough in all, but in no single block.
+    #[serde(default)]
+    pub is_fragmented: Option<bool>,
+    #[serde(default)]
+    pub thread: u32,
+    /// The largest regions in that memory then, on the first device.
+    #[serde(default)]
+    pub holders: Vec<RegionReport>,
 }
 
 /// A pattern and the sentence about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingReport {
-    /// A stable name of the pattern.
-    pub id: &'static str,
+    /// A stable name of the pattern: `ttmem explain ID` teaches it.
+    pub id: Cow<'static, str>,
     /// The sentence.
     pub text: String,
 }
@@ -188,12 +253,17 @@ impl ProcessReport {
 }
 
 impl Report {
-    /// The report on these sessions.
-    pub fn new<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
+    /// The report on these sessions, or what else has something to tell.
+    pub fn new<'a, T: Tell + 'a>(processes: impl IntoIterator<Item = &'a T>) -> Self {
+        let told: Vec<Told<'_>> = processes.into_iter().map(Tell::told).collect();
+        let processes: Vec<ProcessReport> = told.iter().map(process).collect();
         Self {
-            schema: SCHEMA,
-            ttmem_version: env!("CARGO_PKG_VERSION"),
-            processes: sessions.into_iter().map(process).collect(),
+            schema: SCHEMA.into(),
+            ttmem_version: env!("CARGO_PKG_VERSION").into(),
+            devices: machine::devices(&processes),
+            growth_over_runs: growth::over_runs(&processes),
+            processes,
+            suppressions: Vec::new(),
         }
     }
 
@@ -205,59 +275,74 @@ impl Report {
     }
 }
 
-fn process(session: &Session) -> ProcessReport {
-    let header = session.header();
-    let ledger = session.ledger();
-    let clock = session.clock();
+fn process(told: &Told<'_>) -> ProcessReport {
+    let ledger = told.account.ledger();
+    let clock = told.clock;
     let anomalies = ledger.anomalies();
-    let marks = session.marks().iter().map(|mark| MarkReport {
+    let marks = told.account.marks().iter().map(|mark| MarkReport {
         name: mark.name.clone(),
         at_ns: clock.realtime_ns(mark.ticks),
         devices: devices(&mark.totals),
         live: mark.live.as_ref().map(|live| regions(live, &clock)),
     });
-    let out_of_memory = ledger.out_of_memory().iter().map(|refused| OutOfMemoryReport {
+    ProcessReport {
+        pid: told.pid,
+        command: told.command.join(" "),
+        started_at: timestamp(told.realtime_start_ns),
+        ended: told.ended.map(|ended| match ended {
+            Ended::Code(code) => EndedReport::Code(code),
+            Ended::Signal(signal) => EndedReport::Signal(signal),
+            Ended::Unknown => EndedReport::Unknown(true),
+        }),
+        events: EventCounts {
+            reported: told.counts.reported,
+            drained: told.counts.drained,
+            drained_elsewhere: told.counts.drained_elsewhere,
+            lost: told.counts.lost,
+        },
+        is_cut: told.is_cut,
+        unmatched_frees: anomalies.unmatched_frees,
+        devices: devices(&ledger.totals()),
+        live: regions(&ledger.live(), &clock),
+        ring_id: format!("{:032x}", told.ring_id),
+        library_version: told.library_version.to_owned(),
+        marks: marks.collect(),
+        growth: growth::reports(&ledger.growth()),
+        out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock)).collect(),
+        released_at_close: regions(&ledger.released_at_close().regions, &clock),
+        findings: findings::sentences(told),
+        anomalies: BTreeMap::from([
+            ("double_frees".into(), anomalies.double_frees),
+            ("duplicate_holders".into(), anomalies.duplicate_holders),
+            ("late_frees".into(), anomalies.late_frees),
+            ("pretended_allocations".into(), told.counts.pretended),
+            (UNKNOWN_POOLS.into(), anomalies.unknown_pools),
+            ("unmatched_frees".into(), anomalies.unmatched_frees),
+            (UNREADABLE.into(), told.account.unreadable()),
+            (WITHOUT_MEMORY.into(), anomalies.without_memory),
+        ]),
+    }
+}
+
+fn out_of_memory(refused: &OutOfMemory, clock: &ClockMap) -> OutOfMemoryReport {
+    let is_fragmented = refused.is_fragmented();
+    let missing = refused.size_per_bank.zip(refused.space).map(|(wanted, space)| {
+        wanted.saturating_sub(if is_fragmented == Some(true) { space.largest_block } else { space.free })
+    });
+    OutOfMemoryReport {
         devices: refused.devices.clone(),
         memory: refused.memory.to_string(),
         size: refused.size,
         size_per_bank: refused.size_per_bank,
         at_ns: clock.realtime_ns(refused.ticks),
         live_bytes: refused.live_bytes,
-    });
-    ProcessReport {
-        pid: header.pid,
-        command: header.command.join(" "),
-        started_at: timestamp(header.realtime_start_ns),
-        ended: session.ended().map(|ended| match ended {
-            Ended::Code(code) => EndedReport::Code(code),
-            Ended::Signal(signal) => EndedReport::Signal(signal),
-            Ended::Unknown => EndedReport::Unknown(true),
-        }),
-        events: EventCounts {
-            reported: session.reported(),
-            drained: session.drained(),
-            drained_elsewhere: session.taken_elsewhere(),
-            lost: session.lost(),
-        },
-        unmatched_frees: anomalies.unmatched_frees,
-        devices: devices(&ledger.totals()),
-        live: regions(&ledger.live(), &clock),
-        ring_id: format!("{:032x}", header.ring_id),
-        library_version: header.producer.clone(),
-        marks: marks.collect(),
-        out_of_memory: out_of_memory.collect(),
-        released_at_close: regions(&ledger.released_at_close().regions, &clock),
-        findings: findings::sentences(session),
-        anomalies: BTreeMap::from([
-            ("double_frees", anomalies.double_frees),
-            ("duplicate_holders", anomalies.duplicate_holders),
-            ("late_frees", anomalies.late_frees),
-            ("pretended_allocations", session.counters().pretended),
-            (UNKNOWN_POOLS, anomalies.unknown_pools),
-            ("unmatched_frees", anomalies.unmatched_frees),
-            (UNREADABLE, session.unreadable()),
-            (WITHOUT_MEMORY, anomalies.without_memory),
-        ]),
+        live_bytes_per_bank: refused.live_bytes_per_bank,
+        free_bytes_per_bank: refused.space.map(|space| space.free),
+        largest_free_block_per_bank: refused.space.map(|space| space.largest_block),
+        missing_bytes_per_bank: missing,
+        is_fragmented,
+        thread: refused.thread,
+        holders: regions(&refused.holders, clock),
     }
 }
 
@@ -304,12 +389,15 @@ fn regions(regions: &[LiveRegion], clock: &ClockMap) -> Vec<RegionReport> {
                 State::LiveAtExit => "live_at_exit",
                 State::Orphaned => "orphaned",
                 State::ReleasedAtClose => "released_at_close",
-            },
+            }
+            .into(),
             allocated_at_ns: clock.realtime_ns(region.allocated_at_ticks),
             site: Vec::new(),
             thread: region.thread,
             num_cores: region.num_cores,
             globally_allocated: region.globally_allocated,
+            cached: region.cached,
+            suppressed_by: None,
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    Verdict, bytes, group,
+    GrowthReport, Verdict, bytes, group,
     model::{EndedReport, MemoryReport, OutOfMemoryReport, ProcessReport, RegionReport, Report},
     units::{count, noun, short_count, shorten},
     verdict,
@@ -56,6 +56,52 @@ pub fn write_text(out: &mut impl Write, report: &Report, paint: Painter) -> fmt:
         }
         write_process(out, process, paint)?;
     }
+    write_together(out, report, paint)
+}
+
+/// What is told of all processes together.
+fn write_together(out: &mut impl Write, report: &Report, paint: Painter) -> fmt::Result {
+    let Painter { heading, faint, .. } = paint;
+    let shared = report.devices.iter().any(|device| device.memory.values().any(|memory| memory.processes > 1));
+    if shared {
+        writeln!(out, "\n{heading}Devices, over all processes{heading:#}")?;
+        writeln!(
+            out,
+            "{faint}{:<16}{:>11}{:>14}{:>12}{:>11}{faint:#}",
+            "", "live now", "left at end", "peaks' sum", "processes"
+        )?;
+        for (ids, device) in group::shared_devices(&report.devices) {
+            writeln!(out, "{}", group::name(&ids, WIDTH))?;
+            for (name, memory) in &device.memory {
+                writeln!(
+                    out,
+                    "  {name:<14}{:>11}{:>14}{:>12}{:>11}",
+                    bytes(memory.live_bytes),
+                    bytes(memory.left_bytes),
+                    bytes(memory.peak_bytes_at_most),
+                    memory.processes
+                )?;
+            }
+        }
+    }
+    if !report.growth_over_runs.is_empty() {
+        writeln!(out)?;
+        for growth in &report.growth_over_runs {
+            write_wrapped(out, "* ", &format!("{}: {}", shorten(&growth.name, 40), growth.text))?;
+        }
+    }
+    let used = report.suppressions.iter().filter(|rule| rule.regions > 0);
+    for (at, rule) in used.enumerate() {
+        if at == 0 {
+            writeln!(out, "\n{heading}Suppressed{heading:#}")?;
+        }
+        let regions = format!("{} {}", count(rule.regions), noun(rule.regions, "region", "regions"));
+        write_wrapped(
+            out,
+            &format!("{:>12}  ", bytes(rule.bytes)),
+            &format!("{regions} by line {}: {}", rule.line, rule.rule),
+        )?;
+    }
     Ok(())
 }
 
@@ -83,8 +129,9 @@ fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
     write_regions(out, live_title, &process.live, paint)?;
     write_regions(out, "Released at close: still held when the device was closed", &process.released_at_close, paint)?;
     write_out_of_memory(out, &process.out_of_memory, paint)?;
+    write_growth(out, &process.growth, paint)?;
     for finding in &process.findings {
-        write_wrapped(out, "* ", &finding.text)?;
+        write_wrapped(out, "* ", &format!("{} [{}]", finding.text, finding.id))?;
     }
     if !process.findings.is_empty() {
         writeln!(out)?;
@@ -149,6 +196,11 @@ fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], pa
     let address_width =
         listed.iter().map(|(_, region)| format!("{:#x}", region.address).len() + 1).fold(12, usize::max);
     for (ids, region) in listed {
+        let why = match &region.suppressed_by {
+            Some(_) => ", suppressed",
+            None if region.cached => ", program cache",
+            None => "",
+        };
         let held = match (region.holders, region.reports) {
             _ if region.globally_allocated => ", inside a buffer".into(),
             (1, 1) => String::new(),
@@ -165,11 +217,59 @@ fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], pa
             region.address
         );
         let room = WIDTH.saturating_sub(lead.len());
-        write_wrapped(out, &lead, &format!("{}{cores}{held}", group::name(ids, room)))?;
+        write_wrapped(out, &lead, &format!("{}{cores}{held}{why}", group::name(ids, room)))?;
     }
     if groups.len() > LISTED {
         let rest = groups.len() - LISTED;
         writeln!(out, "{faint}{:>12}  {rest} more; --json FILE has all{faint:#}", "")?;
+    }
+    writeln!(out)
+}
+
+/// Whether it grows: a line for each loop, and the sources of those that do.
+fn write_growth(out: &mut impl Write, growth: &[GrowthReport], paint: Painter) -> fmt::Result {
+    let Painter { heading, faint, bad, .. } = paint;
+    if growth.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{heading}Growth{heading:#}")?;
+    for report in growth.iter().take(LISTED) {
+        let grows = report.verdict == "grows";
+        let style = if grows { bad } else { Style::new() };
+        write!(out, "{style}")?;
+        write_wrapped(out, "  ", &report.text)?;
+        write!(out, "{style:#}")?;
+        for source in report.sources.iter().filter(|source| source.verdict == "grows" && grows).take(LISTED) {
+            let what = match source.size {
+                Some(size) => format!("regions of {} in {}", bytes(size), source.memory),
+                None => format!("{} as a whole", source.memory),
+            };
+            write_wrapped(
+                out,
+                "    ",
+                &format!(
+                    "+{} {what}, {} an iteration; {} live at the last look",
+                    count(source.regions_per_iteration),
+                    bytes(source.bytes_per_iteration),
+                    count(source.live_regions)
+                ),
+            )?;
+        }
+        let steady = report.sources.iter().filter(|source| source.verdict == "baseline" && source.size.is_some());
+        let (regions, live) =
+            steady.fold((0, 0), |(regions, live), source| (regions + source.live_regions, live + source.live_bytes));
+        if grows && regions > 0 {
+            let line = format!(
+                "baseline beside it: {} {}, {}",
+                count(regions),
+                noun(regions, "region", "regions"),
+                bytes(live)
+            );
+            writeln!(out, "{faint}    {line}{faint:#}")?;
+        }
+    }
+    if growth.len() > LISTED {
+        writeln!(out, "{faint}  {} more; --json FILE has all{faint:#}", growth.len() - LISTED)?;
     }
     writeln!(out)
 }
@@ -182,8 +282,18 @@ fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], pain
     writeln!(out, "{heading}Out of memory{heading:#}{faint}: what was asked for, and what was live then{faint:#}")?;
     for event in refused.iter().take(LISTED) {
         let banks = event.size_per_bank.map_or_else(String::new, |size| format!("({} a bank)", bytes(size)));
+        let why = match (event.is_fragmented, event.free_bytes_per_bank, event.largest_free_block_per_bank) {
+            (Some(is_fragmented), Some(free), Some(block)) => format!(
+                "; free: {} a bank, {} in one block: {}, {} missing",
+                bytes(free),
+                bytes(block),
+                if is_fragmented { "fragmented" } else { "exhausted" },
+                bytes(event.missing_bytes_per_bank.unwrap_or(0))
+            ),
+            _ => String::new(),
+        };
         let text = format!(
-            "{banks} of {} on {}; live then: {}",
+            "{banks} of {} on {}; live then: {}{why}",
             event.memory,
             group::plain_name(&event.devices),
             bytes(event.live_bytes)
@@ -192,6 +302,13 @@ fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], pain
     }
     if refused.len() > LISTED {
         writeln!(out, "{faint}{:>12}  {} more{faint:#}", "", refused.len() - LISTED)?;
+    }
+    if let Some(last) = refused.last().filter(|last| !last.holders.is_empty()) {
+        writeln!(out, "{faint}  the largest holders at the last of them:{faint:#}")?;
+        for region in last.holders.iter().take(LISTED) {
+            let why = if region.cached { ", program cache" } else { "" };
+            writeln!(out, "{:>12}  {} at {:#x}{why}", bytes(region.size), region.memory, region.address)?;
+        }
     }
     writeln!(out)
 }

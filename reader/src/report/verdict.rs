@@ -2,7 +2,7 @@
 
 use super::{
     bytes, group,
-    model::{ProcessReport, RegionReport},
+    model::{CIRCULAR_BUFFER, ProcessReport, RegionReport, Report},
     units::{count, noun},
 };
 
@@ -24,29 +24,26 @@ pub fn verdict(process: &ProcessReport) -> Verdict {
     if let Some(why) = what_is_missing(process) {
         return Verdict::Inconclusive(format!("Inconclusive: {why}."));
     }
-    // Circular buffers are no buffers: they are told of only where nothing else is left.
-    let (circular, buffers): (Vec<_>, Vec<_>) = process.live.iter().partition(|region| region.memory == "CB");
-    if !buffers.is_empty() {
-        let left = buffers.iter().fold(0_u64, |sum, region| sum.saturating_add(region.size));
-        let number = buffers.len() as u64;
+    // The program cache's, what a rule covers and circular buffers are no leaks: they are told of beside the verdict.
+    let left: Vec<_> = process.live.iter().filter(|region| region.is_left_behind()).collect();
+    if !left.is_empty() {
+        let bytes_left = left.iter().fold(0_u64, |sum, region| sum.saturating_add(region.size));
+        let number = left.len() as u64;
         return Verdict::Left(format!(
             "{} {} {} live {when}: {} in all, on {}.",
             count(number),
             noun(number, "buffer", "buffers"),
             noun(number, are.0, are.1),
-            bytes(left),
-            places(&buffers)
+            bytes(bytes_left),
+            places(&left)
         ));
     }
-    if !circular.is_empty() {
-        let number = circular.len() as u64;
-        return Verdict::Left(format!(
-            "No buffer {} live {when}, but {} circular {}, on {}.",
-            are.0,
-            count(number),
-            noun(number, &format!("buffer {}", are.0), &format!("buffers {}", are.1)),
-            places(&circular)
-        ));
+    if let Some(growth) = process.growth.iter().find(|growth| growth.verdict == "grows") {
+        return Verdict::Left(format!("Nothing {} live {when}, but {}", are.0, growth.text));
+    }
+    let excused = excused(process);
+    if !excused.is_empty() {
+        return Verdict::Clean(format!("No leak: nothing {} live {when} but {}.", are.0, excused.join(" and ")));
     }
     let released = process.released_at_close.len() as u64;
     if released > 0 {
@@ -69,6 +66,9 @@ fn what_is_missing(process: &ProcessReport) -> Option<String> {
     let were = |number: u64| format!("{} {}", count(number), noun(number, "event was", "events were"));
     if events.lost > 0 {
         return Some(format!("{} lost", were(events.lost)));
+    }
+    if process.is_cut {
+        return Some("the recording was cut short before the process ended".to_owned());
     }
     if events.drained_elsewhere > 0 {
         return Some(format!(
@@ -93,8 +93,30 @@ fn places(regions: &[&RegionReport]) -> String {
     group::plain_name(&ids)
 }
 
-/// Bytes that the process holds, over all devices; as many as can be told.
-pub fn live_bytes(process: &ProcessReport) -> u64 {
-    let memories = process.devices.iter().flat_map(|device| device.memory.values());
-    memories.fold(0, |sum, memory| sum.saturating_add(memory.live_bytes))
+/// What is live and no leak, kind by kind.
+fn excused(process: &ProcessReport) -> Vec<String> {
+    let is_circular = |region: &&RegionReport| region.memory == CIRCULAR_BUFFER;
+    let is_suppressed = |region: &&RegionReport| region.suppressed_by.is_some();
+    let of = |chosen: &dyn Fn(&&RegionReport) -> bool| process.live.iter().filter(|region| chosen(region)).collect();
+    let kinds: [(Vec<&RegionReport>, &str, &str); 3] = [
+        (
+            of(&|region| region.cached && !is_suppressed(region)),
+            "buffer of the program cache",
+            "buffers of the program cache",
+        ),
+        (of(&|region| is_circular(region) && !is_suppressed(region)), "circular buffer", "circular buffers"),
+        (of(&is_suppressed), "buffer that a suppression covers", "buffers that suppressions cover"),
+    ];
+    let told = kinds.into_iter().filter(|(regions, ..)| !regions.is_empty()).map(|(regions, one, many)| {
+        let number = regions.len() as u64;
+        format!("{} {} on {}", count(number), noun(number, one, many), places(&regions))
+    });
+    told.collect()
+}
+
+/// Bytes that processes left behind when they ended, over all devices: what `--fail-on-leak` judges.
+pub fn left_behind(report: &Report) -> u64 {
+    let ended = report.processes.iter().filter(|process| process.ended.is_some());
+    let left = ended.flat_map(|process| &process.live).filter(|region| region.is_left_behind());
+    left.fold(0, |sum, region| sum.saturating_add(region.size))
 }

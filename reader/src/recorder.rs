@@ -1,0 +1,183 @@
+//! Writes a recording while rings are drained: every event, and what is known of its process.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+use ttmem_recording::{ClockPoint, LastWords, Meta, Pool, Process, Status, Writer};
+use ttmem_wire::Record;
+
+use crate::{Account, Ended, Session, Tell, Told};
+
+/// How much of a recording a kill can cost.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// A recording that is being written. When the file can take no more, that is kept for the end: the program runs on.
+pub struct Recorder<W: Write> {
+    writer: Option<Writer<W>>,
+    trouble: Option<io::Error>,
+    processes: HashMap<u128, Known>,
+    events: u64,
+    flushed: Instant,
+}
+
+impl<W: Write> fmt::Debug for Recorder<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { trouble, processes, events, .. } = self;
+        f.debug_struct("Recorder")
+            .field("trouble", trouble)
+            .field("processes", processes)
+            .field("events", events)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Known {
+    number: u32,
+    /// How many of its pools the recording has.
+    pools: usize,
+    status: Option<Status>,
+}
+
+impl<W: Write> Recorder<W> {
+    /// Begins a recording.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn new(file: W) -> io::Result<Self> {
+        Ok(Self {
+            writer: Some(Writer::new(file)?),
+            trouble: None,
+            processes: HashMap::new(),
+            events: 0,
+            flushed: Instant::now(),
+        })
+    }
+
+    /// Drains a session into the recording; returns how many events.
+    pub fn advance(&mut self, session: &mut Session) -> u64 {
+        let id = session.header().ring_id;
+        if !self.processes.contains_key(&id) {
+            let told = session.told();
+            let number = self.processes.len() as u32;
+            let process = Process {
+                process: number,
+                pid: told.pid,
+                parent_pid: session.header().parent_pid,
+                command: told.command.to_vec(),
+                realtime_start_ns: told.realtime_start_ns,
+                ring_id: format!("{:032x}", told.ring_id),
+                library_version: told.library_version.to_owned(),
+            };
+            self.write(|writer| writer.meta(&Meta::Process(process)));
+            self.processes.insert(id, Known { number, pools: 0, status: None });
+        }
+        session.advance_with(&mut |account, records| self.keep(id, account, records))
+    }
+
+    fn keep(&mut self, id: u128, account: &Account, records: &[Record]) {
+        let Some(known) = self.processes.get_mut(&id) else { return };
+        let process = known.number;
+        let mut pools = Vec::new();
+        if known.pools != account.pools().count() {
+            // Few come, and seldom: all are written again, before the events that name them.
+            pools.extend(account.pools().map(|(index, pool)| {
+                Meta::Pool(Pool {
+                    process,
+                    index,
+                    allocator: pool.allocator,
+                    mesh: pool.mesh,
+                    chips: pool.chips.clone(),
+                })
+            }));
+            known.pools = pools.len();
+        }
+        self.write(|writer| {
+            pools.iter().try_for_each(|pool| writer.meta(pool))?;
+            writer.events(process, records)
+        });
+        if self.writer.is_some() {
+            self.events += records.len() as u64;
+        }
+    }
+
+    /// Notes how far the sessions are, now and then or at the end of each.
+    pub fn note<'a>(&mut self, sessions: impl IntoIterator<Item = &'a Session>) {
+        let is_due = self.flushed.elapsed() >= FLUSH_EVERY;
+        for session in sessions {
+            let told = session.told();
+            if is_due || told.ended.is_some() {
+                self.note_status(&told, session.last_words());
+            }
+        }
+        if is_due {
+            self.write(Writer::flush);
+            self.flushed = Instant::now();
+        }
+    }
+
+    fn note_status(&mut self, told: &Told<'_>, last_words: Vec<Record>) {
+        let Some(known) = self.processes.get_mut(&told.ring_id) else { return };
+        let status = status(known.number, told);
+        if known.status.as_ref() == Some(&status) {
+            return;
+        }
+        let had_ended = known.status.as_ref().is_some_and(|status| status.ended.is_some());
+        known.status = Some(status.clone());
+        let words =
+            LastWords { process: status.process, records: last_words.iter().map(|record| record.words).collect() };
+        let has_words = status.ended.is_some() && !had_ended && !words.records.is_empty();
+        self.write(|writer| {
+            if has_words {
+                writer.meta(&Meta::LastWords(words))?;
+            }
+            writer.meta(&Meta::Status(status))
+        });
+    }
+
+    /// Ends the recording; returns how many events it has.
+    ///
+    /// # Errors
+    /// What kept the file from taking all.
+    pub fn finish<'a>(mut self, sessions: impl IntoIterator<Item = &'a Session>) -> io::Result<u64> {
+        for session in sessions {
+            self.note_status(&session.told(), session.last_words());
+        }
+        match (self.trouble, self.writer) {
+            (Some(trouble), _) => Err(trouble),
+            (None, Some(writer)) => writer.finish().and_then(|mut file| file.flush()).map(|()| self.events),
+            (None, None) => Ok(self.events),
+        }
+    }
+
+    fn write(&mut self, work: impl FnOnce(&mut Writer<W>) -> io::Result<()>) {
+        if let Some(Err(trouble)) = self.writer.as_mut().map(work) {
+            self.trouble = Some(trouble);
+            self.writer = None;
+        }
+    }
+}
+
+fn status(process: u32, told: &Told<'_>) -> Status {
+    let counts = told.counts;
+    Status {
+        process,
+        reported: counts.reported,
+        drained: counts.drained,
+        drained_elsewhere: counts.drained_elsewhere,
+        lost: counts.lost,
+        unreadable: told.account.unreadable(),
+        pretended: counts.pretended,
+        is_over: told.is_over,
+        ended: told.ended.map(|ended| match ended {
+            Ended::Code(code) => ttmem_recording::Ended::Code(code),
+            Ended::Signal(signal) => ttmem_recording::Ended::Signal(signal),
+            Ended::Unknown => ttmem_recording::Ended::Unknown,
+        }),
+        clock: told.clock.points().map(|(ticks, realtime_ns)| ClockPoint { ticks, realtime_ns }),
+    }
+}

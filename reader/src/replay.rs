@@ -1,0 +1,145 @@
+//! Reads a recording: the same accounts as when its rings were drained.
+
+use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path};
+
+use ttmem_ledger::End;
+use ttmem_recording::{Item, Meta, Process, Reader, Status};
+use ttmem_ring::ClockMap;
+use ttmem_wire::{Event, EventKind, Pool, Record};
+
+use crate::{Account, Counts, Ended, Failure, Tell, Told};
+
+/// Bytes that are read from a recording at once.
+const BUFFER: usize = 1 << 20;
+
+/// One process of a recording.
+#[derive(Debug)]
+pub struct Replay {
+    process: Process,
+    status: Status,
+    /// Events that the recording has.
+    events: u64,
+    account: Account,
+    is_cut: bool,
+}
+
+/// A recording that was read to its end.
+#[derive(Debug)]
+pub struct Recording {
+    /// Its processes, in the order in which they began.
+    pub processes: Vec<Replay>,
+    /// Whether its writer was stopped before it was done.
+    pub is_cut: bool,
+}
+
+/// Reads a whole recording.
+///
+/// # Errors
+/// If the file cannot be read, is none, or is damaged.
+pub fn replay(path: &Path, keep_live_at_marks: bool) -> Result<Recording, Failure> {
+    let failed = |why: &dyn std::fmt::Display| Failure::with(path, why);
+    let file = File::open(path).map_err(|why| failed(&why))?;
+    let mut reader = Reader::new(BufReader::with_capacity(BUFFER, file)).map_err(|why| failed(&why))?;
+    let mut processes: BTreeMap<u32, Replay> = BTreeMap::new();
+    while let Some(item) = reader.next().map_err(|why| failed(&why))? {
+        match item {
+            Item::Meta(meta) => apply(&mut processes, meta, keep_live_at_marks),
+            Item::Events { process, records } => {
+                if let Some(replay) = processes.get_mut(&process) {
+                    replay.events += records.len() as u64;
+                    replay.account.take(records, |_| None);
+                }
+            }
+        }
+    }
+    let is_cut = reader.is_cut();
+    let mut processes: Vec<Replay> = processes.into_values().collect();
+    for replay in &mut processes {
+        replay.conclude(is_cut);
+    }
+    processes.sort_by_key(|replay| replay.process.realtime_start_ns);
+    Ok(Recording { processes, is_cut })
+}
+
+fn apply(processes: &mut BTreeMap<u32, Replay>, meta: Meta, keep_live_at_marks: bool) {
+    let number = meta.process();
+    match meta {
+        Meta::Process(process) => {
+            processes.entry(number).or_insert_with(|| Replay {
+                process,
+                status: Status::default(),
+                events: 0,
+                account: Account::new(keep_live_at_marks),
+                is_cut: false,
+            });
+        }
+        Meta::Pool(pool) => {
+            if let Some(replay) = processes.get_mut(&number) {
+                let index = pool.index;
+                replay
+                    .account
+                    .learn_pool(index, Pool { allocator: pool.allocator, mesh: pool.mesh, chips: pool.chips });
+            }
+        }
+        Meta::Status(status) => {
+            if let Some(replay) = processes.get_mut(&number) {
+                replay.status = status;
+            }
+        }
+        Meta::LastWords(words) => {
+            if let Some(replay) = processes.get_mut(&number) {
+                let events = words.records.iter().filter_map(|&words| Event::decode(&Record { words }).ok());
+                for event in events.filter(|event| event.kind == EventKind::OutOfMemory) {
+                    replay.account.apply(&event, |_| None);
+                }
+            }
+        }
+        // Of a later version.
+        _ => {}
+    }
+}
+
+impl Replay {
+    /// A cut recording has more events than its last status knows of, or a status of which the last events are missing.
+    fn conclude(&mut self, is_cut: bool) {
+        self.is_cut = is_cut && self.status.ended.is_none();
+        if let Some(ended) = self.ended() {
+            self.account.ledger_mut().end(if matches!(ended, Ended::Code(_)) { End::Exited } else { End::Killed });
+        }
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        self.status.ended.map(|ended| match ended {
+            ttmem_recording::Ended::Code(code) => Ended::Code(code),
+            ttmem_recording::Ended::Signal(signal) => Ended::Signal(signal),
+            ttmem_recording::Ended::Unknown => Ended::Unknown,
+        })
+    }
+}
+
+impl Tell for Replay {
+    fn told(&self) -> Told<'_> {
+        let status = &self.status;
+        let drained = self.events.saturating_add(status.drained_elsewhere);
+        Told {
+            pid: self.process.pid,
+            command: &self.process.command,
+            realtime_start_ns: self.process.realtime_start_ns,
+            ring_id: u128::from_str_radix(&self.process.ring_id, 16).unwrap_or(0),
+            library_version: &self.process.library_version,
+            counts: Counts {
+                // Until its last status is written, a recording may be ahead of what it knows.
+                reported: status.reported.max(drained.saturating_add(status.lost)),
+                drained,
+                drained_elsewhere: status.drained_elsewhere,
+                lost: status.lost,
+                pretended: status.pretended,
+            },
+            is_over: status.is_over,
+            ended: self.ended(),
+            clock: ClockMap::through(status.clock.map(|point| (point.ticks, point.realtime_ns))),
+            account: &self.account,
+            is_cut: self.is_cut,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Does it grow? A verdict for each loop that was looked at, and the sources behind it.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use ttmem_ledger::{Amount, Course, Point, Series, Trend, judge};
+
+use super::{
+    bytes, group,
+    model::ProcessReport,
+    units::{count, noun},
+};
+
+/// Sources that are listed of a loop: growing ones first.
+const LISTED: usize = 1000;
+
+/// What one loop says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrowthReport {
+    /// What was looked at: `marks`, `closes` or `runs`.
+    pub point: Cow<'static, str>,
+    /// The marks' name, where numbers are `#`; the command of runs; empty for closes.
+    pub name: String,
+    /// The devices that were closed; empty for marks and runs.
+    pub devices: Vec<i32>,
+    /// How often.
+    pub looks: u64,
+    /// `grows`, `baseline`, `varies`, `rose_once` or `too_few`.
+    pub verdict: Cow<'static, str>,
+    /// The verdict as a sentence.
+    pub text: String,
+    /// Regions that come on top in an iteration, over all devices; rounded up.
+    pub regions_per_iteration: u64,
+    /// Bytes that come on top in an iteration, over all devices; rounded up.
+    pub bytes_per_iteration: u64,
+    /// Whether it is the same in each iteration.
+    pub is_steady: bool,
+    /// What each source does.
+    pub sources: Vec<SourceReport>,
+}
+
+/// One source of memory in a loop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// Which memory.
+    pub memory: String,
+    /// Bytes of one region; null for all of the memory together.
+    pub size: Option<u64>,
+    /// `grows`, `baseline`, `varies`, `rose_once` or `too_few`.
+    pub verdict: Cow<'static, str>,
+    /// Regions at the last look, over all devices.
+    pub live_regions: u64,
+    /// Their bytes.
+    pub live_bytes: u64,
+    /// Regions that come on top in an iteration.
+    pub regions_per_iteration: u64,
+    /// Bytes that come on top in an iteration.
+    pub bytes_per_iteration: u64,
+}
+
+fn name_of(course: Course) -> &'static str {
+    match course {
+        Course::Grows => "grows",
+        Course::Baseline => "baseline",
+        Course::Varies => "varies",
+        Course::RoseOnce => "rose_once",
+        Course::TooFew => "too_few",
+    }
+}
+
+fn narrow(bytes: u128) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// Each loop of a process; devices that were closed alike are told once.
+pub(super) fn reports(series: &[Series]) -> Vec<GrowthReport> {
+    let mut reports: Vec<GrowthReport> = Vec::new();
+    for series in series {
+        let (point, name, device) = match &series.point {
+            Point::Marks(name) => ("marks", name.clone(), None),
+            Point::Closes(device) => ("closes", String::new(), Some(*device)),
+        };
+        // A single look is no loop, and the report has its sums already.
+        if series.looks < 2 {
+            continue;
+        }
+        let report = report(point, name, series);
+        let alike = reports.iter_mut().find(|other| {
+            device.is_some()
+                && (&other.point, other.looks) == (&report.point, report.looks)
+                && other.sources == report.sources
+        });
+        match (alike, device) {
+            (Some(other), Some(device)) => other.devices.push(device),
+            _ => reports.push(GrowthReport { devices: device.into_iter().collect(), ..report }),
+        }
+    }
+    for report in reports.iter_mut().filter(|report| report.point == "closes") {
+        report.text = sentence(report);
+    }
+    reports
+}
+
+/// Runs of the same command, in the order in which they began: what each left behind.
+pub(super) fn over_runs(processes: &[ProcessReport]) -> Vec<GrowthReport> {
+    let mut commands: Vec<&str> = Vec::new();
+    for process in processes {
+        if !commands.contains(&process.command.as_str()) {
+            commands.push(&process.command);
+        }
+    }
+    let runs_of = |command: &str| {
+        let runs = processes.iter().filter(|process| process.command == command && process.ended.is_some());
+        runs.map(|process| {
+            let left = process.live.iter().chain(&process.released_at_close);
+            left.filter(|region| region.memory != super::model::CIRCULAR_BUFFER)
+                .map(|region| (region.memory.parse().unwrap_or(ttmem_wire::Memory::Unknown(u8::MAX)), region.size))
+                .collect::<Vec<_>>()
+        })
+        .collect::<Vec<_>>()
+    };
+    commands
+        .into_iter()
+        .filter_map(|command| {
+            let runs = runs_of(command);
+            let series = (runs.len() >= 2).then(|| judge(&runs))?;
+            (!series.trends.is_empty()).then(|| report("runs", command.to_owned(), &series))
+        })
+        .collect()
+}
+
+fn report(point: &'static str, name: String, series: &Series) -> GrowthReport {
+    let grows = |trend: &&Trend| trend.course == Course::Grows;
+    let parts = || series.trends.iter().filter(|trend| trend.source.part.is_some());
+    let wholes = || series.trends.iter().filter(|trend| trend.source.part.is_none());
+    // What grows by a known size is told by size; a memory that grows as a whole, by many sizes, is told as a whole.
+    let of_sizes: Vec<&Trend> = parts().filter(grows).collect();
+    let is_explained = |whole: &&Trend| of_sizes.iter().any(|part| part.source.memory == whole.source.memory);
+    let growing: Vec<&Trend> =
+        of_sizes.iter().copied().chain(wholes().filter(grows).filter(|whole| !is_explained(whole))).collect();
+    let course = if !growing.is_empty() {
+        Course::Grows
+    } else {
+        let worst = [Course::TooFew, Course::RoseOnce, Course::Varies];
+        worst.into_iter().find(|&course| wholes().any(|whole| whole.course == course)).unwrap_or(Course::Baseline)
+    };
+    let sum = |amount: fn(&Trend) -> u64| growing.iter().fold(0_u64, |sum, trend| sum.saturating_add(amount(trend)));
+    let mut trends: Vec<&Trend> = series.trends.iter().collect();
+    trends.sort_by_key(|trend| (trend.course != Course::Grows, std::cmp::Reverse(trend.last.bytes), trend.source));
+    let mut report = GrowthReport {
+        point: point.into(),
+        name,
+        devices: Vec::new(),
+        looks: series.looks,
+        verdict: name_of(course).into(),
+        text: String::new(),
+        regions_per_iteration: sum(|trend| trend.per_iteration.regions),
+        bytes_per_iteration: sum(|trend| narrow(trend.per_iteration.bytes)),
+        is_steady: growing.iter().all(|trend| trend.is_steady),
+        sources: trends.into_iter().take(LISTED).map(source).collect(),
+    };
+    report.text = sentence(&report);
+    report
+}
+
+fn source(trend: &Trend) -> SourceReport {
+    let Trend { source, course, last: Amount { regions, bytes }, per_iteration, .. } = trend;
+    SourceReport {
+        memory: source.memory.to_string(),
+        size: source.part.map(|(_, size)| size),
+        verdict: name_of(*course).into(),
+        live_regions: *regions,
+        live_bytes: narrow(*bytes),
+        regions_per_iteration: per_iteration.regions,
+        bytes_per_iteration: narrow(per_iteration.bytes),
+    }
+}
+
+fn sentence(report: &GrowthReport) -> String {
+    let looks = count(report.looks);
+    let place = match report.point.as_ref() {
+        "closes" if report.devices.len() > 1 => {
+            format!("{looks} closes of each of {}", group::plain_name(&report.devices))
+        }
+        "closes" => format!("{looks} closes of {}", group::plain_name(&report.devices)),
+        "runs" => format!("{looks} runs"),
+        _ => format!("{looks} marks \"{}\"", report.name),
+    };
+    let wholes = || report.sources.iter().filter(|source| source.size.is_none());
+    let regions = wholes().fold(0_u64, |sum, source| sum.saturating_add(source.live_regions));
+    let live = wholes().fold(0_u64, |sum, source| sum.saturating_add(source.live_bytes));
+    let held = format!("{} {}, {}", count(regions), noun(regions, "region", "regions"), bytes(live));
+    let unit = match report.point.as_ref() {
+        "closes" => "a close",
+        "runs" => "a run",
+        _ => "an iteration",
+    };
+    match report.verdict.as_ref() {
+        "grows" => {
+            let number = report.regions_per_iteration;
+            let about = if report.is_steady { "" } else { "about " };
+            format!(
+                "{place}: grows {about}{} {}, {} {unit}.",
+                count(number),
+                noun(number, "region", "regions"),
+                bytes(report.bytes_per_iteration)
+            )
+        }
+        "baseline" => format!("{place}: baseline, does not grow ({held})."),
+        "varies" => format!("{place}: now more, now less ({held} at the last)."),
+        "rose_once" => format!("{place}: rose once, which may be a beginning ({held} at the last)."),
+        _ => format!("{place}: three are the fewest that can tell whether it grows ({held} at the last)."),
+    }
+}
