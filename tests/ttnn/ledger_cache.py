@@ -2,10 +2,12 @@
 
     python ledger_cache.py TRUTH buffers
     python ledger_cache.py TRUTH circular-buffers
+    python ledger_cache.py TRUTH submesh
 
 Says at each step what ttnn says.
 """
 
+import os
 import sys
 
 import ttnn
@@ -23,7 +25,7 @@ def open_mesh():
 
 
 def buffers(truth):
-    """sum and reshape keep a table in DRAM with their cached programs; everything four times, the last without a clear."""
+    """sum and reshape keep a table in DRAM with their cached programs. Four times, the last without a clear."""
     for time in range(1, 5):
         mesh = open_mesh()
         truth.step(f"open {time}", mesh)
@@ -91,5 +93,23 @@ def circular_buffers(truth):
     truth.step("closed")
 
 
+def in_submesh(truth):
+    """A mesh and a submesh have a program cache each."""
+    mesh = open_mesh()
+    submesh = mesh.create_submesh(ttnn.MeshShape(1, 2))
+    on_mesh, on_submesh = tensor(mesh), tensor(submesh)
+    ttnn.add(on_mesh, on_mesh)
+    truth.step("op on the mesh", mesh, submesh)
+    ttnn.multiply(on_submesh, on_submesh)
+    truth.step("op on the submesh", mesh, submesh)
+    submesh.disable_and_clear_program_cache()
+    truth.step("cleared in the submesh", mesh, submesh)
+    mesh.disable_and_clear_program_cache()
+    truth.step("cleared in the mesh", mesh, submesh)
+    # Once both have run an op, neither can be closed first: tt-metal throws from a destructor.
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    {"buffers": buffers, "circular-buffers": circular_buffers}[sys.argv[2]](Truth(sys.argv[1]))
+    what = {"buffers": buffers, "circular-buffers": circular_buffers, "submesh": in_submesh}
+    what[sys.argv[2]](Truth(sys.argv[1]))

@@ -15,11 +15,13 @@ ROWS, COLUMNS = 2, 4
 
 
 def sharded(mesh, shape):
-    """A bfloat16 tensor from the host, its first dimension split over the mesh's rows and its second over the columns."""
+    """A bfloat16 tensor from the host, its first dimension split over the rows of the mesh, its second over the columns."""
     mapper = ttnn.ShardTensor2dMesh(mesh, mesh_shape=(ROWS, COLUMNS), dims=(0, 1))
     values = numpy.zeros(shape, dtype=numpy.float32)
-    # ttnn.from_torch wants torch; this constructor takes what speaks DLPack.
-    return ttnn.Tensor(values, ttnn.bfloat16, device=mesh, layout=ttnn.TILE_LAYOUT, mesh_mapper=mapper)
+    # ttnn.from_torch wants torch; this constructor takes what speaks DLPack. Without a device: with one, float32 rows
+    # would be sent and be turned into tiles and bfloat16 there, with memory of their own for a while.
+    on_host = ttnn.Tensor(values, ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, mesh_mapper=mapper)
+    return ttnn.to_device(on_host, mesh)
 
 
 def body(truth, mesh):

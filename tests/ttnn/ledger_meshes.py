@@ -92,12 +92,27 @@ def two_meshes(truth):
     ttnn.deallocate(of_first)
     truth.step("deallocated in the first", first, second)
     ttnn.close_mesh_device(second)
-    # On mock chips that closes every chip of the process, the first mesh's too. The first mesh's allocator still counts its
-    # tensors, but an op on it dies of signal 11 in AllocatorImpl::get_alignment, and so does get_buffers once one of its
-    # tensors is let go of: with no ttmem either. So nothing is asked of it.
+    # On mock chips that calls Device::close on every chip of the process, the first mesh's too. The first mesh's allocator
+    # still counts its tensors, but an op on it dies of signal 11, and so does get_buffers once one of its tensors is let
+    # go of: without ttmem as well. So nothing is asked of it.
     truth.step("second closed")
     ttnn.close_mesh_device(first)
     truth.step("closed")
+
+
+def two_meshes_on_one_chip(truth):
+    """Each has an allocator of its own, which knows nothing of the other's: their books add up."""
+    first, second = open_mesh(1, 1, [3]), open_mesh(1, 1, [3])
+    of_first, of_second = tensor(first), tensor(second, (1, 1, 128, 64))
+    truth.step("tensors", first, second)
+    total = ttnn.add(of_first, of_first)
+    truth.step("sum", first, second)
+    ttnn.deallocate(of_first)
+    truth.step("deallocated in the first", first, second)
+    ttnn.deallocate(of_second)
+    truth.step("deallocated in the second", first, second)
+    ttnn.deallocate(total)
+    truth.step("nothing", first, second)
 
 
 def reopened(truth):

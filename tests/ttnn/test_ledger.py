@@ -1,11 +1,10 @@
-"""The sums and regions that ttmem reports, equal to what ttnn says at every step: on meshes, at bad ends, and for what the
-program cache holds."""
+"""The sums and regions that ttmem reports, equal to what ttnn says at every step: on meshes, and at bad ends."""
 
 import signal
 import unittest
 
 import comparison
-from ledger_run import LedgerTest, live_bytes, regions_by_device
+from ledger_run import LedgerTest, live_bytes, memories, regions_by_device
 
 KIB, MIB = 1 << 10, 1 << 20
 CHIPS = 8
@@ -29,8 +28,8 @@ class ShardedTensors(LedgerTest):
                 expected = sum(ON_A_CHIP[name] for name in held.split())
                 self.assertEqual(live_bytes(mark, "DRAM"), [expected] * CHIPS, held)
         # add has three circular buffers; they stay with the cached program, and with nothing else.
-        in_cache = {device: [memory for memory, *_ in regions] for device, regions in regions_by_device(marks["nothing"]).items()}
-        self.assertEqual(in_cache, {chip: ["CB"] * 3 for chip in range(CHIPS)})
+        in_cache = regions_by_device(marks["nothing"])
+        self.assertEqual(memories(in_cache), {chip: ["CB"] * 3 for chip in range(CHIPS)})
         for name in ("program cache cleared", "closed"):
             self.assertEqual(marks[name]["live"], [])
             self.assertEqual(live_bytes(marks[name], "DRAM") + live_bytes(marks[name], "CB"), [0] * 2 * CHIPS)
@@ -61,7 +60,7 @@ class Meshes(LedgerTest):
 
     def test_submesh_closed_while_its_parent_stays_open(self):
         run = self.agrees("submesh closed first", steps=7)
-        closed = {(region["device_id"], region["memory"], region["size"]) for region in run.process["released_at_close"]}
+        closed = {(each["device_id"], each["memory"], each["size"]) for each in run.process["released_at_close"]}
         # The submesh's own: two tensors of 128x128 and one in L1, on its two chips.
         self.assertEqual(closed, {(chip, *of) for chip in (0, 1) for of in (("DRAM", 32 * KIB), ("L1", 8 * KIB))})
 
@@ -76,6 +75,10 @@ class Meshes(LedgerTest):
         run = self.agrees("two meshes", steps=6)
         self.assertEqual(live_bytes(run.by_name()["sums"], "DRAM"), [16 * KIB] * 4 + [32 * KIB] * 4)
 
+    def test_two_meshes_on_one_chip(self):
+        run = self.agrees("two meshes on one chip", steps=5)
+        self.assertEqual(live_bytes(run.by_name()["sum"], "DRAM"), [8 * KIB + 16 * KIB + 8 * KIB])
+
     def test_the_same_chips_opened_four_times(self):
         run = self.agrees("reopened", steps=14)
         marks = run.by_name()
@@ -83,7 +86,8 @@ class Meshes(LedgerTest):
         self.assertEqual({device: len(regions) for device, regions in first.items()}, dict.fromkeys(range(CHIPS), 5))
         for time in (2, 3, 4):
             self.assertEqual(regions_by_device(marks[f"tensors {time}"]), first)
-        self.assertEqual([mark["live"] for name, mark in marks.items() if name.startswith(("open", "closed"))], [[]] * 8)
+        empty = [mark["live"] for name, mark in marks.items() if name.startswith(("open", "closed"))]
+        self.assertEqual(empty, [[]] * 8)
 
     def test_sub_device_manager_that_is_never_loaded(self):
         self.agrees("sub device manager", steps=5)
@@ -93,7 +97,7 @@ class Meshes(LedgerTest):
         self.assertEqual(len(run.processes), 2)
         parent, child = sorted(run.processes, key=lambda process: process["command"].endswith(" child"))
         self.assert_agrees(parent, run.truth, steps=5)
-        of_child = comparison.read_truth(f"{self.truth_path}.child")
+        of_child = comparison.read_truth(f"{run.truth_path}.child")
         self.assert_agrees(child, of_child, steps=4)
         # At the same time the one had let go of a tensor and the other had not.
         self.assertEqual(live_bytes(parent["marks"][2], "DRAM"), [32 * KIB] * CHIPS)
@@ -101,17 +105,36 @@ class Meshes(LedgerTest):
 
 
 class BadEnds(LedgerTest):
-    def test_killed(self):
-        run = self.tracked("ledger_endings.py", "killed", returncode=128 + signal.SIGKILL)
-        self.assertEqual(run.process["ended"], {"signal": 9})
+    def ended(self, how, returncode, expected, state):
+        run = self.tracked("ledger_endings.py", "ended", how, returncode=returncode)
+        self.assertEqual(run.process["ended"], expected)
         self.assert_agrees(run.process, run.truth, steps=1)
-        left = run.process["live"]
-        self.assertEqual({region["state"] for region in left}, {"orphaned"})
-        # What was live at the last step is what is left, in the list and in the sums.
-        wanted = comparison.expected(run.truth[-1])
-        self.assertEqual(comparison.reported({"devices": run.process["devices"], "live": left}), wanted)
-        self.assertEqual(wanted[0][0, "DRAM"], 2 * 1024 * 1024 * 2 // 8)
+        self.assertEqual(comparison.expected(run.truth[0])[0][0, "DRAM"], 2 * (1024 * 1024 * 2) // 8)
+        self.assertEqual({region["state"] for region in run.process["live"]}, {state} if state else set())
+        return run
+
+    def left_as_at_the_last_step(self, how, returncode, expected, state):
+        run = self.ended(how, returncode, expected, state)
+        at_end = {"devices": run.process["devices"], "live": run.process["live"]}
+        self.assertEqual(comparison.reported(at_end), comparison.expected(run.truth[-1]))
+        self.assertEqual(regions_by_device(at_end), regions_by_device(run.process["marks"][-1]))
         self.assertEqual(run.process["released_at_close"], [])
+
+    def test_killed(self):
+        self.left_as_at_the_last_step("kill", 128 + signal.SIGKILL, {"signal": signal.SIGKILL}, "orphaned")
+
+    def test_aborted(self):
+        self.left_as_at_the_last_step("abort", 128 + signal.SIGABRT, {"signal": signal.SIGABRT}, "orphaned")
+
+    def test_left_at_once(self):
+        self.left_as_at_the_last_step("exit", 3, {"code": 3}, "live_at_exit")
+
+    def test_never_closed(self):
+        """tt-metal closes the mesh itself when Python ends."""
+        run = self.ended("return", 0, {"code": 0}, None)
+        closed = [each for each in run.process["released_at_close"] if each["device_id"] == 7]
+        sizes = sorted((each["memory"], each["size"]) for each in closed)
+        self.assertEqual(sizes, [("DRAM", 2 * MIB), ("DRAM", 2 * MIB), ("L1", 8 * KIB)])
 
     def out_of_memory(self, memory):
         plain = self.without_ttmem("ledger_endings.py", "out-of-memory", memory)
@@ -133,6 +156,24 @@ class BadEnds(LedgerTest):
     def test_out_of_l1(self):
         self.out_of_memory("L1")
 
+    def clash(self):
+        run = self.tracked("ledger_endings.py", "clash")
+        self.assertIn("clash with L1 buffers", run.output)
+        self.assert_agrees(run.process, run.truth, steps=7)
+        return run
+
+    def test_circular_buffers_that_clash_with_tensors(self):
+        plain = self.without_ttmem("ledger_endings.py", "clash")
+        self.assertEqual(self.clash().output, plain.output)
+
+    # Of the program that was refused tt-metal says no more than its device; ttmem takes that for all programs on it.
+    @unittest.expectedFailure
+    def test_circular_buffers_of_cached_programs_outlive_a_clash(self):
+        marks = self.clash().by_name()
+        buffers = {name: mark["devices"][0]["memory"]["CB"]["live_buffers"] for name, mark in marks.items()}
+        # The refused program is not in the cache, and holds nothing; when there is room it is placed after all.
+        self.assertEqual([buffers[name] for name in ("add", "full", "clash", "multiply", "cleared")], [3, 3, 3, 6, 0])
+
 
 class SmallPages(LedgerTest):
     def agrees(self, memory):
@@ -145,8 +186,8 @@ class SmallPages(LedgerTest):
     def test_in_dram(self):
         self.agrees("DRAM")
 
-    # The allocator rounds up to 64 bytes (Wormhole: 32) in L1 as in DRAM; ttmem reports aligned_size_per_bank(), which is
-    # rounded to 16 there.
+    # The allocator rounds up to 64 bytes (Wormhole: 32) in L1 as in DRAM; ttmem reports aligned_size_per_bank(), which
+    # is rounded to 16 there.
     @unittest.expectedFailure
     def test_in_l1(self):
         self.agrees("L1")

@@ -1,23 +1,24 @@
 """What the program cache holds: it is counted while it is there, does not grow, and is gone when the cache is cleared.
 
-Kernel binaries are not among it: on mock chips programs go to a queue that sends nothing, and load_binaries, which makes a
-buffer for them on the mesh and one over the same address on each chip, never runs. Of some 60 calls tried on 0.79.0,
-0.80.0 and 0.81.1 (ops, views, reshapes, tensors of single devices, global semaphores, global circular buffers) none had
-an address reported twice. So the pattern "reported twice, freed once" cannot be had from the wheel without a chip.
+The ops of mock chips have no kernel binaries among it: ProgramImpl::populate_dispatch_data returns at once there, and
+load_binaries makes no buffer for nothing. Of some 60 calls tried on 0.79.0, 0.80.0 and 0.81.1 (ops, views, reshapes, tensors
+of single devices, global semaphores, global circular buffers) none had an address reported twice.
 """
 
 import collections
 import unittest
 
 import comparison
-from ledger_run import LedgerTest, live_bytes, regions_by_device
+from ledger_run import LedgerTest, live_bytes, memories, regions_by_device
 
 CHIPS = 8
 
 # Circular buffers on each chip that an op reports when its program is placed; ops that are missing report none.
+OF_BOTH = {"add": 3, "add into L1": 3, "multiply": 3, "to_layout": 2, "copy": 1, "repeat": 1, "where": 4, "rand": 8}
 REPORTED = {
-    "0.81.1": {},
-    "0.79.0": {},
+    "0.79.0": OF_BOTH
+    | {"matmul": 3, "relu": 2, "gelu": 2, "to_memory_config": 2, "concat": 1, "max_pool2d": 17},
+    "0.81.1": OF_BOTH | {"max_pool2d": 15},
 }
 
 
@@ -46,8 +47,7 @@ class Buffers(LedgerTest):
         marks = run.by_name()
         first = regions_by_device(marks["cache 1"])
         # A table for sum and one for reshape, and the circular buffers of add.
-        memories = {device: [memory for memory, *_ in regions] for device, regions in first.items()}
-        self.assertEqual(memories, {chip: ["CB"] * 3 + ["DRAM"] * 2 for chip in range(CHIPS)})
+        self.assertEqual(memories(first), {chip: ["CB"] * 3 + ["DRAM"] * 2 for chip in range(CHIPS)})
         self.assertEqual(live_bytes(marks["cache 1"], "DRAM"), [1024 + 4096] * CHIPS)
         for time in (1, 2, 3, 4):
             # The second round came from the cache.
@@ -90,7 +90,8 @@ class CircularBuffers(LedgerTest):
                 shared |= union(ranges) < sum(each["size"] for each in own)
         # Programs lie on each other; else a sum would have passed for a union.
         self.assertTrue(shared)
-        self.assertTrue(any(each["globally_allocated"] for mark in marks.values() for each in mark["live"] if each["memory"] == "CB"))
+        placed = [each for mark in marks.values() for regions in circular_buffers(mark).values() for each in regions]
+        self.assertTrue(any(each["globally_allocated"] for each in placed))
 
     def check_reports(self, version, marks):
         reported, before = {}, marks["start"]
@@ -107,6 +108,14 @@ class CircularBuffers(LedgerTest):
                 self.assertEqual(events, [device["memory"]["CB"]["allocations"] for device in before["devices"]])
             before = mark
         self.assertEqual(reported, REPORTED[version])
+
+    # tt-metal names the device when a program goes, not the program; ttmem takes that for all programs on the device.
+    @unittest.expectedFailure
+    def test_cache_of_a_submesh(self):
+        run = self.tracked("ledger_cache.py", "submesh")
+        self.assert_agrees(run.process, run.truth, steps=4)
+        counts = [[len(circular_buffers(mark)[chip]) for chip in (0, 7)] for mark in run.process["marks"]]
+        self.assertEqual(counts, [[3, 3], [6, 3], [3, 3], [0, 0]])
 
     def test_wheel_0_81(self):
         self.check("0.81.1")
