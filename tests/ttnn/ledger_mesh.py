@@ -15,7 +15,7 @@ ROWS, COLUMNS = 2, 4
 
 
 def sharded(mesh, shape):
-    """A bfloat16 tensor from the host, its first dimension split over the rows of the mesh, its second over the columns."""
+    """A bfloat16 tensor from the host, dimensions 0 and 1 split over the rows and columns of the mesh."""
     mapper = ttnn.ShardTensor2dMesh(mesh, mesh_shape=(ROWS, COLUMNS), dims=(0, 1))
     values = numpy.zeros(shape, dtype=numpy.float32)
     # ttnn.from_torch wants torch; this constructor takes what speaks DLPack. Without a device: with one, float32 rows

@@ -92,9 +92,9 @@ def two_meshes(truth):
     ttnn.deallocate(of_first)
     truth.step("deallocated in the first", first, second)
     ttnn.close_mesh_device(second)
-    # On mock chips that calls Device::close on every chip of the process, the first mesh's too. The first mesh's allocator
-    # still counts its tensors, but an op on it dies of signal 11, and so does get_buffers once one of its tensors is let
-    # go of: without ttmem as well. So nothing is asked of it.
+    # On mock chips that calls Device::close on every chip of the process, the first mesh's too. The first mesh's
+    # allocator still counts its tensors, but an op on it dies of signal 11, and so does get_buffers once one of its
+    # tensors is let go of: without ttmem as well. So nothing is asked of it.
     truth.step("second closed")
     ttnn.close_mesh_device(first)
     truth.step("closed")

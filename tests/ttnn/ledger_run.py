@@ -40,10 +40,12 @@ class LedgerTest(unittest.TestCase):
         cls.folder = pathlib.Path(folder.name)
         cls.runs = 0
 
-    def call(self, name, arguments, ttmem, cluster="blackhole-8", version=None):
+    def call(self, name, arguments, ttmem, cluster="blackhole-8", version=None, preload=None):
         type(self).runs += 1
         python = python_or_skip(version) if version else self.python
         environment = wheel.environment(cluster, self.folder) | {"TTMEM_DIR": str(self.folder / "rings")}
+        if preload:
+            environment["LD_PRELOAD"] = str(preload)
         truth_path = self.folder / f"truth-{self.runs}.jsonl"
         report_path = self.folder / f"report-{self.runs}.json"
         command = [python, str(HERE / name), str(truth_path), *map(str, arguments)]

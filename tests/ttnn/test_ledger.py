@@ -21,7 +21,7 @@ class ShardedTensors(LedgerTest):
         marks = run.by_name()
         self.assertEqual(live_bytes(marks["a"], "DRAM"), [4_194_304] * CHIPS)
         self.assertEqual(live_bytes(marks["a b"], "DRAM"), [8_388_608] * CHIPS)
-        # On mock chips no program is sent, so the cache holds no kernel binaries beside it.
+        # On mock chips the cache holds no kernel binaries beside it; test_program_cache.KernelBinaries brings them in.
         self.assertEqual(live_bytes(marks["a b sum"], "DRAM"), [12_582_912] * CHIPS)
         for held, mark in marks.items():
             if set(held.split()) <= set(ON_A_CHIP):
