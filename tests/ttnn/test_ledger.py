@@ -72,7 +72,7 @@ class Meshes(LedgerTest):
         self.agrees("nested submeshes", steps=7)
 
     def test_two_meshes_in_one_process(self):
-        run = self.agrees("two meshes", steps=6)
+        run = self.agrees("two meshes", steps=5)
         self.assertEqual(live_bytes(run.by_name()["sums"], "DRAM"), [16 * KIB] * 4 + [32 * KIB] * 4)
 
     def test_two_meshes_on_one_chip(self):
