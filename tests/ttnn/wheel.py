@@ -29,16 +29,20 @@ def venvs():
 
 
 def find_python():
-    """A CPython that the wheels are made for: on PATH, else pyenv's."""
+    """A CPython that the wheels are made for: on PATH, else pyenv's.
+
+    Its own path: what PATH names may be pyenv's launcher, which fails wherever that version is not the active one.
+    """
     candidates = [shutil.which(f"python{version}") for version in PYTHONS]
     root = pathlib.Path(os.environ.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
     for version in PYTHONS:
         candidates += sorted(root.glob(f"versions/{version}.*/bin/python"), reverse=True)
     for candidate in filter(None, candidates):
-        check = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+        check = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
         answer = subprocess.run([str(candidate), "-c", check], capture_output=True, text=True)
-        if answer.returncode == 0 and answer.stdout.strip() in PYTHONS:
-            return str(candidate)
+        version, _, executable = answer.stdout.strip().partition("\n")
+        if answer.returncode == 0 and version in PYTHONS:
+            return executable
     raise Unavailable("no CPython 3.10 or 3.12 (with venv) on PATH or in pyenv")
 
 
@@ -46,6 +50,16 @@ def packages(python):
     """The site-packages folder of a virtual environment."""
     code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
     return pathlib.Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
+
+
+def write_if_different(path, text, mode=0o644):
+    """By a temporary file and a rename: a program of a parallel run never reads half of it."""
+    if path.exists() and path.read_text() == text:
+        return
+    temporary = path.with_suffix(".new")
+    temporary.write_text(text)
+    temporary.chmod(mode)
+    temporary.rename(path)
 
 
 def install_compiler(python, base_python):
@@ -56,15 +70,10 @@ def install_compiler(python, base_python):
     for line in (ttnn / "tt_metal" / "sfpi-version").read_text().splitlines():
         if line.startswith("sfpi_version="):
             version = line.partition("=")[2].strip("'\"")
-    (folder / "sfpi-version").write_text(version)
-    compiler = folder / "riscv-tt-elf-g++"
+    write_if_different(folder / "sfpi-version", version)
     # The base interpreter, isolated and without site-packages: it starts in some ten milliseconds.
     source = f"#!{os.path.realpath(base_python)} -ISE\n" + (HERE / "device_compiler.py").read_text()
-    if not compiler.exists() or compiler.read_text() != source:
-        temporary = compiler.with_suffix(".new")
-        temporary.write_text(source)
-        temporary.chmod(0o755)
-        temporary.rename(compiler)
+    write_if_different(folder / "riscv-tt-elf-g++", source, mode=0o755)
 
 
 def python_with_ttnn(version=DEFAULT_VERSION):
