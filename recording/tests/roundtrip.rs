@@ -47,7 +47,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_words_come_back(words in prop::collection::vec((prop::array::uniform8(number()), what()), 0..400)) {
+    fn any_words_come_back(words in prop::collection::vec((prop::array::uniform8(number()), what()), 0..700)) {
         let records: Vec<_> = words
             .into_iter()
             .map(|(mut words, what)| {
