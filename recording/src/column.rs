@@ -1,7 +1,7 @@
 //! One column of a block of events: a number of 64 bits for each event, in one of three ways.
 //!
 //! * All the same: the number once.
-//! * Up to 256 different ones: a table, and a byte for each event.
+//! * Few different ones, 256 at most: a table, and a byte for each event.
 //! * Anything else: the difference to an earlier number, as few bytes as it needs. Which earlier one the caller says, see
 //!   [`Bases`].
 
@@ -11,6 +11,7 @@ const SAME: u8 = 0;
 const TABLE: u8 = 1;
 const DIFFERENCES: u8 = 2;
 
+/// Different numbers that a byte can tell apart.
 const TABLE_SIZE: usize = 256;
 
 /// Kinds of events that are told apart: the low bits of the kind.
@@ -154,8 +155,9 @@ impl TableBuilder {
         Self { slots: Box::new([0; Self::SLOTS]), values: Vec::new(), symbols: Vec::new() }
     }
 
-    /// Whether they are few enough.
+    /// Whether they are few enough: on average each is there twice.
     fn build(&mut self, column: &[u64]) -> bool {
+        let most = TABLE_SIZE.min(column.len() / 2).max(1);
         self.slots.fill(0);
         self.values.clear();
         self.symbols.clear();
@@ -163,7 +165,7 @@ impl TableBuilder {
             let mut slot = (value.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize;
             let symbol = loop {
                 match self.slots[slot] {
-                    0 if self.values.len() == TABLE_SIZE => return false,
+                    0 if self.values.len() == most => return false,
                     0 => {
                         self.values.push(value);
                         self.slots[slot] = self.values.len() as u16;

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Fuzzes the reader of recordings with stable Rust, where cargo-fuzz and a nightly one are not at hand:
+#     fuzz/run.sh -max_total_time=60
+# The arguments are libFuzzer's. The folder fuzz/corpus/recording keeps what it learns.
+set -eu
+cd "$(dirname "$0")"
+host=$(rustc -vV | sed -n 's/^host: //p')
+target=${CARGO_TARGET_DIR:-target}
+# With --target, so that build scripts are not instrumented.
+RUSTFLAGS="--cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-module
+    -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+    -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares" \
+    cargo build --release --locked --target "$host"
+mkdir -p corpus/recording artifacts
+# Its bytes follow the head of a file.
+for file in ../recording/tests/format-1/*.ttmemrec; do
+    tail -c +17 "$file" > "corpus/recording/$(basename "$file")"
+done
+exec "$target/$host/release/recording" -max_len=6000 -malloc_limit_mb=64 -artifact_prefix=artifacts/ "$@" corpus/recording
