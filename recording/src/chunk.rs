@@ -11,7 +11,8 @@ pub const MAX_CHUNK_BYTES: usize = 16 << 20;
 /// Events in one chunk, at most.
 pub const MAX_CHUNK_EVENTS: usize = 65_536;
 
-const MAGIC: [u8; 8] = *b"TTMEMREC";
+/// The first bytes of a recording.
+pub const MAGIC: [u8; 8] = *b"TTMEMREC";
 
 pub(crate) const FILE_HEAD_BYTES: usize = 16;
 pub(crate) const CHUNK_HEAD_BYTES: usize = 32;

@@ -37,6 +37,7 @@ mod reader;
 mod varint;
 mod writer;
 
+pub use chunk::MAGIC;
 pub use chunk::{FORMAT_VERSION, MAX_CHUNK_BYTES, MAX_CHUNK_EVENTS};
 pub use error::RecordingError;
 pub use meta::{ClockPoint, Ended, LastWords, Meta, Pool, Process, Status};

@@ -48,7 +48,7 @@ impl Asked {
             ticks: tracker.clock.now(),
             holder: facts.holder,
             size: metal.size(buffer),
-            size_per_bank: has_banks.then(|| metal.size_per_bank(buffer)),
+            size_per_bank: has_banks.then(|| metal.cut_out(allocator, metal.size_per_bank(buffer))),
             ..Event::default()
         };
         let request = tracker.producers.begin_request(facts.holder, &refusal.encode());
@@ -64,7 +64,10 @@ impl Asked {
             kind: EventKind::Allocate,
             address,
             // Asked outside of `guarded`: this is the program's function.
-            size_per_bank: self.refusal.size_per_bank.or_else(|| Some(self.metal.size_per_bank(buffer))),
+            size_per_bank: self
+                .refusal
+                .size_per_bank
+                .or_else(|| Some(self.metal.cut_out(self.allocator, self.metal.size_per_bank(buffer)))),
             flags: thread::with(|thread| {
                 thread.last_allocated.set(self.refusal.holder);
                 if thread.program.loading.get() { flags::FOR_PROGRAM } else { 0 }

@@ -36,6 +36,8 @@ pub(super) struct Metal {
     num_cores: Getter<u32>,
     /// Gives a reference to a vector of [`RawCoreRange`].
     core_ranges: Option<Getter<*const RangeVector>>,
+    /// `AllocatorImpl::get_alignment(BufferType)`.
+    alignment: Option<unsafe extern "C-unwind" fn(Object, u32) -> u32>,
     /// `AllocatorImpl::get_statistics(BufferType const&)`: writes [`Statistics`] through its hidden first argument.
     statistics: Option<unsafe extern "C-unwind" fn(*mut Statistics, Object, *const u32)>,
     pub(super) operator_delete: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
@@ -107,6 +109,12 @@ impl CoreRanges {
         cores == u64::from(self.num_cores)
     }
 }
+
+/// `BufferType` values.
+const DRAM: u32 = 0;
+const L1: u32 = 1;
+/// A larger alignment than this is taken for a function of another meaning.
+const MAX_ALIGNMENT: u32 = 4096;
 
 /// More ranges than this in one set are taken for a layout that we do not know.
 const MAX_RANGES: usize = 1024;
@@ -205,6 +213,9 @@ impl Metal {
                 core_ranges: transmute::<*mut c_void, Option<Getter<*const RangeVector>>>(
                     symbol!(c"_ZNK2tt8tt_metal12CoreRangeSet6rangesEv").address(),
                 ),
+                alignment: transmute::<*mut c_void, Option<unsafe extern "C-unwind" fn(Object, u32) -> u32>>(
+                    symbol!(c"_ZNK2tt8tt_metal13AllocatorImpl13get_alignmentENS0_10BufferTypeE").address(),
+                ),
                 statistics: transmute::<
                     *mut c_void,
                     Option<unsafe extern "C-unwind" fn(*mut Statistics, Object, *const u32)>,
@@ -249,6 +260,20 @@ impl Metal {
         unsafe { (self.size_per_bank)(buffer) }
     }
 
+    /// What the allocator cuts out of each bank for that many bytes: it rounds up to the larger of its alignments, DRAM's in
+    /// L1 too, and the buffer's own figure does not (seen on the wheel, 64 bytes on Blackhole, 32 on Wormhole).
+    #[inline(always)]
+    pub(super) fn cut_out(&self, allocator: Object, bytes: u64) -> u64 {
+        let Some(getter) = self.alignment else { return bytes };
+        // SAFETY: the allocator is the one whose call we stand in; the two memories are those that it has alignments of.
+        let alignment = unsafe { getter(allocator, DRAM).max(getter(allocator, L1)) };
+        if alignment.is_power_of_two() && alignment <= MAX_ALIGNMENT {
+            bytes.checked_next_multiple_of(u64::from(alignment)).unwrap_or(bytes)
+        } else {
+            bytes
+        }
+    }
+
     /// The holder id of a valid buffer: `unique_id` + 1.
     #[inline(always)]
     pub(super) fn holder(&self, buffer: Object) -> u64 {
@@ -285,8 +310,8 @@ impl Metal {
     /// What the allocator has left of DRAM or L1, which every device has: of other memories it may not be asked.
     pub(super) fn space(&self, allocator: Object, memory: Memory) -> Option<Space> {
         let buffer_type: u32 = match memory {
-            Memory::Dram => 0,
-            Memory::L1 => 1,
+            Memory::Dram => DRAM,
+            Memory::L1 => L1,
             _ => return None,
         };
         let mut statistics = Statistics::default();

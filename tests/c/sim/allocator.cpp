@@ -56,7 +56,7 @@ uint64_t AllocatorImpl::allocate_buffer(Buffer* buffer) {
     taken[address] = address + bytes;
     state_->buffers.insert(buffer);
     ttsim::books::allocated(
-        state_->chips, static_cast<int>(buffer->type_), this, address, buffer->size_, buffer->size_per_bank_);
+        state_->chips, static_cast<int>(buffer->type_), this, address, buffer->size_, bytes);
     return address;
 }
 
@@ -67,6 +67,9 @@ void AllocatorImpl::deallocate_buffer(Buffer* buffer) {
     state_->buffers.erase(buffer);
     ttsim::books::freed(state_->chips, static_cast<int>(buffer->type_), this, buffer->address_);
 }
+
+// As in the real one, the larger of two holds for both memories.
+uint32_t AllocatorImpl::get_alignment(BufferType type) const { return type == BufferType::L1 ? 16 : ALIGNMENT; }
 
 Statistics AllocatorImpl::get_statistics(const BufferType& type) const {
     std::lock_guard guard(state_->mutex);

@@ -109,6 +109,7 @@ public:
     TTSIM_HOOKED uint64_t allocate_buffer(Buffer* buffer);
     TTSIM_HOOKED void deallocate_buffer(Buffer* buffer);
     TTSIM_HOOKED void deallocate_buffers();
+    TTSIM_HOOKED uint32_t get_alignment(BufferType type) const;
     TTSIM_HOOKED Statistics get_statistics(const BufferType& type) const;
 
 private:
@@ -240,7 +241,10 @@ private:
     std::vector<std::weak_ptr<MeshDevice>> submeshes_;
     std::vector<Device*> devices_;
     std::unique_ptr<AllocatorImpl> allocator_;
-    friend class MeshCommandQueue;
+    friend std::shared_ptr<MeshDevice> create_submesh(const std::shared_ptr<MeshDevice>&, std::vector<int>);
+};
+
+class MeshCommandQueue;
 
 // A program on a mesh: the binaries of its kernels lie in a buffer of their own, with a view of each chip's part.
 class MeshWorkloadImpl {
@@ -252,9 +256,6 @@ private:
     MeshDevice* mesh_;
     uint64_t binary_bytes_;
     std::unique_ptr<Buffer> binaries_, view_;
-};
-
-std::shared_ptr<MeshDevice> create_submesh(const std::shared_ptr<MeshDevice>&, std::vector<int>);
 };
 
 std::shared_ptr<MeshDevice> create_submesh(const std::shared_ptr<MeshDevice>& parent, std::vector<int> chips);
