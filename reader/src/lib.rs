@@ -10,6 +10,7 @@
 
 mod account;
 pub mod commands;
+pub mod diff;
 mod drain;
 mod failure;
 mod launch;

@@ -166,8 +166,7 @@ class BadEnds(LedgerTest):
         plain = self.without_ttmem("ledger_endings.py", "clash")
         self.assertEqual(self.clash().output, plain.output)
 
-    # Of the program that was refused tt-metal says no more than its device; ttmem takes that for all programs on it.
-    @unittest.expectedFailure
+    # tt-metal's tracker names no more than the device of the program that was refused; ttmem knows the program.
     def test_circular_buffers_of_cached_programs_outlive_a_clash(self):
         marks = self.clash().by_name()
         buffers = {name: mark["devices"][0]["memory"]["CB"]["live_buffers"] for name, mark in marks.items()}
@@ -186,9 +185,7 @@ class SmallPages(LedgerTest):
     def test_in_dram(self):
         self.agrees("DRAM")
 
-    # The allocator rounds up to 64 bytes (Wormhole: 32) in L1 as in DRAM; ttmem reports aligned_size_per_bank(), which
-    # is rounded to 16 there.
-    @unittest.expectedFailure
+    # The allocator rounds up to 64 bytes (Wormhole: 32) in L1 as in DRAM; aligned_size_per_bank() is rounded to 16 there.
     def test_in_l1(self):
         self.agrees("L1")
 

@@ -151,8 +151,7 @@ class CircularBuffers(LedgerTest):
             before = mark
         self.assertEqual(reported, REPORTED[version])
 
-    # tt-metal names the device when a program goes, not the program; ttmem takes that for all programs on the device.
-    @unittest.expectedFailure
+    # tt-metal's tracker names the device when a program goes, not the program; ttmem knows it.
     def test_cache_of_a_submesh(self):
         run = self.tracked("ledger_cache.py", "submesh")
         self.assert_agrees(run.process, run.truth, steps=4)

@@ -1,6 +1,8 @@
 //! The commands. Each is a file; this one reads the command line and turns a [`Failure`] into one line and exit code 2.
 
 mod clean;
+mod diff;
+mod explain;
 mod input;
 mod ls;
 mod output;
@@ -28,6 +30,9 @@ const FAILED: u8 = 2;
     after_help = "Examples:
   ttmem run -- python model.py               is it a leak, and whose?
   ttmem run --json out.json -- pytest -x     the same, for a script
+  ttmem record -o run.ttmem -- python m.py   keeps every event, for later
+  ttmem diff before.ttmem after.ttmem        what changed?
+  ttmem explain held-by-fewer                what a report's sentence means
   ttmem ls                                   who holds device memory now
   ttmem report /dev/shm/ttmem-0/4242-*.ring  what a dead process held
   ttmem clean                                remove what dead processes left
@@ -58,6 +63,8 @@ enum Command {
     Run(run::Run),
     Record(record::Record),
     Report(report::ReportFiles),
+    Diff(diff::DiffFiles),
+    Explain(explain::Explain),
     Ls(ls::Ls),
     Clean(clean::Clean),
 }
@@ -69,6 +76,8 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Record(record) => record.run(),
         Command::Report(report) => report.run(),
+        Command::Diff(diff) => diff.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Ls(ls) => ls.run(),
         Command::Clean(clean) => clean.run(),
     };

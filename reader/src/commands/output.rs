@@ -38,9 +38,9 @@ pub(super) struct ReportOptions {
 }
 
 /// The exit code of --fail-on-leak.
-const LEAKED: u8 = 23;
+pub(super) const LEAKED: u8 = 23;
 
-fn parse_size(text: &str) -> Result<u64, String> {
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     suppressions::size(text).ok_or_else(|| "write bytes, as 4096 or 36KiB".to_owned())
 }
 
@@ -145,10 +145,15 @@ pub(super) fn check_writable(path: &Path) -> Result<(), Failure> {
 
 /// Writes the JSON: whole, or the old file stays. What is no plain file (a pipe, /dev/stdout) is written to directly.
 pub(super) fn write_json(path: &Path, report: &Report) -> Result<(), Failure> {
+    write_text_file(path, &report.to_json())
+}
+
+/// The same for any text.
+pub(super) fn write_text_file(path: &Path, text: &str) -> Result<(), Failure> {
     if is_stdout(path) {
-        return print(&report.to_json());
+        return print(text);
     }
-    write_file(path, report.to_json().as_bytes()).map_err(|error| Failure::with(path, error))
+    write_file(path, text.as_bytes()).map_err(|error| Failure::with(path, error))
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {

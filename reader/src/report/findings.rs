@@ -9,6 +9,22 @@ use super::{
 };
 use crate::Told;
 
+/// The ids of all findings, in the order in which a report tells them. docs/ledger.md has a section on each.
+pub const FINDING_IDS: &[&str] = &[
+    "events-lost",
+    "drained-elsewhere",
+    "miscounted",
+    "unreadable-events",
+    "unattributed-events",
+    "held-by-fewer",
+    "allocators-overlap",
+    "cached",
+    "unmatched-frees",
+    "released-at-close",
+    "out-of-memory",
+    "no-cb-release",
+];
+
 /// All sentences about a session, the accounting's first.
 pub(super) fn sentences(told: &Told<'_>) -> Vec<FindingReport> {
     let mut findings = accounting(told);

@@ -63,7 +63,7 @@ pub(super) fn name(ids: &[i32], room: usize) -> String {
 }
 
 /// "device 3", or "devices 0-7", in a sentence.
-pub(super) fn plain_name(ids: &[i32]) -> String {
+pub fn plain_name(ids: &[i32]) -> String {
     match ids {
         [id] => format!("device {id}"),
         ids => format!("devices {}", ranges(ids, 40)),

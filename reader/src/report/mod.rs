@@ -9,12 +9,14 @@ mod text;
 mod units;
 mod verdict;
 
+pub use findings::FINDING_IDS;
+pub use group::plain_name;
 pub use growth::{GrowthReport, SourceReport};
 pub use machine::{SharedDevice, SharedMemory};
 pub use model::{
     DeviceReport, EndedReport, EventCounts, FindingReport, MarkReport, MemoryReport, OutOfMemoryReport, ProcessReport,
     RegionReport, Report, SCHEMA,
 };
-pub use text::{Painter, write_text};
-pub use units::{bytes, shorten};
+pub use text::{Painter, write_text, write_wrapped};
+pub use units::{bytes, count, noun, shorten};
 pub use verdict::{Verdict, left_behind, verdict};

@@ -267,6 +267,20 @@ impl Report {
         }
     }
 
+    /// Reads what [`Report::to_json`] wrote.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a line.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let report: Self =
+            serde_json::from_str(text).map_err(|error| format!("not a report of ttmem ({SCHEMA}): {error}"))?;
+        if report.schema == SCHEMA {
+            Ok(report)
+        } else {
+            Err(format!("a report of schema {:?}, this ttmem reads {SCHEMA:?}", report.schema))
+        }
+    }
+
     /// The report as JSON, with a newline at its end.
     pub fn to_json(&self) -> String {
         let mut json = serde_json::to_string_pretty(self).unwrap_or_default();

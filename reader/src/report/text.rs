@@ -20,11 +20,12 @@ const ORDER: [&str; 6] = ["DRAM", "L1", "L1_SMALL", "TRACE", "CB", "SYSTEM_MEMOR
 
 /// The styles of the parts. Whether they reach the terminal is the stream's business.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Painter {
-    heading: Style,
-    good: Style,
-    bad: Style,
-    faint: Style,
+    pub heading: Style,
+    pub good: Style,
+    pub bad: Style,
+    pub faint: Style,
 }
 
 impl Painter {
@@ -37,6 +38,11 @@ impl Painter {
             bad: colour(AnsiColor::Red).bold(),
             faint: Style::new().dimmed(),
         }
+    }
+
+    /// A word that stands out.
+    pub fn strong(&self, word: &str) -> String {
+        format!("{}{word}{:#}", self.heading, self.heading)
     }
 
     /// Without.
@@ -314,7 +320,7 @@ fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], pain
 }
 
 /// Writes a paragraph, its first line behind `lead` and the others below it.
-fn write_wrapped(out: &mut impl Write, lead: &str, text: &str) -> fmt::Result {
+pub fn write_wrapped(out: &mut impl Write, lead: &str, text: &str) -> fmt::Result {
     let mut column = lead.len();
     write!(out, "{lead}")?;
     for (at, word) in text.split_whitespace().enumerate() {

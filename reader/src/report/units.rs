@@ -28,7 +28,7 @@ pub fn bytes(bytes: u64) -> String {
 }
 
 /// The form of a noun (or verb) that goes with a number.
-pub(super) fn noun<'a>(number: u64, one: &'a str, many: &'a str) -> &'a str {
+pub fn noun<'a>(number: u64, one: &'a str, many: &'a str) -> &'a str {
     if number == 1 { one } else { many }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn short_count(value: u64) -> String {
 }
 
 /// A count with its thousands set apart.
-pub(super) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

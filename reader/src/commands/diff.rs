@@ -1,0 +1,127 @@
+//! `ttmem diff`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+
+use super::{
+    input::{self, Kind},
+    output,
+};
+use crate::{
+    Failure, Suppressions,
+    diff::{Diff, Snapshot, diff, write_diff},
+    report::{Painter, Report, bytes},
+};
+
+/// Compares two moments: what appeared, went, grew and shrank, by call site, memory, size and device.
+///
+/// Two files are compared by what was left at their ends: live when the processes ended, or released only when devices were
+/// closed. With --from and --to, two marks of one file are compared, or a mark of each. A mark that comes often is the
+/// first of its name for --from and the last for --to; NAME:3 is the third.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ttmem diff before.ttmem after.ttmem
+  ttmem diff yesterday.json today.json
+  ttmem diff --from 'epoch 1' --to 'epoch 9' run.ttmem
+  ttmem diff --from step:2 --to step:9 --fail-on-growth run.ttmem")]
+pub(super) struct DiffFiles {
+    /// Compare at this mark of A.
+    #[arg(long, value_name = "MARK")]
+    from: Option<String>,
+    /// Compare at this mark of B, or of A where there is no B.
+    #[arg(long, value_name = "MARK")]
+    to: Option<String>,
+    /// Write the difference as JSON (schema ttmem-diff/1) to this file too; "-" is standard output.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Print nothing.
+    #[arg(long)]
+    quiet: bool,
+    /// Leave out what these rules cover (`ttmem explain suppressions`).
+    #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
+    suppressions: Option<PathBuf>,
+    /// Exit with 23 if B holds more than BYTES (default 0; 36KiB will do too) more than A.
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, default_missing_value = "0",
+          value_parser = output::parse_size)]
+    fail_on_growth: Option<u64>,
+    /// A recording, a report in JSON, or a ring.
+    #[arg(value_name = "A")]
+    a: PathBuf,
+    /// Another; may be left out where --from and --to name marks of A.
+    #[arg(value_name = "B")]
+    b: Option<PathBuf>,
+}
+
+impl DiffFiles {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        if let Some(path) = &self.json {
+            output::check_writable(path)?;
+        }
+        let suppressions =
+            self.suppressions.as_deref().map_or_else(|| Ok(Suppressions::default()), Suppressions::read)?;
+        if self.b.is_none() && (self.from.is_none() || self.to.is_none()) {
+            return Err(Failure::new("diff of one file needs --from MARK and --to MARK; else name two files"));
+        }
+        let a = self.side(&self.a, self.from.as_deref(), false, &suppressions)?;
+        let b = self.side(self.b.as_ref().unwrap_or(&self.a), self.to.as_deref(), true, &suppressions)?;
+        let difference = diff(&a, &b);
+        if let Some(path) = &self.json {
+            let json = serde_json::to_string_pretty(&difference).unwrap_or_default() + "\n";
+            output::write_text_file(path, &json)?;
+        }
+        if !self.quiet && self.json.as_deref() != Some(Path::new("-")) {
+            let mut text = String::new();
+            // Writing to a string does not fail.
+            let _ = write_diff(&mut text, &difference, Painter::coloured());
+            output::print(&text)?;
+        }
+        Ok(self.exit_code(&difference))
+    }
+
+    fn side(
+        &self,
+        path: &Path,
+        mark: Option<&str>,
+        is_last: bool,
+        suppressions: &Suppressions,
+    ) -> Result<Snapshot, Failure> {
+        let mut report = match input::kind(path)? {
+            Kind::Json => {
+                let text = fs::read_to_string(path).map_err(|error| Failure::with(path, error))?;
+                Report::from_json(&text).map_err(|why| Failure::with(path, why))?
+            }
+            _ => Report::new(&input::read(path, mark.is_some())?),
+        };
+        suppressions.apply(&mut report);
+        let label = path.display().to_string();
+        let mut snapshot = match mark {
+            Some(mark) => Snapshot::at_mark(&report, mark, is_last, label)?,
+            None => Snapshot::at_end(report, label),
+        };
+        snapshot.regions.retain(|region| region.suppressed_by.is_none());
+        Ok(snapshot)
+    }
+
+    fn exit_code(&self, difference: &Diff) -> ExitCode {
+        let grown = u64::try_from(difference.bytes_change).unwrap_or(0);
+        match self.fail_on_growth {
+            Some(allowed) if grown > allowed => {
+                if !self.quiet {
+                    output::tell(&format!(
+                        "ttmem: grew {}, {} allowed: exit code {}\n",
+                        bytes(grown),
+                        bytes(allowed),
+                        output::LEAKED
+                    ));
+                }
+                ExitCode::from(output::LEAKED)
+            }
+            _ => ExitCode::SUCCESS,
+        }
+    }
+}

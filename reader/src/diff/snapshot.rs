@@ -1,0 +1,89 @@
+//! A moment of a report: its end, or a mark.
+
+use crate::{
+    Failure,
+    report::{ProcessReport, RegionReport, Report, Verdict, verdict},
+};
+
+/// What was held at a moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Which file, and which moment of it.
+    pub label: String,
+    /// What was held, one entry a device.
+    pub regions: Vec<RegionReport>,
+    /// Why it may be incomplete, where it may.
+    pub inconclusive: Option<String>,
+}
+
+impl Snapshot {
+    /// The end of all processes of a report: what was live, and what only the closing of devices had released before.
+    pub fn at_end(report: Report, label: String) -> Self {
+        let inconclusive = inconclusive(&report);
+        let regions = report.processes.into_iter().flat_map(|process| {
+            let ProcessReport { live, released_at_close, .. } = process;
+            live.into_iter().chain(released_at_close)
+        });
+        Self { label, regions: regions.collect(), inconclusive }
+    }
+
+    /// A mark: `name`, or `name:N` for the Nth of that name, from 1. Of several processes that have it, all count.
+    ///
+    /// # Errors
+    /// If no process has it, or the report does not list what was live then.
+    pub fn at_mark(report: &Report, name: &str, is_last: bool, label: String) -> Result<Self, Failure> {
+        let inconclusive = inconclusive(report);
+        let mut regions = Vec::new();
+        let mut is_known = false;
+        for process in &report.processes {
+            let Some(at) = find(process, name, is_last) else { continue };
+            is_known = true;
+            let live = process.marks[at].live.as_ref().ok_or_else(|| {
+                Failure::new(format!(
+                    "{label}: lists no regions at marks; make the report with --live-at-marks, or record the run"
+                ))
+            })?;
+            regions.extend(live.iter().cloned());
+        }
+        if !is_known {
+            return Err(Failure::new(format!("{label}: no mark {name:?}; it has {}", names(report))));
+        }
+        Ok(Self { label: format!("{label} at {name}"), regions, inconclusive })
+    }
+}
+
+/// The mark's place: a name that is there as it was given, else as `name:N`.
+fn find(process: &ProcessReport, name: &str, is_last: bool) -> Option<usize> {
+    let of = |name: &str| -> Vec<usize> {
+        let marks = process.marks.iter().enumerate();
+        marks.filter(|(_, mark)| mark.name == name).map(|(at, _)| at).collect()
+    };
+    let all = of(name);
+    if let (Some(&first), Some(&last)) = (all.first(), all.last()) {
+        return Some(if is_last { last } else { first });
+    }
+    let (name, number) = name.rsplit_once(':')?;
+    of(name).get(number.parse::<usize>().ok()?.checked_sub(1)?).copied()
+}
+
+fn names(report: &Report) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for mark in report.processes.iter().flat_map(|process| &process.marks) {
+        let name = format!("{:?}", mark.name);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    match names.len() {
+        0 => "none".to_owned(),
+        1..=8 => names.join(", "),
+        number => format!("{}, and {} more", names[..8].join(", "), number - 8),
+    }
+}
+
+fn inconclusive(report: &Report) -> Option<String> {
+    report.processes.iter().find_map(|process| match verdict(process) {
+        Verdict::Inconclusive(why) => Some(why),
+        _ => None,
+    })
+}
