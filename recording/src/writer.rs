@@ -19,7 +19,8 @@ const MAX_KEPT: usize = 4 * MAX_CHUNK_EVENTS;
 
 /// Writes a recording, chunk by chunk; each with one call, so that only the last can be torn.
 ///
-/// After an error of the file nothing more is written: what is there stays readable up to the chunk that failed.
+/// After an error of the file nothing more is written: what is there stays readable up to the chunk that failed. Events
+/// that are neither flushed nor finished are lost with the writer.
 pub struct Writer<W: Write> {
     file: W,
     is_broken: bool,
@@ -51,17 +52,13 @@ impl<W: Write> Writer<W> {
     /// Writes a document, after all events of its process that were given before.
     pub fn meta(&mut self, meta: &Meta) -> io::Result<()> {
         let process = meta.process();
-        let mut plain = std::mem::take(&mut self.plain);
-        plain.clear();
-        serde_json::to_writer(&mut plain, meta)?;
-        self.plain = plain;
-        if self.plain.len() > MAX_CHUNK_BYTES {
+        let document = serde_json::to_vec(meta)?;
+        if document.len() > MAX_CHUNK_BYTES {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a document is too long for a recording"));
         }
-        // Writing events uses the same buffer.
-        let document = std::mem::take(&mut self.plain);
         self.write_kept(process)?;
-        self.plain = document;
+        self.plain.clear();
+        self.plain.extend_from_slice(&document);
         self.write_chunk(Kind::META, process, 1)?;
         if let Meta::Process(_) = meta {
             self.kept.entry(process).or_default();
