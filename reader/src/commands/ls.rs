@@ -28,7 +28,10 @@ struct Row {
     pid: u32,
     alive: bool,
     events: u64,
+    /// What it holds: nothing, if it is dead.
     live_bytes: u64,
+    /// What it held when it died.
+    orphaned_bytes: u64,
     /// Whether every event is in the sum: a reader may have taken some, and some may be lost.
     complete: bool,
     command: String,
@@ -62,11 +65,13 @@ fn row(ring: RingReader) -> Row {
     let mut session = Session::looking(ring, false);
     session.advance();
     let totals = session.ledger().totals();
+    let held = totals.iter().fold(0_u64, |sum, (_, _, totals)| sum.saturating_add(totals.live_bytes));
     Row {
         pid: session.header().pid,
         alive,
         events: session.reported(),
-        live_bytes: totals.iter().fold(0, |sum, (_, _, totals)| sum.saturating_add(totals.live_bytes)),
+        live_bytes: if alive { held } else { 0 },
+        orphaned_bytes: if alive { 0 } else { held },
         complete: session.taken_elsewhere() == 0 && session.lost() == 0,
         command: session.header().command.join(" "),
         ring: session.path().display().to_string(),
@@ -76,11 +81,15 @@ fn row(ring: RingReader) -> Row {
 fn table(rows: &[Row]) -> String {
     let mut text = format!("{:>8}  {:<5}  {:>12}  {:>12}  COMMAND\n", "PID", "STATE", "EVENTS", "LIVE");
     for row in rows {
-        let live = format!("{}{}", if row.complete { "" } else { "~" }, bytes(row.live_bytes));
+        let held = if row.alive { bytes(row.live_bytes) } else { format!("({})", bytes(row.orphaned_bytes)) };
+        let live = format!("{}{held}", if row.complete { "" } else { "~" });
         let state = if row.alive { "alive" } else { "dead" };
         let command = shorten(&row.command, COMMAND_WIDTH);
         text += &format!("{:>8}  {state:<5}  {:>12}  {live:>12}  {command}\n", row.pid, row.events);
         text += &format!("{:>8}  {}\n", "", row.ring);
+    }
+    if rows.iter().any(|row| !row.alive) {
+        text += "( ) what a dead process held when it ended; `ttmem clean` removes its ring\n";
     }
     if rows.iter().any(|row| !row.complete) {
         text += "~ not all events are in this sum: another reader takes them, or some were lost\n";

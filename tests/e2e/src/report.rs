@@ -31,6 +31,11 @@ impl Report {
         Self { json }
     }
 
+    /// All of it.
+    pub fn json(&self) -> &Value {
+        &self.json
+    }
+
     /// The processes.
     pub fn processes(&self) -> &[Value] {
         self.json["processes"].as_array().map_or(&[], Vec::as_slice)
