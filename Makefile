@@ -7,16 +7,20 @@ CARGO ?= cargo
 PYTHON ?= python3
 RELEASE = target/release
 
-.PHONY: build test test-rust test-loom test-ttnn demo bench check install clean
+.PHONY: build test test-rust test-model test-loom test-ttnn demo bench check install clean
 
 build:
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
 
 # The wheel first: others look at it too.
-test: build test-ttnn test-rust test-loom
+test: build test-ttnn test-rust test-model test-loom
 
 test-rust: build
 	$(CARGO) test --locked --workspace --exclude ttmem-benches
+
+# The ledger against a slow and obvious model of its rules, a million random steps.
+test-model:
+	TTMEM_MODEL_STEPS=1000000 $(CARGO) test --locked --release -p ttmem-ledger --test model --test world
 
 # The stage and the ring under loom: every order that two threads can meet in.
 test-loom:

@@ -262,6 +262,11 @@ impl Ledger {
         self.end = Some(end);
     }
 
+    /// Whether the process has ended.
+    pub fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// The sums, by device, then memory.
     pub fn totals(&self) -> Vec<(i32, Memory, Totals)> {
         self.sums.iter().map(|(device, memory, totals)| (device, memory, totals.shown())).collect()
@@ -282,7 +287,7 @@ impl Ledger {
         live
     }
 
-    /// What closing devices released. Circular buffers are in the sums only.
+    /// What closing devices released, close by close. Circular buffers are in the sums only.
     pub fn released_at_close(&self) -> &Released {
         &self.released
     }

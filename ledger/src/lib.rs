@@ -56,10 +56,12 @@ mod places;
 mod recent;
 mod refusals;
 mod region;
+mod together;
 mod totals;
 
 pub use findings::{Anomalies, Finding, OutOfMemory, Released};
 pub use growth::{Amount, Course, Point, Series, Source, Trend, judge, series_name};
 pub use ledger::{End, Ledger, MAX_LISTED};
 pub use live::{LiveRegion, State};
+pub use together::{Together, together};
 pub use totals::Totals;

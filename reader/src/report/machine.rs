@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-
-use super::model::ProcessReport;
+use ttmem_ledger::{Ledger, together};
 
 /// One device, over all processes of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,23 +33,23 @@ pub struct SharedMemory {
 }
 
 /// The devices of these processes.
-pub(super) fn devices(processes: &[ProcessReport]) -> Vec<SharedDevice> {
-    let mut devices: BTreeMap<i32, BTreeMap<String, SharedMemory>> = BTreeMap::new();
-    for process in processes {
-        for device in &process.devices {
-            for (name, memory) in &device.memory {
-                let shared = devices.entry(device.device_id).or_default().entry(name.clone()).or_default();
-                shared.processes += 1;
-                let (bytes, buffers) = if process.ended.is_none() {
-                    (&mut shared.live_bytes, &mut shared.live_buffers)
-                } else {
-                    (&mut shared.left_bytes, &mut shared.left_buffers)
-                };
-                *bytes = bytes.saturating_add(memory.live_bytes);
-                *buffers += memory.live_buffers;
-                shared.peak_bytes_at_most = shared.peak_bytes_at_most.saturating_add(memory.peak_bytes);
+pub(super) fn devices<'a>(ledgers: impl IntoIterator<Item = &'a Ledger>) -> Vec<SharedDevice> {
+    let mut devices: Vec<SharedDevice> = Vec::new();
+    for ((device_id, memory), all) in together(ledgers) {
+        let shared = SharedMemory {
+            processes: all.processes,
+            live_bytes: all.live_bytes,
+            live_buffers: all.live_buffers,
+            left_bytes: all.left_bytes,
+            left_buffers: all.left_buffers,
+            peak_bytes_at_most: all.peak_bytes_at_most,
+        };
+        match devices.last_mut().filter(|device| device.device_id == device_id) {
+            Some(device) => {
+                device.memory.insert(memory.to_string(), shared);
             }
+            None => devices.push(SharedDevice { device_id, memory: BTreeMap::from([(memory.to_string(), shared)]) }),
         }
     }
-    devices.into_iter().map(|(device_id, memory)| SharedDevice { device_id, memory }).collect()
+    devices
 }

@@ -1,7 +1,7 @@
 //! The report as data: what `--json` writes, schema `ttmem-report/1` (docs/report.schema.json). Keys are added, their
 //! meanings never change.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 use ttmem_ledger::{LiveRegion, OutOfMemory, State, Totals};
@@ -260,7 +260,7 @@ impl Report {
         Self {
             schema: SCHEMA.into(),
             ttmem_version: env!("CARGO_PKG_VERSION").into(),
-            devices: machine::devices(&processes),
+            devices: machine::devices(told.iter().map(|told| told.account.ledger())),
             growth_over_runs: growth::over_runs(&processes),
             processes,
             suppressions: Vec::new(),
@@ -323,7 +323,12 @@ fn process(told: &Told<'_>) -> ProcessReport {
         marks: marks.collect(),
         growth: growth::reports(&ledger.growth()),
         out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock)).collect(),
-        released_at_close: regions(&ledger.released_at_close().regions, &clock),
+        released_at_close: {
+            let mut released = regions(&ledger.released_at_close().regions, &clock);
+            // Those of one size stay in the order of the closes.
+            released.sort_by_key(|region| Reverse(region.size));
+            released
+        },
         findings: findings::sentences(told),
         anomalies: BTreeMap::from([
             ("double_frees".into(), anomalies.double_frees),

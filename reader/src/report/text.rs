@@ -245,7 +245,10 @@ fn write_growth(out: &mut impl Write, growth: &[GrowthReport], paint: Painter) -
         write!(out, "{style}")?;
         write_wrapped(out, "  ", &report.text)?;
         write!(out, "{style:#}")?;
-        for source in report.sources.iter().filter(|source| source.verdict == "grows" && grows).take(LISTED) {
+        let growing = || report.sources.iter().filter(|source| source.verdict == "grows" && grows);
+        let by_size = |memory: &str| growing().any(|source| source.memory == memory && source.size.is_some());
+        // A memory that grows by known sizes need not be told as a whole too.
+        for source in growing().filter(|source| source.size.is_some() || !by_size(&source.memory)).take(LISTED) {
             let what = match source.size {
                 Some(size) => format!("regions of {} in {}", bytes(size), source.memory),
                 None => format!("{} as a whole", source.memory),
