@@ -149,6 +149,15 @@ class BadEnds(LedgerTest):
         self.assertEqual(refusal["live_bytes"], view["per_bank"] * view["banks"])
         # What tt-metal says that it was asked for.
         self.assertIn(f"allocate {refusal['size']} B {memory} buffer", run.output)
+        # And what it says that it had left.
+        self.assertIn(f"free: {refusal['free_bytes_per_bank']} B", run.output)
+        self.assertIn(f"largest free block: {refusal['largest_free_block_per_bank']} B", run.output)
+        self.assertFalse(refusal["is_fragmented"])
+        missing = refusal["size_per_bank"] - refusal["free_bytes_per_bank"]
+        self.assertEqual(refusal["missing_bytes_per_bank"], missing)
+        largest = [region["size"] for region in refusal["holders"]]
+        self.assertEqual(largest, sorted(largest, reverse=True))
+        self.assertGreaterEqual(len(largest), 10)
 
     def test_out_of_dram(self):
         self.out_of_memory("DRAM")

@@ -7,7 +7,9 @@ use ttmem_wire::{Event, EventKind, Memory, flags};
 use super::{
     ALLOCATOR_SEEN, FIRED, call_real, devices,
     metal::{Facts, Metal, Object},
-    note_fired, preallocated, witnesses,
+    note_fired,
+    preallocated::{self, Remembered},
+    witnesses,
 };
 use crate::{
     capture::{guarded, record_in},
@@ -170,20 +172,27 @@ fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
         return;
     }
     let facts = metal.facts(buffer);
-    if preallocated::insert(facts.holder) {
-        // Of memories that may have no banks, bytes a bank are not asked.
-        let has_banks = matches!(Memory::from_buffer_type(facts.memory), Memory::Dram | Memory::L1);
-        let event = Event {
-            kind: EventKind::Allocate,
-            address,
-            size: metal.size(buffer),
-            size_per_bank: has_banks.then(|| metal.size_per_bank(buffer)),
-            flags: flags::PREALLOCATED
-                | thread::with(|thread| if thread.program.loading.get() { flags::FOR_PROGRAM } else { 0 }),
-            ..Event::default()
-        };
-        note_event(tracker, metal, std::ptr::null(), &facts, event);
+    match preallocated::insert(facts.holder) {
+        Remembered::Known => return,
+        // Its free could not be told from that of a buffer of the allocator's: better none of both.
+        Remembered::NoRoom => {
+            tracker.producers.count_dropped();
+            return;
+        }
+        Remembered::New => {}
     }
+    // Of memories that may have no banks, bytes a bank are not asked.
+    let has_banks = matches!(Memory::from_buffer_type(facts.memory), Memory::Dram | Memory::L1);
+    let event = Event {
+        kind: EventKind::Allocate,
+        address,
+        size: metal.size(buffer),
+        size_per_bank: has_banks.then(|| metal.size_per_bank(buffer)),
+        flags: flags::PREALLOCATED
+            | thread::with(|thread| if thread.program.loading.get() { flags::FOR_PROGRAM } else { 0 }),
+        ..Event::default()
+    };
+    note_event(tracker, metal, std::ptr::null(), &facts, event);
 }
 
 #[cold]

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-const SLOTS: usize = 1024;
+const SLOTS: usize = 16_384;
+/// Slots that are looked at for one holder.
+const PROBES: usize = 64;
 
 /// Holder ids (never 0); an open-addressed set with a short probe.
 static HOLDERS: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
@@ -14,19 +16,27 @@ pub(super) fn any() -> bool {
     COUNT.load(Ordering::Relaxed) != 0
 }
 
-/// Remembers a holder; false if it is known already or there is no room.
-pub(super) fn insert(holder: u64) -> bool {
+/// What became of a holder that was to be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remembered {
+    New,
+    Known,
+    NoRoom,
+}
+
+/// Remembers a holder.
+pub(super) fn insert(holder: u64) -> Remembered {
     for slot in probe(holder) {
         match slot.compare_exchange(0, holder, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => {
                 COUNT.fetch_add(1, Ordering::Relaxed);
-                return true;
+                return Remembered::New;
             }
-            Err(known) if known == holder => return false,
+            Err(known) if known == holder => return Remembered::Known,
             Err(_) => {}
         }
     }
-    false
+    Remembered::NoRoom
 }
 
 /// Forgets a holder; false if it is not known.
@@ -42,5 +52,5 @@ pub(super) fn remove(holder: u64) -> bool {
 
 fn probe(holder: u64) -> impl Iterator<Item = &'static AtomicU64> {
     let first = holder.wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize;
-    (0..SLOTS).filter_map(move |step| HOLDERS.get(first.wrapping_add(step) % SLOTS))
+    (0..PROBES).filter_map(move |step| HOLDERS.get(first.wrapping_add(step) % SLOTS))
 }

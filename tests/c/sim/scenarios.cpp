@@ -172,6 +172,31 @@ void out_of_memory() {
     mesh->close();
 }
 
+// Half of the bank is free, in holes of a sixteenth: room for all of it, but not in one block.
+void fragmented() {
+    Mesh mesh = open_mesh(2);
+    std::vector<Tensor> tensors;
+    for (int part = 0; part < 16; ++part) tensors.push_back(interleaved(mesh, L1, 4 << 20, TILE));
+    for (int part = 0; part < 16; part += 2) tensors[part].reset();
+    step("every other one is free");
+    refused([&] { interleaved(mesh, L1, 8 << 20, TILE); });
+    expect_all(2, "L1", 8, 32 << 20, 512 << 10);
+    step("refused");
+    tensors.clear();
+    mesh->close();
+}
+
+// More buffers over memory of others than can be remembered.
+void many_borrowed() {
+    Mesh mesh = open_mesh(1);
+    std::vector<Tensor> views;
+    for (uint64_t view = 0; view < 20000; ++view) {
+        views.push_back(borrowed(mesh, L1, 2048, TILE, 1024 + view * 2048, true));
+    }
+    views.clear();
+    mesh->close();
+}
+
 // The exception is nobody's: the program ends by it.
 void uncaught() {
     Mesh mesh = open_mesh(2);
@@ -458,6 +483,8 @@ const std::map<std::string, void (*)()> SCENARIOS = {
     {"chips-32", chips_32},
     {"closing", closing},
     {"out-of-memory", out_of_memory},
+    {"fragmented", fragmented},
+    {"many-borrowed", many_borrowed},
     {"uncaught", uncaught},
     {"pretended", pretended},
     {"second-holders", second_holders},

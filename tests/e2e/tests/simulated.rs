@@ -154,6 +154,34 @@ fn out_of_memory_is_told_and_passes_through() {
 }
 
 #[test]
+fn out_of_memory_tells_what_was_free_and_who_held_the_rest() {
+    let process = exact("fragmented");
+    let [refused] = &process["out_of_memory"].as_array().expect("a list")[..] else { panic!("{process:#}") };
+    let number = |name: &str| refused[name].as_u64().unwrap_or_else(|| panic!("{name} of {refused}"));
+    assert_eq!((number("size"), number("size_per_bank")), (8 << 20, 128 << 10));
+    assert_eq!((number("live_bytes"), number("live_bytes_per_bank")), (32 << 20, 512 << 10));
+    assert_eq!((number("free_bytes_per_bank"), number("largest_free_block_per_bank")), (512 << 10, 64 << 10));
+    assert_eq!((&refused["is_fragmented"], number("missing_bytes_per_bank")), (&true.into(), 64 << 10));
+    let holders = refused["holders"].as_array().expect("a list");
+    assert_eq!(holders.len(), 8);
+    assert!(holders.iter().all(|region| region["size"] == 4 << 20 && region["device_id"] == 0));
+    let exhausted = exact("out-of-memory");
+    let first = &exhausted["out_of_memory"][0];
+    assert_eq!((&first["is_fragmented"], &first["missing_bytes_per_bank"]), (&false.into(), &(16 << 10).into()));
+}
+
+#[test]
+fn borrowed_buffers_that_cannot_be_remembered_are_counted_as_lost() {
+    let (outcome, report) = scenario(Variant::Wheel, Loading::Local, "many-borrowed").traced();
+    assert_eq!(outcome.code(), 0, "{}", outcome.stderr);
+    let (reported, drained, lost) = Report::events(report.process());
+    assert_eq!(reported, drained + lost);
+    assert!((20_000 - 16_384..20_000).contains(&lost), "{lost}");
+    assert_eq!(report.process()["unmatched_frees"], 0);
+    assert_eq!(live_count(report.process()), 0);
+}
+
+#[test]
 fn an_exception_that_nobody_catches_ends_the_program_as_ever() {
     for loading in [Loading::Linked, Loading::Local] {
         let (outcome, process, _) = compare(Variant::Wheel, loading, "uncaught");
