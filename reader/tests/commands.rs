@@ -186,9 +186,10 @@ fn ls_lists_and_clean_removes_the_dead_alone() {
     let listed = text(&ttmem(&folder, &["ls"]).stdout);
     assert!(listed.contains("dead") && listed.contains("alive") && listed.contains("2.0 KiB"), "{listed}");
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&ttmem(&folder, &["ls", "--json"]).stdout).unwrap();
-    let bytes: Vec<u64> = rows.iter().map(|row| row["live_bytes"].as_u64().unwrap()).collect();
-    // The living one's event is still in its stage, which only the dead one's reader may look into.
-    assert_eq!(bytes.iter().max(), Some(&2048));
+    let bytes =
+        |row: &serde_json::Value| (row["live_bytes"].as_u64().unwrap(), row["orphaned_bytes"].as_u64().unwrap());
+    // The living one's event is still in its stage, which only a dead one's reader may look into.
+    assert_eq!(rows.iter().map(bytes).max(), Some((0, 2048)), "a dead process holds nothing any more");
     let cleaned = text(&ttmem(&folder, &["clean"]).stdout);
     assert!(cleaned.contains(dead.to_str().unwrap()), "{cleaned}");
     assert!(!dead.exists() && alive.path().exists());

@@ -329,3 +329,49 @@ fn a_leak_fails_a_run_but_not_where_it_is_allowed_or_suppressed() {
     assert!(told.stderr.contains("wrong:2: \"L9\" is no memory"), "{}", told.stderr);
     assert!(run(&["--fail-on-leak=much"], "1").code() == 2);
 }
+
+#[test]
+fn a_recording_that_was_cut_short_is_read_as_far_as_it_goes() {
+    let folder = folder();
+    let path = folder.path().join("cut.ttmem");
+    let mut recorder = Command::new(command())
+        .env("TTMEM_DIR", folder.path().join("rings"))
+        .args(["record", "--quiet", "-o", path.to_str().unwrap(), "--"])
+        .arg(c_program_ledger())
+        .arg("wait")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(recorder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    // The recording is written once a second at least.
+    let since = Instant::now();
+    let told = loop {
+        let outcome = ttmem(folder.path(), &["report", path.to_str().unwrap()]);
+        if outcome.stdout.contains("3 reported, 3 drained, 0 lost") {
+            break outcome.stdout;
+        }
+        assert!(since.elapsed() < Duration::from_secs(10), "{outcome:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    recorder.kill().unwrap();
+    recorder.wait().unwrap();
+    assert!(told.contains("Inconclusive: the recording was cut short before the process ended"), "{told}");
+    assert_eq!(ttmem(folder.path(), &["report", path.to_str().unwrap()]).stdout, told);
+    // Half a block at the end is no harm, a wrong byte in the middle is.
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+    assert_eq!(ttmem(folder.path(), &["report", path.to_str().unwrap()]).code(), 0);
+    let mut wrong = bytes;
+    let middle = wrong.len() / 2;
+    wrong[middle] ^= 1;
+    fs::write(&path, wrong).unwrap();
+    let outcome = ttmem(folder.path(), &["report", path.to_str().unwrap()]);
+    assert_eq!((outcome.code(), outcome.stderr.lines().count()), (2, 1), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("damaged at byte"), "{}", outcome.stderr);
+    // What the recorder left behind: the program still waits.
+    let rows: Value = serde_json::from_str(&ttmem(&folder.path().join("rings"), &["ls", "--json"]).stdout).unwrap();
+    let pid = rows[0]["pid"].as_u64().unwrap().to_string();
+    assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+}
