@@ -8,23 +8,20 @@ use super::{
 
 /// Devices with equal sums, in the order of their first.
 pub(super) fn devices(devices: &[DeviceReport]) -> Vec<(Vec<i32>, &DeviceReport)> {
-    let mut groups: Vec<(Vec<i32>, &DeviceReport)> = Vec::new();
-    for device in devices {
-        match groups.iter_mut().find(|(_, first)| first.memory == device.memory) {
-            Some((ids, _)) => ids.push(device.device_id),
-            None => groups.push((vec![device.device_id], device)),
-        }
-    }
-    groups
+    alike(devices, |device| device.device_id, |one, other| one.memory == other.memory)
 }
 
 /// The same of devices over all processes.
 pub(super) fn shared_devices(devices: &[SharedDevice]) -> Vec<(Vec<i32>, &SharedDevice)> {
-    let mut groups: Vec<(Vec<i32>, &SharedDevice)> = Vec::new();
+    alike(devices, |device| device.device_id, |one, other| one.memory == other.memory)
+}
+
+fn alike<T>(devices: &[T], id: fn(&T) -> i32, is_equal: fn(&T, &T) -> bool) -> Vec<(Vec<i32>, &T)> {
+    let mut groups: Vec<(Vec<i32>, &T)> = Vec::new();
     for device in devices {
-        match groups.iter_mut().find(|(_, first)| first.memory == device.memory) {
-            Some((ids, _)) => ids.push(device.device_id),
-            None => groups.push((vec![device.device_id], device)),
+        match groups.iter_mut().find(|(_, first)| is_equal(first, device)) {
+            Some((ids, _)) => ids.push(id(device)),
+            None => groups.push((vec![id(device)], device)),
         }
     }
     groups

@@ -1,5 +1,6 @@
 //! What sessions add up to: the model ([`Report`], also the JSON), its text, and its verdict.
 
+mod collect;
 mod findings;
 mod group;
 mod growth;

@@ -1,19 +1,16 @@
 //! The report as data: what `--json` writes, schema `ttmem-report/1` (docs/report.schema.json). Keys are added, their
 //! meanings never change.
 
-use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
-use ttmem_ledger::{LiveRegion, OutOfMemory, State, Totals};
-use ttmem_ring::ClockMap;
-use ttmem_wire::Memory;
 
 use super::{
-    findings,
+    collect,
     growth::{self, GrowthReport},
     machine,
 };
-use crate::{Ended, SuppressionUse, Tell, Told};
+use crate::{SuppressionUse, Tell, Told};
 
 /// The name of the schema.
 pub const SCHEMA: &str = "ttmem-report/1";
@@ -256,7 +253,7 @@ impl Report {
     /// The report on these sessions, or what else has something to tell.
     pub fn new<'a, T: Tell + 'a>(processes: impl IntoIterator<Item = &'a T>) -> Self {
         let told: Vec<Told<'_>> = processes.into_iter().map(Tell::told).collect();
-        let processes: Vec<ProcessReport> = told.iter().map(process).collect();
+        let processes: Vec<ProcessReport> = told.iter().map(collect::process).collect();
         Self {
             schema: SCHEMA.into(),
             ttmem_version: env!("CARGO_PKG_VERSION").into(),
@@ -287,136 +284,4 @@ impl Report {
         json.push('\n');
         json
     }
-}
-
-fn process(told: &Told<'_>) -> ProcessReport {
-    let ledger = told.account.ledger();
-    let clock = told.clock;
-    let anomalies = ledger.anomalies();
-    let marks = told.account.marks().iter().map(|mark| MarkReport {
-        name: mark.name.clone(),
-        at_ns: clock.realtime_ns(mark.ticks),
-        devices: devices(&mark.totals),
-        live: mark.live.as_ref().map(|live| regions(live, &clock)),
-    });
-    ProcessReport {
-        pid: told.pid,
-        command: told.command.join(" "),
-        started_at: timestamp(told.realtime_start_ns),
-        ended: told.ended.map(|ended| match ended {
-            Ended::Code(code) => EndedReport::Code(code),
-            Ended::Signal(signal) => EndedReport::Signal(signal),
-            Ended::Unknown => EndedReport::Unknown(true),
-        }),
-        events: EventCounts {
-            reported: told.counts.reported,
-            drained: told.counts.drained,
-            drained_elsewhere: told.counts.drained_elsewhere,
-            lost: told.counts.lost,
-        },
-        is_cut: told.is_cut,
-        unmatched_frees: anomalies.unmatched_frees,
-        devices: devices(&ledger.totals()),
-        live: regions(&ledger.live(), &clock),
-        ring_id: format!("{:032x}", told.ring_id),
-        library_version: told.library_version.to_owned(),
-        marks: marks.collect(),
-        growth: growth::reports(&ledger.growth()),
-        out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock)).collect(),
-        released_at_close: {
-            let mut released = regions(&ledger.released_at_close().regions, &clock);
-            // Those of one size stay in the order of the closes.
-            released.sort_by_key(|region| Reverse(region.size));
-            released
-        },
-        findings: findings::sentences(told),
-        anomalies: BTreeMap::from([
-            ("double_frees".into(), anomalies.double_frees),
-            ("duplicate_holders".into(), anomalies.duplicate_holders),
-            ("late_frees".into(), anomalies.late_frees),
-            ("pretended_allocations".into(), told.counts.pretended),
-            (UNKNOWN_POOLS.into(), anomalies.unknown_pools),
-            ("unmatched_frees".into(), anomalies.unmatched_frees),
-            (UNREADABLE.into(), told.account.unreadable()),
-            (WITHOUT_MEMORY.into(), anomalies.without_memory),
-        ]),
-    }
-}
-
-fn out_of_memory(refused: &OutOfMemory, clock: &ClockMap) -> OutOfMemoryReport {
-    let is_fragmented = refused.is_fragmented();
-    let missing = refused.size_per_bank.zip(refused.space).map(|(wanted, space)| {
-        wanted.saturating_sub(if is_fragmented == Some(true) { space.largest_block } else { space.free })
-    });
-    OutOfMemoryReport {
-        devices: refused.devices.clone(),
-        memory: refused.memory.to_string(),
-        size: refused.size,
-        size_per_bank: refused.size_per_bank,
-        at_ns: clock.realtime_ns(refused.ticks),
-        live_bytes: refused.live_bytes,
-        live_bytes_per_bank: refused.live_bytes_per_bank,
-        free_bytes_per_bank: refused.space.map(|space| space.free),
-        largest_free_block_per_bank: refused.space.map(|space| space.largest_block),
-        missing_bytes_per_bank: missing,
-        is_fragmented,
-        thread: refused.thread,
-        holders: regions(&refused.holders, clock),
-    }
-}
-
-fn timestamp(ns: u64) -> String {
-    jiff::Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| String::new(), |time| time.to_string())
-}
-
-fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
-    let mut devices: Vec<DeviceReport> = Vec::new();
-    for &(device_id, memory, totals) in totals {
-        let report = MemoryReport {
-            live_bytes: totals.live_bytes,
-            live_buffers: totals.live_buffers,
-            live_bytes_per_bank: totals.live_bytes_per_bank,
-            peak_bytes: totals.peak_bytes,
-            peak_bytes_per_bank: totals.peak_bytes_per_bank,
-            allocations: totals.allocations,
-            frees: totals.frees,
-            released_at_close: totals.released_at_close,
-        };
-        match devices.last_mut().filter(|device| device.device_id == device_id) {
-            Some(device) => {
-                device.memory.insert(memory.to_string(), report);
-            }
-            None => devices.push(DeviceReport { device_id, memory: BTreeMap::from([(memory.to_string(), report)]) }),
-        }
-    }
-    devices
-}
-
-fn regions(regions: &[LiveRegion], clock: &ClockMap) -> Vec<RegionReport> {
-    regions
-        .iter()
-        .map(|region| RegionReport {
-            device_id: region.device,
-            memory: region.memory.to_string(),
-            address: region.address,
-            size: region.size,
-            size_per_bank: region.size_per_bank,
-            holders: region.holders,
-            reports: region.reports,
-            state: match region.state {
-                State::Live => "live",
-                State::LiveAtExit => "live_at_exit",
-                State::Orphaned => "orphaned",
-                State::ReleasedAtClose => "released_at_close",
-            }
-            .into(),
-            allocated_at_ns: clock.realtime_ns(region.allocated_at_ticks),
-            site: Vec::new(),
-            thread: region.thread,
-            num_cores: region.num_cores,
-            globally_allocated: region.globally_allocated,
-            cached: region.cached,
-            suppressed_by: None,
-        })
-        .collect()
 }
