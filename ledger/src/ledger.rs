@@ -81,18 +81,6 @@ impl Ledger {
         }
     }
 
-    /// Looks at what an event that comes soon will need, and changes nothing: with 100,000 regions each event is a miss in the
-    /// cache, and looks ahead overlap.
-    #[inline]
-    pub fn look_ahead(&self, event: &Event) -> bool {
-        match (event.kind, event.target) {
-            (EventKind::Allocate | EventKind::Free, Target::Device(device)) => {
-                self.places.touch(device, event.memory, event.address)
-            }
-            _ => false,
-        }
-    }
-
     fn apply_on(&mut self, event: &Event, device: i32, allocator: u32) {
         match event.kind {
             EventKind::Allocate => self.allocate(event, device, allocator),

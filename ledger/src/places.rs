@@ -99,15 +99,6 @@ impl Places {
         Some((&mut slot.place, slot.totals))
     }
 
-    /// Looks an address up in all places of a device that may be meant.
-    pub(crate) fn touch(&self, device: i32, memory: Option<Memory>, address: u64) -> bool {
-        let range = match memory {
-            Some(memory) => (device, memory, 0)..=(device, memory, u32::MAX),
-            None => all_on(&(device..=device)),
-        };
-        self.index.range(range).fold(false, |found, (_, &at)| found | self.slots[at].place.region(address).is_some())
-    }
-
     fn fitting(&self, wanted: &Wanted) -> impl Iterator<Item = (Key, &Place)> {
         self.index.range(all_on(&wanted.devices)).filter_map(|(&(device, memory, allocator), &at)| {
             let key = Key { address: wanted.address, device, memory, allocator };

@@ -3,9 +3,6 @@
 use ttmem_ledger::{Ledger, LiveRegion, Totals};
 use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Memory, Pool, Record, Target};
 
-/// How many records ahead the ledger looks.
-const AHEAD: usize = 8;
-
 /// The memory at a named moment.
 #[derive(Clone, Debug)]
 pub struct Mark {
@@ -38,10 +35,7 @@ impl Account {
 
     /// Applies records in their order. A pool that is not known yet is asked of `pools`.
     pub fn take(&mut self, records: &[Record], mut pools: impl FnMut(u32) -> Option<Pool>) {
-        for (at, record) in records.iter().enumerate() {
-            if let Some(Ok(ahead)) = records.get(at + AHEAD).map(Event::decode) {
-                std::hint::black_box(self.ledger.look_ahead(&ahead));
-            }
+        for record in records {
             match Event::decode(record) {
                 Ok(event) => self.apply(&event, &mut pools),
                 Err(_) => self.unreadable += 1,
