@@ -1,7 +1,12 @@
 //! All places, by what events name them with.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    ops::RangeInclusive,
+};
 
+use foldhash::fast::RandomState;
 use ttmem_wire::Memory;
 
 use crate::{
@@ -20,6 +25,8 @@ type Name = (i32, Memory, u32);
 pub(crate) struct Places {
     slots: Vec<Slot>,
     index: BTreeMap<Name, usize>,
+    /// The slots of each device, in the order of names: a free may name no more than a device.
+    of_device: HashMap<i32, Vec<usize>, RandomState>,
     /// Slots whose place was released.
     vacant: Vec<usize>,
     last: usize,
@@ -69,13 +76,23 @@ impl Places {
     pub(crate) fn place(&mut self, key: &Key, sums: &mut Sums) -> (&mut Place, usize) {
         let name = (key.device, key.memory, key.allocator);
         if self.slots.get(self.last).is_none_or(|slot| slot.name != Some(name)) {
-            self.last = match self.index.get(&name) {
-                Some(&at) => at,
+            self.last = match self.find(name) {
+                Some(at) => at,
                 None => self.make(name, sums),
             };
         }
         let slot = &mut self.slots[self.last];
         (&mut slot.place, slot.totals)
+    }
+
+    /// A device has a handful of places: looking through them beats the tree.
+    #[inline]
+    fn find(&self, name: Name) -> Option<usize> {
+        let of_device = self.of_device.get(&name.0)?;
+        if of_device.len() > 16 {
+            return self.index.get(&name).copied();
+        }
+        of_device.iter().copied().find(|&at| self.slots[at].name == Some(name))
     }
 
     #[cold]
@@ -86,6 +103,10 @@ impl Places {
         });
         self.slots[at] = Slot { name: Some(name), place: Place::default(), totals: sums.index_of(name.0, name.1) };
         self.index.insert(name, at);
+        let slots = &self.slots;
+        let of_device = self.of_device.entry(name.0).or_default();
+        let place = of_device.partition_point(|&other| slots[other].name < Some(name));
+        of_device.insert(place, at);
         at
     }
 
@@ -93,25 +114,41 @@ impl Places {
     pub(crate) fn known(&mut self, key: &Key) -> Option<(&mut Place, usize)> {
         let name = (key.device, key.memory, key.allocator);
         if self.slots.get(self.last).is_none_or(|slot| slot.name != Some(name)) {
-            self.last = *self.index.get(&name)?;
+            self.last = self.find(name)?;
         }
         let slot = &mut self.slots[self.last];
         Some((&mut slot.place, slot.totals))
     }
 
-    fn fitting(&self, wanted: &Wanted) -> impl Iterator<Item = (Key, &Place)> {
-        self.index.range(all_on(&wanted.devices)).filter_map(|(&(device, memory, allocator), &at)| {
-            let key = Key { address: wanted.address, device, memory, allocator };
-            wanted.fits(&key).then(|| (key, &self.slots[at].place))
-        })
+    /// The slots of the devices that an event may mean, in the order of names.
+    fn slots_of(&self, devices: &RangeInclusive<i32>) -> Cow<'_, [usize]> {
+        if devices.start() == devices.end() {
+            self.of_device.get(devices.start()).map_or(Cow::Borrowed(&[]), |slots| Cow::Borrowed(slots))
+        } else {
+            Cow::Owned(self.index.range(all_on(devices)).map(|(_, &at)| at).collect())
+        }
+    }
+
+    /// The place in a slot, with the key that the event means there, if it may mean that one.
+    #[inline]
+    fn fitting(&self, at: usize, wanted: &Wanted) -> Option<(Key, &Place)> {
+        let slot = &self.slots[at];
+        let (device, memory, allocator) = slot.name?;
+        let is_meant = wanted.memory.is_none_or(|wanted| wanted == memory)
+            && wanted.allocator.is_none_or(|wanted| wanted == allocator);
+        is_meant.then_some((Key { address: wanted.address, device, memory, allocator }, &slot.place))
     }
 
     /// The live region that an event means which names no memory, device or allocator: of all that fit, one that its holder
     /// is known to hold, else the one that came to life last, since that is the one whose end is near. Ties go to the first
     /// in the order of devices, memories and allocators.
     pub(crate) fn best(&self, wanted: &Wanted) -> Option<Key> {
+        self.best_in(&self.slots_of(&wanted.devices), wanted)
+    }
+
+    fn best_in(&self, slots: &[usize], wanted: &Wanted) -> Option<Key> {
         let mut best: Option<((bool, u64), Key)> = None;
-        for (key, place) in self.fitting(wanted) {
+        for (key, place) in slots.iter().filter_map(|&at| self.fitting(at, wanted)) {
             if let Some(fit) = place.fit(wanted.address, wanted.id)
                 && best.is_none_or(|(other, _)| fit > other)
             {
@@ -126,10 +163,11 @@ impl Places {
         if let Some(key) = wanted.key() {
             return Some(key);
         }
-        let mut fitting = self.fitting(wanted).map(|(key, _)| key);
+        let slots = self.slots_of(&wanted.devices);
+        let mut fitting = slots.iter().filter_map(|&at| self.fitting(at, wanted)).map(|(key, _)| key);
         match (fitting.next(), fitting.next()) {
             (only, None) => only,
-            _ => self.best(wanted),
+            _ => self.best_in(&slots, wanted),
         }
     }
 
@@ -142,6 +180,9 @@ impl Places {
         let mut taken = Vec::with_capacity(names.len());
         for name in names {
             if let Some(at) = self.index.remove(&name) {
+                if let Some(of_device) = self.of_device.get_mut(&device) {
+                    of_device.retain(|&other| other != at);
+                }
                 let slot = std::mem::take(&mut self.slots[at]);
                 self.vacant.push(at);
                 let key = Key { address: 0, device, memory: name.1, allocator: name.2 };
