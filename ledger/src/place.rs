@@ -1,20 +1,23 @@
 //! What one allocator has handed out in one memory of one device.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
+use hashbrown::{HashTable, hash_table};
 use ttmem_wire::Event;
 
 use crate::{
     holders::{self, Further},
-    region::Region,
+    region::{Entry, Region},
     totals::RunningTotals,
 };
 
-/// Regions by address alone: an entry is a cache line, and a close takes whole tables.
+/// Regions by address alone: a close takes whole tables. A table of entries and not a map, since a map would lay them across
+/// two cache lines each.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
-    regions: HashMap<u64, Region, RandomState>,
+    regions: HashTable<Entry>,
+    hasher: RandomState,
     further: Further,
 }
 
@@ -29,13 +32,18 @@ pub(crate) enum Reported {
 impl Place {
     pub(crate) fn report(&mut self, event: &Event, totals: &mut RunningTotals) -> Reported {
         totals.allocations += 1;
-        match self.regions.entry(event.address) {
-            Entry::Vacant(vacant) => {
-                totals.add(vacant.insert(Region::new(event)).extent());
+        let address = event.address;
+        let hasher = &self.hasher;
+        let hash = hasher.hash_one(address);
+        match self.regions.entry(hash, |entry| entry.address == address, |entry| hasher.hash_one(entry.address)) {
+            hash_table::Entry::Vacant(vacant) => {
+                let region = Region::new(event);
+                vacant.insert(Entry { address, region });
+                totals.add(region.extent());
                 Reported::New
             }
-            Entry::Occupied(occupied) => {
-                let region = occupied.into_mut();
+            hash_table::Entry::Occupied(occupied) => {
+                let region = &mut occupied.into_mut().region;
                 let before = region.extent();
                 region.widen(event);
                 totals.change(before, region.extent());
@@ -50,28 +58,30 @@ impl Place {
 
     /// A holder lets go. Returns its id, 0 if it has none; `None` if nobody here is meant.
     pub(crate) fn free(&mut self, address: u64, id: u64, totals: &mut RunningTotals) -> Option<u64> {
-        let Entry::Occupied(mut occupied) = self.regions.entry(address) else { return None };
-        let region = occupied.get_mut();
+        let hash = self.hasher.hash_one(address);
+        let mut occupied = self.regions.find_entry(hash, |entry| entry.address == address).ok()?;
+        let region = &mut occupied.get_mut().region;
         let who = holders::leave(region, &mut self.further, address, id)?;
         totals.frees += 1;
         if region.holders() == 0 {
-            totals.remove(occupied.remove().extent());
+            totals.remove(occupied.remove().0.region.extent());
         }
         Some(who)
     }
 
     /// How well a live region fits an event: whether that holder holds it, then when it came to life.
     pub(crate) fn fit(&self, address: u64, id: u64) -> Option<(bool, u64)> {
-        let region = self.regions.get(&address)?;
+        let region = self.region(address)?;
         Some((holders::holds(region, &self.further, address, id), region.ticks))
     }
 
     pub(crate) fn region(&self, address: u64) -> Option<&Region> {
-        self.regions.get(&address)
+        let hash = self.hasher.hash_one(address);
+        self.regions.find(hash, |entry| entry.address == address).map(|entry| &entry.region)
     }
 
     pub(crate) fn regions(&self) -> impl Iterator<Item = (u64, &Region)> {
-        self.regions.iter().map(|(&address, region)| (address, region))
+        self.regions.iter().map(|entry| (entry.address, &entry.region))
     }
 
     /// Tells `each` of every holder: address, id (0 for none), how many.
