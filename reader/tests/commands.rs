@@ -239,3 +239,23 @@ fn clean_says_what_it_removed_folders_too() {
     let told = text(&ttmem(&folder, &["clean"]).stdout);
     assert!(!run.exists() && told.starts_with("removed ") && !told.contains("nothing"), "{told}");
 }
+
+/// The number of a dead process is given out again, here to this test: its ring is dead all the same, and so is what it held.
+#[test]
+fn a_process_id_that_serves_again_changes_nothing() {
+    let folder = Folder::new("reused");
+    let path = a_dead_ring(&folder);
+    let before = std::fs::read(&path).unwrap();
+    let header = ttmem_wire::Header::decode(&before, before.len() as u64).unwrap();
+    for process_start in [header.process_start, ttmem_ring::process_start(std::process::id()).unwrap()] {
+        let page = ttmem_wire::Header { pid: std::process::id(), process_start, ..header.clone() }.encode();
+        let mut bytes = before.clone();
+        bytes[..page.len()].copy_from_slice(&page);
+        std::fs::write(&path, &bytes).unwrap();
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&ttmem(&folder, &["ls", "--json"]).stdout).unwrap();
+        assert_eq!((&rows[0]["alive"], &rows[0]["live_bytes"]), (&false.into(), &0.into()));
+        let told = text(&ttmem(&folder, &["report", path.to_str().unwrap()]).stdout);
+        assert!(!told.contains("is running") && told.contains("exited with code 0"), "{told}");
+    }
+    assert!(text(&ttmem(&folder, &["clean"]).stdout).contains(path.to_str().unwrap()));
+}
