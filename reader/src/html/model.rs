@@ -251,15 +251,17 @@ impl Process {
         let mut shown = vec![tables.moment(when.to_owned(), &live)];
         for (memories, peak, regions) in &moments.at_peaks {
             let names: Vec<String> = memories.iter().map(Memory::to_string).collect();
-            shown.push(tables.moment(format!("Peak of {}, at {}", names.join(" and "), ago(time.ms(peak.ticks))), regions));
+            shown.push(
+                tables.moment(format!("Peak of {}, at {}", names.join(" and "), ago(time.ms(peak.ticks))), regions),
+            );
         }
         if !ledger.released_at_close().regions.is_empty() {
             shown.push(tables.moment("Released at close".to_owned(), &ledger.released_at_close().regions));
         }
         let kinds = std::mem::take(&mut moments.kinds.all);
-        let kinds = kinds.into_iter().map(|(memory, site, size)| {
-            (tables.memories.number(memory), tables.site(site), Number(size))
-        });
+        let kinds = kinds
+            .into_iter()
+            .map(|(memory, site, size)| (tables.memories.number(memory), tables.site(site), Number(size)));
         let kinds = kinds.collect();
         let marks = told.account.marks();
         let span_ms = time.ms(line.latest);

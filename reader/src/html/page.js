@@ -189,7 +189,6 @@ function timeline(process) {
     for (const line of lines) {
       const entry = el("span", {}, line.name, el("span", { class: "faint" }, " peak " + bytes(line.top)));
       entry.style.setProperty("--swatch", `var(--c${line.colour % 8})`);
-      entry.lastChild.style.setProperty("--swatch", "transparent");
       if (lines.length > 1) {
         entry.style.cursor = "pointer";
         entry.addEventListener("click", () => { line.shown = !line.shown; entry.style.opacity = line.shown ? 1 : .4; redraw(); });
@@ -220,7 +219,7 @@ function timeline(process) {
       pen.beginPath();
       pen.rect(LEFT, 0, wide - LEFT - RIGHT, bottom + 1);
       pen.clip();
-      for (const line of lines) if (line.shown) drawLine(pen, process, line.cells, x, y, colour(line.colour), wide - RIGHT);
+      for (const line of lines) if (line.shown) drawLine(pen, process, line.cells, x, y, colour(line.colour), wide - RIGHT, lines.length === 1);
       drawMarks(pen, process, view, x, labels, bottom, index === 0);
       if (view.hover !== null) { pen.fillStyle = css("--faint"); pen.fillRect(x(view.hover), labels, 1, height); }
       drawDrag(pen, view, x, labels, height);
@@ -243,7 +242,7 @@ function timeline(process) {
   });
 }
 
-function drawLine(pen, process, cells, x, y, ink, right) {
+function drawLine(pen, process, cells, x, y, ink, right, filled) {
   const wide = process.column_ms;
   pen.strokeStyle = ink;
   pen.lineWidth = 1.25;
@@ -262,6 +261,7 @@ function drawLine(pen, process, cells, x, y, ink, right) {
   const end = x(process.span_ms);
   pen.lineTo(end, y(last));
   pen.stroke();
+  if (!filled) return;
   pen.lineTo(end, y(0));
   pen.closePath();
   pen.globalAlpha = .13;
