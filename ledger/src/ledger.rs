@@ -272,6 +272,16 @@ impl Ledger {
         self.sums.iter().map(|(device, memory, totals)| (device, memory, totals.shown())).collect()
     }
 
+    /// The devices and memories that were ever used, in the order of their first use: an entry keeps its place.
+    pub fn memories(&self) -> Vec<(i32, Memory)> {
+        self.sums.keys()
+    }
+
+    /// Bytes live in each of [`Ledger::memories`]. Cheap enough to be asked after every event.
+    pub fn live_bytes(&self) -> impl Iterator<Item = u64> {
+        self.sums.live_bytes()
+    }
+
     /// What is live (or was when the process ended): largest first, then by device, memory, address, age.
     pub fn live(&self) -> Vec<LiveRegion> {
         let state = match self.end {

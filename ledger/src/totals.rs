@@ -75,6 +75,17 @@ impl Sums {
         self.index.range(first..=last).map(|(_, &at)| self.all[at].allocations).sum()
     }
 
+    /// Which device and memory each index means, and how many bytes are live there: in the order of the index.
+    pub(crate) fn keys(&self) -> Vec<(i32, Memory)> {
+        let mut keys: Vec<_> = self.index.iter().map(|(&key, &at)| (at, key)).collect();
+        keys.sort_unstable_by_key(|&(at, _)| at);
+        keys.into_iter().map(|(_, key)| key).collect()
+    }
+
+    pub(crate) fn live_bytes(&self) -> impl Iterator<Item = u64> {
+        self.all.iter().map(|totals| narrow(totals.bytes))
+    }
+
     /// By device, then memory.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, Memory, &RunningTotals)> {
         self.index.iter().map(|(&(device, memory), &at)| (device, memory, &self.all[at]))

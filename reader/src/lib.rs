@@ -13,6 +13,7 @@ pub mod commands;
 pub mod diff;
 mod drain;
 mod failure;
+pub mod html;
 mod launch;
 mod recorder;
 mod replay;

@@ -37,6 +37,15 @@ pub struct Recording {
 /// # Errors
 /// If the file cannot be read, is none, or is damaged.
 pub fn replay(path: &Path, keep_live_at_marks: bool) -> Result<Recording, Failure> {
+    replay_with(path, keep_live_at_marks, &mut |account, _, records| account.take(records, |_| None))
+}
+
+/// The same; `apply` is given the events of each process (by its number) to apply them, and may look at each.
+pub(crate) fn replay_with(
+    path: &Path,
+    keep_live_at_marks: bool,
+    apply_events: &mut dyn FnMut(&mut Account, u32, &[Record]),
+) -> Result<Recording, Failure> {
     let failed = |why: &dyn std::fmt::Display| Failure::with(path, why);
     let file = File::open(path).map_err(|why| failed(&why))?;
     let mut reader = Reader::new(BufReader::with_capacity(BUFFER, file)).map_err(|why| failed(&why))?;
@@ -47,7 +56,7 @@ pub fn replay(path: &Path, keep_live_at_marks: bool) -> Result<Recording, Failur
             Item::Events { process, records } => {
                 if let Some(replay) = processes.get_mut(&process) {
                     replay.events += records.len() as u64;
-                    replay.account.take(records, |_| None);
+                    apply_events(&mut replay.account, process, records);
                 }
             }
         }
@@ -100,6 +109,11 @@ fn apply(processes: &mut BTreeMap<u32, Replay>, meta: Meta, keep_live_at_marks: 
 }
 
 impl Replay {
+    /// Its number in the recording.
+    pub(crate) fn number(&self) -> u32 {
+        self.process.process
+    }
+
     /// A cut recording has more events than its last status knows of, or a status of which the last events are missing.
     fn conclude(&mut self, is_cut: bool) {
         self.is_cut = is_cut && self.status.ended.is_none();

@@ -16,12 +16,16 @@ use crate::{Failure, report::Report};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ttmem report run.ttmem
+  ttmem report --html run.html run.ttmem       (opens in any browser, needs no network)
   ttmem report /dev/shm/ttmem-0/4242-*.ring
   ttmem report --json - run.ttmem | jq .processes[0].live
   ttmem report --fail-on-leak=36KiB run.ttmem   (exit code 23 if more leaks)")]
 pub(super) struct ReportFiles {
     #[command(flatten)]
     output: ReportOptions,
+    /// Write a page with pictures to this file: timeline, flame graph, memory map (docs/html.md). One input only.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Recordings, or ring files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -30,6 +34,16 @@ pub(super) struct ReportFiles {
 impl ReportFiles {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let suppressions = self.output.read_suppressions()?;
+        if let Some(path) = &self.html {
+            let [input] = self.files.as_slice() else {
+                return Err(Failure::new("--html draws one recording or ring; name one file"));
+            };
+            output::check_writable(path)?;
+            output::write_text_file(path, &crate::html::page(input)?)?;
+            if !self.output.quiet {
+                output::tell(&format!("ttmem: the page is in {}\n", path.display()));
+            }
+        }
         let mut processes = Vec::new();
         for path in &self.files {
             processes.extend(input::read(path, self.output.live_at_marks)?);

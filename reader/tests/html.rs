@@ -1,0 +1,168 @@
+//! The page of `ttmem report --html`, in a real browser.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Instant,
+};
+
+mod common;
+use common::{Folder, HOSTILE, Story, training};
+use ttmem_wire::{Event, Memory, Target};
+
+fn page(folder: &Folder, name: &str, story: &Story, chips: i32) -> PathBuf {
+    let recording = folder.0.join(format!("{name}.ttmem"));
+    story.write(&recording, &["python", "train.py", HOSTILE], chips);
+    let html = folder.0.join(format!("{name}.html"));
+    let since = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_ttmem"))
+        .args(["report", "--quiet", "--html"])
+        .args([&html, &recording])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    eprintln!("{name}: {} bytes in {:?}", html.metadata().unwrap().len(), since.elapsed());
+    html
+}
+
+fn chromium() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name))).find(|path| path.is_file())
+}
+
+/// What the browser says of a page; `None` where there is no browser.
+fn browse(folder: &Folder, html: &Path, more: &[&str]) -> Option<Output> {
+    let Some(chromium) = chromium() else {
+        assert!(std::env::var_os("TTMEM_REQUIRE_ALL").is_none_or(|all| all != "1"), "cannot run: no chromium");
+        eprintln!("\nSKIPPED: no chromium on the PATH");
+        return None;
+    };
+    let output = Command::new(chromium)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=5000",
+        ])
+        .arg(format!("--user-data-dir={}", folder.0.join("browser").display()))
+        .args(more)
+        .arg(format!("file://{}", html.display()))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(output)
+}
+
+fn dom(folder: &Folder, html: &Path) -> Option<String> {
+    let output = browse(folder, html, &["--dump-dom", "--window-size=1280,1000"])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let console: Vec<&str> = said.lines().filter(|line| line.contains("CONSOLE")).collect();
+    assert!(console.is_empty(), "{console:#?}");
+    let dom = String::from_utf8(output.stdout).unwrap();
+    assert!(dom.contains("data-ready=\"yes\""), "the script ran to its end");
+    Some(dom)
+}
+
+/// The text of the element with this id.
+fn part<'a>(dom: &'a str, id: &str) -> &'a str {
+    let start = dom.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}"));
+    let rest = &dom[start..];
+    rest.find("</section>").map_or(rest, |end| &rest[..end])
+}
+
+#[test]
+fn the_page_tells_the_reports_numbers_and_nothing_gets_out_of_its_data() {
+    let folder = Folder::new("html");
+    let html = page(&folder, "training", &training(6, 20), 8);
+    let Some(dom) = dom(&folder, &html) else { return };
+    assert!(
+        part(&dom, "verdict").contains("248 buffers were live when the process ended"),
+        "{}",
+        part(&dom, "verdict")
+    );
+    let sums = part(&dom, "sums");
+    for number in ["devices 0-7, each", "457.9 MiB", "480,116,736 B", "520.5 MiB", "L1_SMALL", "2.6 MiB"] {
+        assert!(sums.contains(number), "{number}: {sums}");
+    }
+    assert!(part(&dom, "timeline").contains("peak"));
+    assert!(part(&dom, "regions").contains("rows"));
+    assert!(part(&dom, "map").contains("<canvas"));
+    // From the first mark to the last: six that were forgotten, on eight chips.
+    assert!(part(&dom, "diff").contains("+48 regions, +27.0 MiB over all devices"), "{}", part(&dom, "diff"));
+    assert!(!dom.contains("<img"), "{HOSTILE} is text");
+    assert_eq!(dom.matches("<script").count(), 2);
+}
+
+#[test]
+fn odd_recordings_are_pages_too() {
+    let folder = Folder::new("html-odd");
+    let mut huge = Story::default();
+    for address in [0, u64::MAX] {
+        huge.tell(Event {
+            memory: Some(Memory::Unknown(9)),
+            target: Target::Device(-7),
+            address,
+            size: u64::MAX,
+            ..Event::default()
+        });
+    }
+    for (name, story) in [("huge", huge), ("nothing", Story::default())] {
+        let html = page(&folder, name, &story, 1);
+        let Some(dom) = dom(&folder, &html) else { return };
+        assert_eq!(dom.contains("16.0 EiB"), name == "huge");
+        assert_eq!(dom.contains("0xffffffffffffffff"), name == "huge", "exact, though no number of a script is");
+    }
+}
+
+/// Circular buffers grow from below, buffers come from above, and they have met.
+fn clash() -> Story {
+    let mut story = Story::default();
+    for buffer in 0..6 {
+        story.circular_buffer(0, 0x1_8B20 + buffer * 0x6000, 0x5800);
+    }
+    for buffer in 1..6 {
+        story.tensor(Memory::L1, 0x10_0000 - buffer * 0x1_8000, 0x1_0000, 20 + 10 * buffer);
+    }
+    story.tensor(Memory::L1, 0x3_A000, 0x4000, 64);
+    story
+}
+
+#[test]
+fn a_clash_of_buffers_and_circular_buffers_is_seen() {
+    let folder = Folder::new("html-clash");
+    let html = page(&folder, "clash", &clash(), 1);
+    let Some(dom) = dom(&folder, &html) else { return };
+    // The last circular buffer lies from 0x36b20 to 0x3c320.
+    assert!(part(&dom, "map").contains("clash: 8.8 KiB from 0x3a000"), "{}", part(&dom, "map"));
+}
+
+/// `TTMEM_HTML_OUT=DIR cargo test -p ttmem --test html -- --ignored` keeps pages, pictures of them and what a million
+/// events cost.
+#[test]
+#[ignore = "takes a while, and is for people to look at"]
+fn pictures_and_a_million_events() {
+    let Some(out) = std::env::var_os("TTMEM_HTML_OUT").map(PathBuf::from) else { return };
+    let folder = Folder::new("html-pictures");
+    for (name, story, chips) in [
+        ("training", training(6, 20), 8),
+        ("clash", clash(), 1),
+        ("million", training(50, 1100), 8),
+        ("wide", training(50, 110), 32),
+    ] {
+        let html = page(&folder, name, &story, chips);
+        std::fs::copy(&html, out.join(format!("{name}.html"))).unwrap();
+        for (scheme, flag) in [("light", "--disable-features=x"), ("dark", "--force-dark-mode")] {
+            let picture = format!("--screenshot={}", out.join(format!("{name}-{scheme}.png")).display());
+            let since = Instant::now();
+            browse(&folder, &html, &[&picture, flag, "--window-size=1280,1800", "--hide-scrollbars"]).unwrap();
+            eprintln!("{name} {scheme}: drawn in {:?}", since.elapsed());
+        }
+    }
+}
