@@ -48,16 +48,18 @@ impl Place {
         }
     }
 
-    /// A holder lets go. Returns its id, 0 if it has none; `None` if nobody here is meant.
-    pub(crate) fn free(&mut self, address: u64, id: u64, totals: &mut RunningTotals) -> Option<u64> {
+    /// A holder lets go. Returns its id, 0 if it has none, and the region if it was the last; `None` if nobody here is meant.
+    pub(crate) fn free(&mut self, address: u64, id: u64, totals: &mut RunningTotals) -> Option<(u64, Option<Region>)> {
         let Entry::Occupied(mut occupied) = self.regions.entry(address) else { return None };
         let region = occupied.get_mut();
         let who = holders::leave(region, &mut self.further, address, id)?;
         totals.frees += 1;
         if region.holders() == 0 {
-            totals.remove(occupied.remove().extent());
+            let region = occupied.remove();
+            totals.remove(region.extent());
+            return Some((who, Some(region)));
         }
-        Some(who)
+        Some((who, None))
     }
 
     /// How well a live region fits an event: whether that holder holds it, then when it came to life.
