@@ -36,12 +36,27 @@ pub(crate) struct OnDevice {
 }
 
 /// What an event did.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Changed {
     /// Circular buffers that came.
     pub(crate) placed: u64,
     /// Circular buffers that went.
-    pub(crate) freed: u64,
+    pub(crate) gone: Gone,
+}
+
+/// Circular buffers that went, by program.
+#[derive(Debug, Default)]
+pub(crate) struct Gone(Vec<(u64, Vec<CircularBuffer>)>);
+
+impl Gone {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.iter().map(|(_, buffers)| buffers.len() as u64).sum()
+    }
+
+    /// Each with its program.
+    pub(crate) fn buffers(&self) -> impl Iterator<Item = (u64, &CircularBuffer)> {
+        self.0.iter().flat_map(|(program, buffers)| buffers.iter().map(|buffer| (*program, buffer)))
+    }
 }
 
 /// The circular buffers of all devices.
@@ -65,6 +80,16 @@ impl OnDevice {
         self.programs.values().flatten()
     }
 
+    /// The same, each with its program.
+    pub(crate) fn entries_by_program(&self) -> impl Iterator<Item = (u64, &CircularBuffer)> {
+        self.programs.iter().flat_map(|(&program, buffers)| buffers.iter().map(move |buffer| (program, buffer)))
+    }
+
+    /// The one that was placed last in a program.
+    pub(crate) fn last_of(&self, program: u64) -> Option<&CircularBuffer> {
+        self.programs.get(&program)?.last()
+    }
+
     fn place(&mut self, event: &Event) -> Changed {
         let program = event.holder;
         if event.flags & flags::MORE_CORES != 0 {
@@ -72,12 +97,12 @@ impl OnDevice {
             return Changed::default();
         }
         let is_anew = program != 0 && event.flags & flags::NEW_PLACEMENT != 0;
-        let freed = if is_anew { self.take(program) } else { 0 };
+        let gone = if is_anew { self.take(program) } else { Gone::default() };
         let buffer = CircularBuffer::new(event);
         buffer.placements().for_each(|placement| self.footprint.add(placement));
         self.programs.entry(program).or_default().push(buffer);
         self.count += 1;
-        Changed { placed: 1, freed }
+        Changed { placed: 1, gone }
     }
 
     /// A further rectangle of cores of the circular buffer that the same thread placed last.
@@ -96,19 +121,19 @@ impl OnDevice {
         }
     }
 
-    /// Takes those of one program out, or all where none is named; returns how many.
-    fn take(&mut self, program: u64) -> u64 {
+    /// Takes those of one program out, or all where none is named.
+    fn take(&mut self, program: u64) -> Gone {
         let gone = if program == 0 {
             self.footprint.clear();
-            std::mem::take(&mut self.programs).into_values().map(|buffers| buffers.len() as u64).sum()
+            Gone(std::mem::take(&mut self.programs).into_iter().collect())
         } else {
             let buffers = self.programs.remove(&program).unwrap_or_default();
             for placement in buffers.iter().flat_map(CircularBuffer::placements) {
                 self.footprint.remove(placement);
             }
-            buffers.len() as u64
+            Gone(vec![(program, buffers)])
         };
-        self.count -= gone;
+        self.count -= gone.count();
         gone
     }
 }
@@ -121,8 +146,8 @@ impl CircularBuffers {
         (on_device, changed)
     }
 
-    /// Takes the program's on the device out, or all there where none is named; returns how many, and the device's state.
-    pub(crate) fn take(&mut self, device: i32, program: u64) -> Option<(u64, &mut OnDevice)> {
+    /// Takes the program's on the device out, or all there where none is named; returns them, and the device's state.
+    pub(crate) fn take(&mut self, device: i32, program: u64) -> Option<(Gone, &mut OnDevice)> {
         let on_device = self.devices.get_mut(&device)?;
         let gone = on_device.take(program);
         Some((gone, on_device))

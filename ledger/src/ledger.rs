@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 use crate::{
-    Anomalies, Finding, LiveRegion, OutOfMemory, Point, Released, Series, State, Totals,
+    Anomalies, Change, Finding, Life, LiveRegion, OutOfMemory, Point, Released, Series, State, Totals,
     by_holder::ByHolder,
-    circular_buffers::CircularBuffers,
+    circular_buffers::{CircularBuffers, Gone},
     closed::Closed,
     growth::{Growth, series_name},
     live::sort_largest_first,
@@ -16,7 +16,7 @@ use crate::{
     places::{Places, Wanted},
     recent::Recent,
     refusals::Refusals,
-    region::Key,
+    region::{Key, Region},
     totals::Sums,
 };
 
@@ -49,6 +49,8 @@ pub struct Ledger {
     /// Allocations on a device when it was closed last: a second close of the same is no second iteration.
     allocations_at_close: BTreeMap<i32, u64>,
     end: Option<End>,
+    /// What the events since the last look did; only where somebody asked for it.
+    changes: Option<Vec<Change>>,
 }
 
 impl Ledger {
@@ -107,10 +109,19 @@ impl Ledger {
             key = self.places.best(&over).unwrap_or(key);
         }
         let (place, at) = self.places.place(&key, &mut self.sums);
+        let before = self.changes.as_ref().and_then(|_| place.region(key.address)).map(|region| region.extent().bytes);
         match place.report(event, &mut self.sums[at]) {
             Reported::New => self.closed.reused(key),
             Reported::OneMoreHolder => {}
             Reported::HeldAlready => self.anomalies.duplicate_holders += 1,
+        }
+        if let (Some(changes), Some(region)) = (&mut self.changes, place.region(key.address)) {
+            let life = life(key, region, State::Live);
+            match before {
+                None => changes.push(Change::Born(life)),
+                Some(before) if before != life.region.size => changes.push(Change::Widened { life, before }),
+                Some(_) => {}
+            }
         }
         if let Some(by_holder) = &mut self.by_holder {
             by_holder.insert(event.holder, key);
@@ -139,7 +150,10 @@ impl Ledger {
 
     fn let_go(&mut self, key: Key, id: u64) -> bool {
         let Some((place, at)) = self.places.known(&key) else { return false };
-        let Some(who) = place.free(key.address, id, &mut self.sums[at]) else { return false };
+        let Some((who, gone)) = place.free(key.address, id, &mut self.sums[at]) else { return false };
+        if let (Some(changes), Some(region)) = (&mut self.changes, gone) {
+            changes.push(Change::Gone(life(key, &region, State::Live)));
+        }
         if let Some(by_holder) = &mut self.by_holder {
             by_holder.remove(who, key);
         }
@@ -165,22 +179,35 @@ impl Ledger {
 
     fn place_circular_buffer(&mut self, event: &Event, device: i32) {
         let (on_device, changed) = self.circular_buffers.place(device, event);
-        if on_device.count() == 0 && changed.freed == 0 {
+        if on_device.count() == 0 && changed.gone.count() == 0 {
             // Cores of a circular buffer that is gone.
             return;
         }
         let totals = self.sums.of(device, Memory::CircularBuffer);
         totals.allocations += changed.placed;
-        totals.frees += changed.freed;
+        totals.frees += changed.gone.count();
         totals.set(on_device.count(), on_device.footprint());
+        if let Some(changes) = &mut self.changes {
+            note_gone(changes, device, &changed.gone, State::Live);
+            if let Some(placed) = on_device.last_of(event.holder).filter(|_| changed.placed > 0) {
+                let region = placed.shown(device, State::Live);
+                changes.push(Change::Born(Life { region, allocator: 0, program: event.holder }));
+            }
+            changes.push(Change::Footprint { device, bytes: narrow(on_device.footprint()) });
+        }
     }
 
     fn free_circular_buffers(&mut self, device: i32, program: u64) {
         self.circular_buffers.note_release(device);
-        if let Some((freed @ 1.., on_device)) = self.circular_buffers.take(device, program) {
+        let Some((gone, on_device)) = self.circular_buffers.take(device, program) else { return };
+        if gone.count() > 0 {
             let totals = self.sums.of(device, Memory::CircularBuffer);
-            totals.frees += freed;
+            totals.frees += gone.count();
             totals.set(on_device.count(), on_device.footprint());
+            if let Some(changes) = &mut self.changes {
+                note_gone(changes, device, &gone, State::Live);
+                changes.push(Change::Footprint { device, bytes: narrow(on_device.footprint()) });
+            }
         }
     }
 
@@ -192,10 +219,15 @@ impl Ledger {
 
     fn close(&mut self, device: i32) {
         self.release(device, None);
-        if let Some((released @ 1.., _)) = self.circular_buffers.take(device, 0) {
+        let Some((gone, _)) = self.circular_buffers.take(device, 0) else { return };
+        if gone.count() > 0 {
             let totals = self.sums.of(device, Memory::CircularBuffer);
-            totals.released_at_close += released;
+            totals.released_at_close += gone.count();
             totals.set(0, 0);
+            if let Some(changes) = &mut self.changes {
+                note_gone(changes, device, &gone, State::ReleasedAtClose);
+                changes.push(Change::Footprint { device, bytes: 0 });
+            }
         }
     }
 
@@ -215,6 +247,9 @@ impl Ledger {
             regions.sort_unstable_by_key(|&(address, _)| address);
             for (address, region) in regions {
                 let extent = region.extent();
+                if let Some(changes) = &mut self.changes {
+                    changes.push(Change::Gone(life(Key { address, ..key }, region, State::ReleasedAtClose)));
+                }
                 self.sums[at].released_at_close += 1;
                 self.sums[at].remove(extent);
                 self.released.count += 1;
@@ -267,6 +302,46 @@ impl Ledger {
         self.end.is_some()
     }
 
+    /// From now on keeps what events do to what is live, for [`Ledger::take_changes`].
+    pub fn note_changes(&mut self) {
+        self.changes.get_or_insert_default();
+    }
+
+    /// Swaps what the events since the last call did into `into`, which is emptied first. The order is that of the events;
+    /// within one, what goes comes before what comes.
+    pub fn take_changes(&mut self, into: &mut Vec<Change>) {
+        into.clear();
+        if let Some(changes) = &mut self.changes {
+            std::mem::swap(changes, into);
+        }
+    }
+
+    /// What is live, each with what it is known by; in the order of device, memory, allocator, address.
+    pub fn lives(&self) -> Vec<Life> {
+        let mut lives: Vec<Life> = self.places.regions().map(|(key, region)| life(key, region, self.state())).collect();
+        for (device, on_device) in self.circular_buffers.devices() {
+            lives.extend(on_device.entries_by_program().map(|(program, buffer)| Life {
+                region: buffer.shown(device, self.state()),
+                allocator: 0,
+                program,
+            }));
+        }
+        // What is equal in all of this stays in the order of its placement.
+        lives.sort_by_key(|life| {
+            let region = &life.region;
+            (region.device, region.memory, life.allocator, region.address, life.program)
+        });
+        lives
+    }
+
+    fn state(&self) -> State {
+        match self.end {
+            None => State::Live,
+            Some(End::Exited) => State::LiveAtExit,
+            Some(End::Killed) => State::Orphaned,
+        }
+    }
+
     /// The sums, by device, then memory.
     pub fn totals(&self) -> Vec<(i32, Memory, Totals)> {
         self.sums.iter().map(|(device, memory, totals)| (device, memory, totals.shown())).collect()
@@ -284,11 +359,7 @@ impl Ledger {
 
     /// What is live (or was when the process ended): largest first, then by device, memory, address, age.
     pub fn live(&self) -> Vec<LiveRegion> {
-        let state = match self.end {
-            None => State::Live,
-            Some(End::Exited) => State::LiveAtExit,
-            Some(End::Killed) => State::Orphaned,
-        };
+        let state = self.state();
         let mut live: Vec<LiveRegion> = self.places.regions().map(|(key, region)| region.shown(key, state)).collect();
         for (device, on_device) in self.circular_buffers.devices() {
             live.extend(on_device.entries().map(|buffer| buffer.shown(device, state)));
@@ -347,4 +418,19 @@ impl Ledger {
 fn wanted(event: &Event, device: Option<i32>, allocator: Option<u32>) -> Wanted {
     let devices = device.map_or(i32::MIN..=i32::MAX, |device| device..=device);
     Wanted { devices, memory: event.memory, allocator, address: event.address, id: event.holder }
+}
+
+fn life(key: Key, region: &Region, state: State) -> Life {
+    Life { region: region.shown(key, state), allocator: key.allocator, program: 0 }
+}
+
+fn note_gone(changes: &mut Vec<Change>, device: i32, gone: &Gone, state: State) {
+    changes
+        .extend(gone.buffers().map(|(program, buffer)| {
+            Change::Gone(Life { region: buffer.shown(device, state), allocator: 0, program })
+        }));
+}
+
+fn narrow(bytes: u128) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 mod by_holder;
+mod changes;
 mod circular_buffers;
 mod closed;
 mod findings;
@@ -59,6 +60,7 @@ mod region;
 mod together;
 mod totals;
 
+pub use changes::{Change, Life};
 pub use findings::{Anomalies, Finding, OutOfMemory, Released};
 pub use growth::{Amount, Course, Point, Series, Source, Trend, judge, series_name};
 pub use ledger::{End, Ledger, MAX_LISTED};

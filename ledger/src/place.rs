@@ -56,17 +56,19 @@ impl Place {
         }
     }
 
-    /// A holder lets go. Returns its id, 0 if it has none; `None` if nobody here is meant.
-    pub(crate) fn free(&mut self, address: u64, id: u64, totals: &mut RunningTotals) -> Option<u64> {
+    /// A holder lets go. Returns its id, 0 if it has none, and the region if it was the last; `None` if nobody here is meant.
+    pub(crate) fn free(&mut self, address: u64, id: u64, totals: &mut RunningTotals) -> Option<(u64, Option<Region>)> {
         let hash = self.hasher.hash_one(address);
         let mut occupied = self.regions.find_entry(hash, |entry| entry.address == address).ok()?;
         let region = &mut occupied.get_mut().region;
         let who = holders::leave(region, &mut self.further, address, id)?;
         totals.frees += 1;
         if region.holders() == 0 {
-            totals.remove(occupied.remove().0.region.extent());
+            let region = occupied.remove().0.region;
+            totals.remove(region.extent());
+            return Some((who, Some(region)));
         }
-        Some(who)
+        Some((who, None))
     }
 
     /// How well a live region fits an event: whether that holder holds it, then when it came to life.

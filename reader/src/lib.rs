@@ -3,6 +3,7 @@
 //! * [`Session`]: one ring, from its first event to the end of its process.
 //! * [`Drainer`]: all rings of a folder, as they come and go.
 //! * [`Recorder`] and [`replay`]: a file that keeps every event, and what it tells.
+//! * [`walk`] and [`export`]: a file event by event, and the formats of other tools.
 //! * [`report`]: what the sessions add up to, as text and as JSON.
 //!
 //! The command `ttmem` is a thin layer over this library: see [`commands`].
@@ -12,6 +13,7 @@ mod account;
 pub mod commands;
 pub mod diff;
 mod drain;
+pub mod export;
 mod failure;
 pub mod html;
 mod launch;
@@ -22,6 +24,7 @@ mod session;
 mod source;
 mod suppressions;
 mod told;
+pub mod walk;
 
 pub use account::{Account, Mark};
 pub use drain::{Drainer, Keep};

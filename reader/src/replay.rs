@@ -123,11 +123,7 @@ impl Replay {
     }
 
     fn ended(&self) -> Option<Ended> {
-        self.status.ended.map(|ended| match ended {
-            ttmem_recording::Ended::Code(code) => Ended::Code(code),
-            ttmem_recording::Ended::Signal(signal) => Ended::Signal(signal),
-            ttmem_recording::Ended::Unknown => Ended::Unknown,
-        })
+        self.status.ended.map(Ended::from)
     }
 }
 

@@ -25,6 +25,16 @@ pub enum Ended {
     Unknown,
 }
 
+impl From<ttmem_recording::Ended> for Ended {
+    fn from(ended: ttmem_recording::Ended) -> Self {
+        match ended {
+            ttmem_recording::Ended::Code(code) => Self::Code(code),
+            ttmem_recording::Ended::Signal(signal) => Self::Signal(signal),
+            ttmem_recording::Ended::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// One ring and its ledger.
 #[derive(Debug)]
 pub struct Session {

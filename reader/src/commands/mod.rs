@@ -3,6 +3,7 @@
 mod clean;
 mod diff;
 mod explain;
+mod export;
 mod input;
 mod ls;
 mod output;
@@ -33,6 +34,7 @@ const FAILED: u8 = 2;
   ttmem record -o run.ttmem -- python m.py   keeps every event, for later
   ttmem diff before.ttmem after.ttmem        what changed?
   ttmem explain held-by-fewer                what a report's sentence means
+  ttmem export run.ttmem -f perfetto -o t    for ui.perfetto.dev, and others
   ttmem ls                                   who holds device memory now
   ttmem report /dev/shm/ttmem-0/4242-*.ring  what a dead process held
   ttmem clean                                remove what dead processes left
@@ -65,6 +67,7 @@ enum Command {
     Report(report::ReportFiles),
     Diff(diff::DiffFiles),
     Explain(explain::Explain),
+    Export(export::Export),
     Ls(ls::Ls),
     Clean(clean::Clean),
 }
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Report(report) => report.run(),
         Command::Diff(diff) => diff.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Export(export) => export.run(),
         Command::Ls(ls) => ls.run(),
         Command::Clean(clean) => clean.run(),
     };

@@ -1,0 +1,59 @@
+//! Folded stacks, as flamegraph.pl and inferno read them: `outermost;...;innermost value`.
+
+use std::io::{self, Write};
+
+use super::{
+    Exporter, Output, Value,
+    stacks::{Stacks, note_if_empty},
+};
+use crate::walk::{Step, Walk};
+
+pub(super) struct Folded<'a> {
+    walk: &'a Walk,
+    value: Value,
+    stacks: Stacks,
+    output: &'a mut Output,
+}
+
+impl<'a> Folded<'a> {
+    pub(super) fn new(walk: &'a Walk, value: Value, output: &'a mut Output) -> Self {
+        Self { walk, value, stacks: Stacks::default(), output }
+    }
+}
+
+impl Exporter for Folded<'_> {
+    fn step(&mut self, step: &Step<'_>) -> io::Result<()> {
+        self.stacks.step(step);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
+        let Self { walk, value, stacks, output } = *self;
+        let mut is_empty = true;
+        for (frames, tally) in stacks.by_frames(walk) {
+            let value = tally.value(value);
+            if value > 0 {
+                is_empty = false;
+                let frames: Vec<String> = frames.iter().map(|frame| escaped(frame)).collect();
+                writeln!(output, "{} {value}", frames.join(";"))?;
+            }
+        }
+        Ok(note_if_empty(is_empty))
+    }
+}
+
+/// A frame may hold neither the separator nor a line's end.
+fn escaped(frame: &str) -> String {
+    frame
+        .chars()
+        .map(|c| {
+            if c == ';' {
+                ':'
+            } else if c.is_control() {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,143 @@
+//! Formats of other tools, one a file. Each is fed the steps of a [`Walk`] and writes as it goes; what needs the end keeps
+//! what is live, and no more.
+
+mod address_space;
+mod csv;
+mod folded;
+mod jsonl;
+mod lanes;
+mod output;
+mod parquet;
+mod perfetto;
+mod perfetto_proto;
+mod pickle;
+mod pprof;
+mod pytorch;
+mod rows;
+mod speedscope;
+mod stacks;
+
+use std::{io, path::PathBuf};
+
+use clap::ValueEnum;
+
+pub use self::output::Output;
+pub use self::stacks::Value;
+use crate::{
+    Failure,
+    walk::{At, Step, Stopped, Walk},
+};
+
+/// What to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A trace for ui.perfetto.dev: live bytes, the lifetime of each region, marks, refusals.
+    Perfetto,
+    /// A snapshot for PyTorch's memory viewer, pytorch.org/memory_viz.
+    PytorchSnapshot,
+    /// A profile for `go tool pprof` and what reads the same (gzip).
+    Pprof,
+    /// A profile for speedscope.app.
+    Speedscope,
+    /// Folded stacks, for flamegraph.pl and inferno.
+    Folded,
+    /// A table of what is live, or of all events.
+    Csv,
+    /// Every event, one JSON object a line.
+    Jsonl,
+    /// Two tables in a folder, events.parquet and regions.parquet.
+    Parquet,
+}
+
+impl Format {
+    /// Whether it is fit for a terminal.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Speedscope | Self::Folded | Self::Csv | Self::Jsonl)
+    }
+}
+
+/// How to write it. What a format has no use for it does not look at.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The format.
+    pub format: Format,
+    /// Which moment, for formats that show one.
+    pub at: At,
+    /// What a stack is worth, for formats that show one value.
+    pub value: Value,
+    /// In a table, events instead of regions.
+    pub events: bool,
+    /// Events that are kept for each device, for formats whose viewers are slow with many.
+    pub max_entries: usize,
+    /// Lifetimes that are drawn at the same time, for each memory of a device.
+    pub max_lanes: usize,
+    /// The file or folder; `None` is standard output.
+    pub to: Option<PathBuf>,
+}
+
+/// Writes one format.
+trait Exporter {
+    /// Takes the next step.
+    fn step(&mut self, step: &Step<'_>) -> io::Result<()>;
+
+    /// Writes what is left to write. Returns sentences on what is not in the file, for the user.
+    fn finish(self: Box<Self>) -> io::Result<Vec<String>>;
+}
+
+/// Exports a file. Returns sentences on what was left out.
+///
+/// # Errors
+/// If the input cannot be read or the output not be written.
+pub fn export(walk: &Walk, options: &Options) -> Result<Vec<String>, Failure> {
+    let name = options.to.as_deref().map_or_else(|| "standard output".into(), |path| path.to_string_lossy());
+    let cannot_write = |error: io::Error| Failure::new(format!("{name}: {error}"));
+    let stopped = |why| match why {
+        Stopped::Reading(failure) => failure,
+        Stopped::Writing(error) => cannot_write(error),
+    };
+    if options.format == Format::Parquet {
+        let mut tables = parquet::Tables::create(options.to.as_deref()).map_err(cannot_write)?;
+        walk.run(At::End, &mut |step| tables.step(step)).map_err(stopped)?;
+        return Box::new(tables).finish().map_err(cannot_write);
+    }
+    let mut output = Output::create(options.to.as_deref()).map_err(cannot_write)?;
+    let mut notes = Vec::new();
+    let done = {
+        let mut exporter = exporter(walk, options, &mut output).map_err(cannot_write)?;
+        walk.run(moment(options), &mut |step| exporter.step(step))
+            .and_then(|()| exporter.finish().map_err(Stopped::from))
+            .map(|told| notes = told)
+    };
+    match done {
+        // Somebody has read enough.
+        Err(Stopped::Writing(error)) if options.to.is_none() && error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(why) => return Err(stopped(why)),
+        Ok(()) => match output.keep() {
+            Err(error) if options.to.is_none() && error.kind() == io::ErrorKind::BrokenPipe => {}
+            result => result.map_err(cannot_write)?,
+        },
+    }
+    Ok(notes)
+}
+
+/// The moment that a format shows. To find the peak costs one more walk, so only those ask that want it.
+fn moment(options: &Options) -> At {
+    match options.format {
+        Format::Pprof | Format::Speedscope | Format::Folded => options.at,
+        Format::Csv if !options.events => options.at,
+        _ => At::End,
+    }
+}
+
+fn exporter<'a>(walk: &'a Walk, options: &Options, output: &'a mut Output) -> io::Result<Box<dyn Exporter + 'a>> {
+    Ok(match options.format {
+        Format::Perfetto => Box::new(perfetto::Perfetto::begin(walk, options.max_lanes, output)?),
+        Format::PytorchSnapshot => Box::new(pytorch::Snapshot::new(walk, options.max_entries, output)),
+        Format::Pprof => Box::new(pprof::Pprof::new(walk, output)),
+        Format::Speedscope => Box::new(speedscope::Speedscope::new(walk, options.value, output)),
+        Format::Folded => Box::new(folded::Folded::new(walk, options.value, output)),
+        Format::Csv => Box::new(csv::Csv::begin(options.events, output)?),
+        Format::Jsonl => Box::new(jsonl::Jsonl::new(output)),
+        Format::Parquet => return Err(io::Error::other("it is a folder of two files")),
+    })
+}

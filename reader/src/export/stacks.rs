@@ -1,0 +1,167 @@
+//! What flame graphs show: bytes and objects by stack.
+
+use std::collections::{BTreeMap, HashMap};
+
+use clap::ValueEnum;
+use ttmem_ledger::{Change, Life};
+use ttmem_wire::Memory;
+
+use crate::walk::{Step, Walk, Walked, What};
+
+/// Stacks that are told apart. A program without call sites that asks for ever other sizes must not fill the memory.
+const MAX_STACKS: usize = 1 << 18;
+
+/// What a stack is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Value {
+    /// Bytes that are live at the moment.
+    LiveBytes,
+    /// Regions that are live at the moment.
+    LiveObjects,
+    /// Bytes of all regions that ever came to life.
+    AllocatedBytes,
+    /// All regions that ever came to life.
+    AllocatedObjects,
+}
+
+/// All four.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) live_bytes: u64,
+    pub(super) live_objects: u64,
+    pub(super) allocated_bytes: u64,
+    pub(super) allocated_objects: u64,
+}
+
+impl Tally {
+    pub(super) fn value(&self, value: Value) -> u64 {
+        match value {
+            Value::LiveBytes => self.live_bytes,
+            Value::LiveObjects => self.live_objects,
+            Value::AllocatedBytes => self.allocated_bytes,
+            Value::AllocatedObjects => self.allocated_objects,
+        }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.live_bytes = self.live_bytes.saturating_add(other.live_bytes);
+        self.live_objects += other.live_objects;
+        self.allocated_bytes = self.allocated_bytes.saturating_add(other.allocated_bytes);
+        self.allocated_objects += other.allocated_objects;
+    }
+}
+
+/// Where bytes come from. The order is that of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Source {
+    /// The process, by its place in the walk.
+    pub(super) process: usize,
+    pub(super) device: i32,
+    pub(super) memory: Memory,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Kind {
+    /// A call site that is known.
+    Site(u32),
+    /// None is: the size stands in for it.
+    Size(u64),
+    /// One size too many.
+    OtherSizes,
+    /// What circular buffers take of L1 together.
+    Footprint,
+}
+
+/// Everything by stack.
+#[derive(Debug, Default)]
+pub(super) struct Stacks {
+    tallies: HashMap<Source, Tally>,
+}
+
+impl Stacks {
+    pub(super) fn step(&mut self, step: &Step<'_>) {
+        match &step.what {
+            What::Change(Change::Born(life)) => {
+                let tally = self.of(step, life);
+                tally.allocated_objects += 1;
+                tally.allocated_bytes = tally.allocated_bytes.saturating_add(life.region.size);
+            }
+            What::Change(Change::Widened { life, before }) => {
+                let tally = self.of(step, life);
+                tally.allocated_bytes = tally.allocated_bytes.saturating_add(life.region.size - before);
+            }
+            What::Chosen { lives, footprints } => {
+                for life in *lives {
+                    let tally = self.of(step, life);
+                    tally.live_objects += 1;
+                    // Circular buffers overlap: their bytes are in the footprint.
+                    if life.region.memory != Memory::CircularBuffer {
+                        tally.live_bytes = tally.live_bytes.saturating_add(life.region.size);
+                    }
+                }
+                for (&device, &bytes) in footprints.iter().filter(|&(_, &bytes)| bytes > 0) {
+                    let memory = Memory::CircularBuffer;
+                    let source = Source { process: step.index, device, memory, kind: Kind::Footprint };
+                    self.tallies.entry(source).or_default().live_bytes = bytes;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn of(&mut self, step: &Step<'_>, life: &Life) -> &mut Tally {
+        let region = &life.region;
+        let kind = match step.process.frames(region.site) {
+            [] => Kind::Size(region.size),
+            _ => Kind::Site(region.site),
+        };
+        let mut source = Source { process: step.index, device: region.device, memory: region.memory, kind };
+        if self.tallies.len() >= MAX_STACKS && !self.tallies.contains_key(&source) {
+            source.kind = Kind::OtherSizes;
+        }
+        self.tallies.entry(source).or_default()
+    }
+
+    /// In a fixed order.
+    pub(super) fn sorted(self) -> BTreeMap<Source, Tally> {
+        self.tallies.into_iter().collect()
+    }
+
+    /// Stacks as flame graphs show them, the outermost frame first: devices are added up.
+    pub(super) fn by_frames(self, walk: &Walk) -> BTreeMap<Vec<String>, Tally> {
+        let are_many = walk.chosen().count() > 1;
+        let mut stacks: BTreeMap<Vec<String>, Tally> = BTreeMap::new();
+        for (source, tally) in self.sorted() {
+            let process = &walk.processes()[source.process];
+            let mut frames: Vec<String> = are_many.then(|| process_name(process)).into_iter().collect();
+            frames.extend(source.frames(process).into_iter().rev());
+            stacks.entry(frames).or_default().add(&tally);
+        }
+        stacks
+    }
+}
+
+impl Source {
+    /// The innermost first. Where no call site is known, memory and size stand in for it.
+    pub(super) fn frames(&self, process: &Walked) -> Vec<String> {
+        let memory = || format!("memory {}", self.memory);
+        match self.kind {
+            Kind::Site(site) => process.frames(site).to_vec(),
+            Kind::Size(size) => vec![format!("size {size}"), memory()],
+            Kind::OtherSizes => vec!["other sizes".to_owned(), memory()],
+            Kind::Footprint => vec!["circular buffers together".to_owned(), memory()],
+        }
+    }
+}
+
+/// A process as a frame, or as the name of a track.
+pub(super) fn process_name(process: &Walked) -> String {
+    format!("{} (pid {})", crate::report::shorten(&process.command.join(" "), 200), process.pid)
+}
+
+/// A sentence for those who look at an empty picture.
+pub(super) fn note_if_empty(is_empty: bool) -> Vec<String> {
+    let sentence = "nothing is live at that moment; --at peak shows the fullest one";
+    if is_empty { vec![sentence.to_owned()] } else { Vec::new() }
+}
