@@ -10,7 +10,7 @@ use super::{
     note_fired, preallocated, witnesses,
 };
 use crate::{
-    capture::{guarded, record_in},
+    capture::{self, guarded, record_in, record_sited},
     lifecycle::Tracker,
     symbols::Symbol,
     thread,
@@ -47,6 +47,7 @@ impl Asked {
             target: devices::target(tracker, metal, facts.device, allocator)?,
             ticks: tracker.clock.now(),
             holder: facts.holder,
+            site: capture::site(tracker),
             size: metal.size(buffer),
             size_per_bank: has_banks.then(|| metal.cut_out(allocator, metal.size_per_bank(buffer))),
             ..Event::default()
@@ -74,7 +75,7 @@ impl Asked {
             }),
             ..self.refusal
         };
-        guarded(|| record_in(self.tracker, event));
+        guarded(|| record_sited(self.tracker, event));
         std::mem::forget(self);
     }
 
@@ -90,7 +91,7 @@ impl Drop for Asked {
     fn drop(&mut self) {
         let memory = self.refusal.memory.unwrap_or(Memory::Unknown(u8::MAX));
         let space = self.metal.space(self.allocator, memory);
-        guarded(|| record_in(self.tracker, Event { space, ..self.refusal }));
+        guarded(|| record_sited(self.tracker, Event { space, ..self.refusal }));
         self.answered();
     }
 }
