@@ -10,7 +10,7 @@ use clap::Args;
 use ttmem_ring::RingReader;
 
 use super::{output, rings};
-use crate::{Failure, report::shorten};
+use crate::{Failure, report::shorten, sites::path_beside};
 
 /// Removes the rings of dead processes, and empty folders of runs that are over. Says what it removed.
 ///
@@ -65,6 +65,7 @@ fn clean_ring(path: &Path) -> Result<Option<String>, String> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
         _ => {}
     }
+    let _ = fs::remove_file(path_beside(path));
     let header = ring.header();
     Ok(Some(format!("pid {}, {}", header.pid, shorten(&header.command.join(" "), 60))))
 }

@@ -1,7 +1,7 @@
 //! The report as data: what `--json` writes, schema `ttmem-report/1` (docs/report.schema.json). Keys are added, their
 //! meanings never change.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 use ttmem_ledger::{LiveRegion, OutOfMemory, State, Totals};
@@ -13,7 +13,7 @@ use super::{
     growth::{self, GrowthReport},
     machine,
 };
-use crate::{Ended, SuppressionUse, Tell, Told};
+use crate::{Ended, SiteStyle, SuppressionUse, Symbols, Tell, Told, sites::{Named, Naming}};
 
 /// The name of the schema.
 pub const SCHEMA: &str = "ttmem-report/1";
@@ -164,8 +164,11 @@ pub struct RegionReport {
     pub state: Cow<'static, str>,
     /// `CLOCK_REALTIME`, ns since 1970.
     pub allocated_at_ns: u64,
-    /// The call site, innermost frame first.
+    /// The call site, innermost frame first; empty where it is not known.
     pub site: Vec<String>,
+    /// The operation of ttnn that it was made for, where a frame tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub op: Option<String>,
     /// The thread that made it.
     #[serde(default)]
     pub thread: u32,
@@ -230,6 +233,9 @@ pub struct OutOfMemoryReport {
     pub is_fragmented: Option<bool>,
     #[serde(default)]
     pub thread: u32,
+    /// Who asked: the call site, innermost frame first; empty where it is not known.
+    #[serde(default)]
+    pub site: Vec<String>,
     /// The largest regions in that memory then, on the first device.
     #[serde(default)]
     pub holders: Vec<RegionReport>,
@@ -255,8 +261,14 @@ impl ProcessReport {
 impl Report {
     /// The report on these sessions, or what else has something to tell.
     pub fn new<'a, T: Tell + 'a>(processes: impl IntoIterator<Item = &'a T>) -> Self {
+        Self::in_style(processes, SiteStyle::default())
+    }
+
+    /// The same, with call sites as they are wanted.
+    pub fn in_style<'a, T: Tell + 'a>(processes: impl IntoIterator<Item = &'a T>, style: SiteStyle) -> Self {
         let told: Vec<Told<'_>> = processes.into_iter().map(Tell::told).collect();
-        let processes: Vec<ProcessReport> = told.iter().map(process).collect();
+        let symbols = RefCell::new(Symbols::default());
+        let processes: Vec<ProcessReport> = told.iter().map(|told| process(told, style, &symbols)).collect();
         Self {
             schema: SCHEMA.into(),
             ttmem_version: env!("CARGO_PKG_VERSION").into(),
@@ -289,8 +301,10 @@ impl Report {
     }
 }
 
-fn process(told: &Told<'_>) -> ProcessReport {
+fn process(told: &Told<'_>, style: SiteStyle, symbols: &RefCell<Symbols>) -> ProcessReport {
     let ledger = told.account.ledger();
+    let naming = Naming::new(told.account.sites(), style, symbols);
+    let regions = |regions: &[LiveRegion], clock: &ClockMap| regions_of(regions, clock, &naming);
     let clock = told.clock;
     let anomalies = ledger.anomalies();
     let marks = told.account.marks().iter().map(|mark| MarkReport {
@@ -321,8 +335,8 @@ fn process(told: &Told<'_>) -> ProcessReport {
         ring_id: format!("{:032x}", told.ring_id),
         library_version: told.library_version.to_owned(),
         marks: marks.collect(),
-        growth: growth::reports(&ledger.growth()),
-        out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock)).collect(),
+        growth: growth::reports(&ledger.growth(), &naming),
+        out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock, &naming)).collect(),
         released_at_close: regions(&ledger.released_at_close().regions, &clock),
         findings: findings::sentences(told),
         anomalies: BTreeMap::from([
@@ -338,7 +352,7 @@ fn process(told: &Told<'_>) -> ProcessReport {
     }
 }
 
-fn out_of_memory(refused: &OutOfMemory, clock: &ClockMap) -> OutOfMemoryReport {
+fn out_of_memory(refused: &OutOfMemory, clock: &ClockMap, naming: &Naming<'_>) -> OutOfMemoryReport {
     let is_fragmented = refused.is_fragmented();
     let missing = refused.size_per_bank.zip(refused.space).map(|(wanted, space)| {
         wanted.saturating_sub(if is_fragmented == Some(true) { space.largest_block } else { space.free })
@@ -356,7 +370,8 @@ fn out_of_memory(refused: &OutOfMemory, clock: &ClockMap) -> OutOfMemoryReport {
         missing_bytes_per_bank: missing,
         is_fragmented,
         thread: refused.thread,
-        holders: regions(&refused.holders, clock),
+        site: naming.named(refused.site).frames,
+        holders: regions_of(&refused.holders, clock, naming),
     }
 }
 
@@ -387,10 +402,10 @@ fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
     devices
 }
 
-fn regions(regions: &[LiveRegion], clock: &ClockMap) -> Vec<RegionReport> {
-    regions
-        .iter()
-        .map(|region| RegionReport {
+fn regions_of(regions: &[LiveRegion], clock: &ClockMap, naming: &Naming<'_>) -> Vec<RegionReport> {
+    let report = |region: &LiveRegion| {
+        let Named { frames, op } = naming.named(region.site);
+        RegionReport {
             device_id: region.device,
             memory: region.memory.to_string(),
             address: region.address,
@@ -406,12 +421,14 @@ fn regions(regions: &[LiveRegion], clock: &ClockMap) -> Vec<RegionReport> {
             }
             .into(),
             allocated_at_ns: clock.realtime_ns(region.allocated_at_ticks),
-            site: Vec::new(),
+            site: frames,
+            op,
             thread: region.thread,
             num_cores: region.num_cores,
             globally_allocated: region.globally_allocated,
             cached: region.cached,
             suppressed_by: None,
-        })
-        .collect()
+        }
+    };
+    regions.iter().map(report).collect()
 }

@@ -10,12 +10,12 @@ mod python;
 mod side_file;
 mod table;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::{ops::Range, sync::atomic::AtomicU64};
 
 use ttmem_ring::RingFile;
 
 use crate::{complain, config::StackChoice};
-use native::{Module, Registers, Rules};
+use native::{Registers, Rules};
 use python::Python;
 use side_file::SideFile;
 use table::Table;
@@ -41,9 +41,9 @@ pub(crate) struct Stacks {
     rules: Rules,
     python: Option<Python>,
     count: AtomicU64,
-    /// Where our own code lies: `start`, `end`. Found at the first walk.
-    own: [AtomicUsize; 2],
-    interpreter: [AtomicUsize; 2],
+    /// Where our own code lies, and the interpreter's.
+    own: Range<usize>,
+    interpreter: Range<usize>,
 }
 
 impl Stacks {
@@ -68,6 +68,7 @@ impl Stacks {
                 None
             }
         };
+        let interpreter = python.as_ref().map_or(0..0, |python| code_around(python.code_address()));
         Some(Box::leak(Box::new(Self {
             choice,
             file,
@@ -77,8 +78,8 @@ impl Stacks {
             rules: Rules::new()?,
             python,
             count: AtomicU64::new(0),
-            own: [AtomicUsize::new(0), AtomicUsize::new(0)],
-            interpreter: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            own: code_around(code_around as *const () as usize),
+            interpreter,
         })))
     }
 
@@ -108,31 +109,20 @@ impl Stacks {
             });
         }
         if self.choice.native() {
-            let [own, interpreter] = [&self.own, &self.interpreter].map(range);
-            let own = if own.is_empty() { self.find_own() } else { own };
             let mut skipping = true;
             self.rules.walk(registers, |address| {
-                if skipping && own.contains(&address) {
+                if skipping && self.own.contains(&address) {
                     return native::Go::Skip;
                 }
                 skipping = false;
                 // What calls from here on is the interpreter, and its frames are known.
-                if in_python && interpreter.contains(&address) {
+                if in_python && self.interpreter.contains(&address) {
                     return native::Go::Stop;
                 }
                 visit(Step::Native(address));
                 native::Go::Count
             });
         }
-    }
-
-    #[cold]
-    fn find_own(&self) -> std::ops::Range<usize> {
-        if let Some(python) = &self.python {
-            remember(&self.interpreter, native::module_of(python.code_address()));
-        }
-        remember(&self.own, native::module_of(Self::find_own as *const () as usize));
-        range(&self.own)
     }
 }
 
@@ -142,15 +132,9 @@ enum Step {
     Native(usize),
 }
 
-fn range(of: &[AtomicUsize; 2]) -> std::ops::Range<usize> {
-    of[0].load(Ordering::Relaxed)..of[1].load(Ordering::Relaxed)
-}
-
-fn remember(range: &[AtomicUsize; 2], module: Option<Module>) {
-    if let Some(module) = module {
-        range[1].store(module.end, Ordering::Relaxed);
-        range[0].store(module.start, Ordering::Relaxed);
-    }
+/// Where the code of the module with this address lies.
+fn code_around(address: usize) -> Range<usize> {
+    native::module_of(address).map_or(0..0, |module| module.start..module.end)
 }
 
 /// A number for a stack, made of its frames one by one.
