@@ -26,7 +26,9 @@ pub(crate) fn frames(site: &Site, style: SiteStyle, symbols: &mut Symbols) -> Ve
             .collect()
     };
     if style.full {
-        let mut all = native(&site.native);
+        let not_ours: Vec<NativeFrame> =
+            site.native.iter().filter(|frame| !module_name(frame).starts_with("libttmem.")).cloned().collect();
+        let mut all = native(&not_ours);
         all.extend(site.python.iter().map(python_frame));
         return all;
     }
@@ -36,9 +38,30 @@ pub(crate) fn frames(site: &Site, style: SiteStyle, symbols: &mut Symbols) -> Ve
     users_python(&site.python).map(python_frame).collect()
 }
 
-/// The operation of ttnn that the memory is made for, where a frame tells it.
-pub(crate) fn operation(_site: &Site, _symbols: &mut Symbols) -> Option<String> {
-    None
+/// The operation of ttnn that the memory is made for, as Python has it: the function of ttnn's C++ library that its Python
+/// binding calls, where that is one of ttnn's own namespace.
+pub(crate) fn operation(site: &Site, symbols: &mut Symbols) -> Option<String> {
+    let is_binding = |frame: &NativeFrame| module_name(frame).starts_with("_ttnn.");
+    let binding = site.native.iter().position(is_binding)?;
+    let mut frame = site.native.get(binding.checked_sub(1)?)?.clone();
+    if !module_name(&frame).starts_with("_ttnncpp.") {
+        return None;
+    }
+    symbols.name(&mut frame);
+    let name = short_name(frame.symbol.as_deref()?);
+    let parts: Vec<&str> = name.trim_end_matches("<..>").split("::").collect();
+    let is_plain = |part: &&str| part.starts_with(|c: char| c.is_ascii_lowercase()) && !part.contains(['<', '{', '(']);
+    let is_inner = |part: &&str| ["detail", "operations", "prim", "device_operation"].contains(part);
+    match parts.split_first()? {
+        (&"ttnn", path) if !path.is_empty() && path.iter().all(is_plain) && !path.iter().any(is_inner) => {
+            Some(format!("ttnn.{}", path.join(".")))
+        }
+        _ => None,
+    }
+}
+
+fn module_name(frame: &NativeFrame) -> &str {
+    frame.module.rsplit('/').next().unwrap_or_default()
 }
 
 /// Without what stands in front of the user's own line, and without Python's own importing.
@@ -66,13 +89,12 @@ pub(crate) fn is_library(frame: &str) -> bool {
 
 /// Without the frames of tt-metal and ours at the inner end, and those that start programs and threads at the outer.
 fn users_native(frames: &[NativeFrame]) -> &[NativeFrame] {
-    let name = |frame: &NativeFrame| frame.module.rsplit('/').next().unwrap_or_default().to_owned();
     let is_inner = |frame: &NativeFrame| {
-        let name = name(frame);
+        let name = module_name(frame);
         ["libttmem", "libtt_metal", "libtt-metal", "libtt_stl", "_ttnncpp", "_ttnn."].iter().any(|own| name.starts_with(own))
     };
     let is_outer = |frame: &NativeFrame| {
-        let name = name(frame);
+        let name = module_name(frame);
         ["libc.so", "libc-", "ld-linux", "libpthread", "libstdc++"].iter().any(|own| name.starts_with(own))
     };
     let first = frames.iter().position(|frame| !is_inner(frame) && !is_outer(frame)).unwrap_or(0);
@@ -110,6 +132,9 @@ fn native_frame(frame: &NativeFrame, raw: bool) -> String {
 /// A C++ or Rust name without its parameters, and with what is in angle brackets left out.
 pub(crate) fn short_name(symbol: &str) -> String {
     let whole = addr2line::demangle_auto(symbol.into(), None).into_owned();
+    if let Some(path) = whole.starts_with("_Z").then(|| mangled_path(&whole)).flatten() {
+        return path;
+    }
     // "int ns::f<char>(ns::g<h>)::{lambda(int)#1}::operator()(int) const" becomes "ns::f<..>::{lambda}::operator()".
     let mut name = String::new();
     let mut depth = 0_u32;
@@ -142,6 +167,22 @@ pub(crate) fn short_name(symbol: &str) -> String {
         rest = &rest[c.len_utf8()..];
     }
     if name.is_empty() { whole } else { name }
+}
+
+/// The names in front of a mangled name that the library does not know how to read.
+fn mangled_path(symbol: &str) -> Option<String> {
+    let mut rest = symbol.trim_start_matches("_Z").trim_start_matches(['Z', 'N', 'K']);
+    let mut names: Vec<String> = Vec::new();
+    while rest.starts_with(|c: char| c.is_ascii_digit()) {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let length: usize = rest[..digits].parse().ok()?;
+        names.push(rest.get(digits..digits.checked_add(length)?)?.to_owned());
+        rest = rest.get(digits + length..)?;
+    }
+    if rest.starts_with('I') {
+        names.last_mut()?.push_str("<..>");
+    }
+    (!names.is_empty()).then(|| names.join("::"))
 }
 
 #[cfg(test)]
@@ -196,6 +237,8 @@ mod tests {
     fn names_are_short() {
         assert_eq!(short_name("_ZN2tt8tt_metal6Buffer6createEPNS0_7IDeviceEm"), "tt::tt_metal::Buffer::create");
         assert_eq!(short_name("main"), "main");
+        let concepts = "_ZN4ttnn16device_operation6detail6launchITkNS0_22DeviceOperationConceptENS_1UEEEvT_";
+        assert_eq!(short_name(concepts), "ttnn::device_operation::detail::launch<..>");
         assert_eq!(short_name("_ZNSt6vectorIiSaIiEE9push_backERKi"), "std::vector<..>::push_back");
         assert_eq!(short_name("_ZNK1AclEi"), "A::operator()");
         assert_eq!(short_name("_ZZ4mainENKUlvE_clEv"), "main::{lambda#1}::operator()");
