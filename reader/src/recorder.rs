@@ -143,9 +143,9 @@ impl<W: Write> Recorder<W> {
         }
         let process = known.number;
         self.write(|writer| {
-            sites.chunks(SITES_A_DOCUMENT).try_for_each(|sites| {
-                writer.meta(&Meta::Sites(Sites { process, sites: sites.to_vec() }))
-            })
+            sites
+                .chunks(SITES_A_DOCUMENT)
+                .try_for_each(|sites| writer.meta(&Meta::Sites(Sites { process, sites: sites.to_vec() })))
         });
     }
 

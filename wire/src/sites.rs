@@ -205,7 +205,8 @@ pub fn sites_refused(header: &[u8]) -> u64 {
 /// The reference of a record at `offset`; `None` for offsets that no record has.
 pub fn reference(offset: usize) -> Option<u32> {
     let reference = u32::try_from(offset / UNIT).ok()?;
-    (offset >= SITES_HEADER_BYTES && offset.is_multiple_of(UNIT) && reference < 1 << REFERENCE_BITS).then_some(reference)
+    (offset >= SITES_HEADER_BYTES && offset.is_multiple_of(UNIT) && reference < 1 << REFERENCE_BITS)
+        .then_some(reference)
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
@@ -235,7 +236,10 @@ mod tests {
         let code = bytes(&code_head(LineTable::Locations, 41, [4, 3, 2]), &[b"a.py", b"f.g", b"\x80\x01"]);
         assert_eq!(record_length(&code[..CODE_HEAD]), Some(code.len()));
         let read = read_code(&code).unwrap();
-        assert_eq!((read.file, read.name, read.lines, read.first_line), (&b"a.py"[..], &b"f.g"[..], &b"\x80\x01"[..], 41));
+        assert_eq!(
+            (read.file, read.name, read.lines, read.first_line),
+            (&b"a.py"[..], &b"f.g"[..], &b"\x80\x01"[..], 41)
+        );
 
         let module = bytes(&module_head(2, 5, 4096), &[b"\x01\x02", b"/a.so"]);
         assert_eq!(record_length(&module), Some(module.len()));

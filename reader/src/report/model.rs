@@ -13,7 +13,10 @@ use super::{
     growth::{self, GrowthReport},
     machine,
 };
-use crate::{Ended, SiteStyle, SuppressionUse, Symbols, Tell, Told, sites::{Named, Naming}};
+use crate::{
+    Ended, SiteStyle, SuppressionUse, Symbols, Tell, Told,
+    sites::{Named, Naming},
+};
 
 /// The name of the schema.
 pub const SCHEMA: &str = "ttmem-report/1";

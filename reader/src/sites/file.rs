@@ -41,8 +41,7 @@ impl SiteFile {
         let file = File::open(path_beside(ring)).ok()?;
         let mut header = [0; SITES_HEADER_BYTES];
         file.read_exact_at(&mut header, 0).ok()?;
-        sites::is_sites_header(&header, ring_id)
-            .then(|| Self { file, codes: HashMap::new(), modules: HashMap::new() })
+        sites::is_sites_header(&header, ring_id).then(|| Self { file, codes: HashMap::new(), modules: HashMap::new() })
     }
 
     /// Events that go without their site since the file is full.

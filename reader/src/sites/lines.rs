@@ -125,7 +125,8 @@ lines(compile("\n" * 70000 + "def f(a):\n" + "  x = (1,\n" * 300 + ")" * 300 + "
         for version in ["3.10", "3.11", "3.12", "3.13"] {
             let mut candidates = vec![format!("python{version}")];
             let installed = home.iter().filter_map(|home| std::fs::read_dir(format!("{home}/versions")).ok()).flatten();
-            let installed = installed.filter_map(|entry| Some(entry.ok()?.path().join("bin/python").display().to_string()));
+            let installed =
+                installed.filter_map(|entry| Some(entry.ok()?.path().join("bin/python").display().to_string()));
             candidates.extend(installed.filter(|path| path.contains(&format!("/{version}."))));
             let python = candidates.iter().find_map(|python| {
                 let output = Command::new(python).args(["-c", DUMP]).output().ok()?;
@@ -150,12 +151,17 @@ lines(compile("\n" * 70000 + "def f(a):\n" + "  x = (1,\n" * 300 + ")" * 300 + "
             if words[0] == "code" {
                 first = words[1].parse().unwrap();
                 let hex = words[2].trim_matches('-');
-                table = (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
+                table =
+                    (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
                 continue;
             }
             let [start, end, line] = [0, 1, 2].map(|at| words[at].parse::<i64>().unwrap());
             for at in (start..end).step_by(2) {
-                assert_eq!(line_at(format, &table, first, at as u64), u32::try_from(line).ok(), "{format:?} {first} {at}");
+                assert_eq!(
+                    line_at(format, &table, first, at as u64),
+                    u32::try_from(line).ok(),
+                    "{format:?} {first} {at}"
+                );
                 checked += 1;
             }
         }

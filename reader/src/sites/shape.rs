@@ -91,7 +91,9 @@ pub(crate) fn is_library(frame: &str) -> bool {
 fn users_native(frames: &[NativeFrame]) -> &[NativeFrame] {
     let is_inner = |frame: &NativeFrame| {
         let name = module_name(frame);
-        ["libttmem", "libtt_metal", "libtt-metal", "libtt_stl", "_ttnncpp", "_ttnn."].iter().any(|own| name.starts_with(own))
+        ["libttmem", "libtt_metal", "libtt-metal", "libtt_stl", "_ttnncpp", "_ttnn."]
+            .iter()
+            .any(|own| name.starts_with(own))
     };
     let is_outer = |frame: &NativeFrame| {
         let name = module_name(frame);
@@ -226,7 +228,8 @@ mod tests {
 
     #[test]
     fn a_native_site_begins_outside_of_tt_metal_and_ends_before_libc() {
-        let modules = ["/a/libttmem.so", "/b/libtt_metal.so", "/home/u/app", "/home/u/app", "/lib/libc.so.6", "/home/u/app"];
+        let modules =
+            ["/a/libttmem.so", "/b/libtt_metal.so", "/home/u/app", "/home/u/app", "/lib/libc.so.6", "/home/u/app"];
         let site = Site { id: 1, python: Vec::new(), native: modules.map(native).to_vec() };
         assert_eq!(told(&site, false), ["app+0x10", "app+0x10"]);
         let none = Site { native: site.native[..2].to_vec(), ..site };

@@ -74,7 +74,8 @@ fn build_id_of(path: &Path) -> Option<String> {
         let length = usize::try_from(word(segment, 32, 8)?).ok().filter(|&length| length < 1 << 20)?;
         let notes = read(word(segment, 8, 8)?, length)?;
         let mut at = 0;
-        while let (Some(name), Some(content), Some(kind)) = (word(&notes, at, 4), word(&notes, at + 4, 4), word(&notes, at + 8, 4))
+        while let (Some(name), Some(content), Some(kind)) =
+            (word(&notes, at, 4), word(&notes, at + 4, 4), word(&notes, at + 8, 4))
         {
             let from = at + 12 + (name as usize).next_multiple_of(4);
             let content_bytes = notes.get(from..from + content as usize);

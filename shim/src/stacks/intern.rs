@@ -67,7 +67,8 @@ impl Stacks {
             return None;
         }
         let Frames { python, native, python_count, native_count, .. } = &frames;
-        let cut = u8::from(*native_count == NATIVE_FRAMES) * CUT_NATIVE + u8::from(*python_count == PYTHON_FRAMES) * CUT_PYTHON;
+        let cut = u8::from(*native_count == NATIVE_FRAMES) * CUT_NATIVE
+            + u8::from(*python_count == PYTHON_FRAMES) * CUT_PYTHON;
         let mut space = self.file.space(STACK_HEAD + 8 * (native_count + python_count))?;
         space.put_word(sites::stack_head(*native_count, *python_count, cut));
         let words = native.iter().take(*native_count).chain(python.iter().take(*python_count));
@@ -125,7 +126,9 @@ impl Stacks {
             path => path.get(..MAX_PATH).unwrap_or(path),
         };
         let mut space = self.file.space(MODULE_HEAD + build_id.len() + path.len())?;
-        sites::module_head(build_id.len(), path.len(), module.bias as u64).into_iter().for_each(|word| space.put_word(word));
+        sites::module_head(build_id.len(), path.len(), module.bias as u64)
+            .into_iter()
+            .for_each(|word| space.put_word(word));
         space.put(build_id);
         space.put(path);
         Some(self.modules.insert(key, space.reference()))

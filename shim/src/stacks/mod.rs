@@ -55,7 +55,10 @@ impl Stacks {
         let file = match SideFile::create(ring.path(), ring.header().ring_id) {
             Ok(file) => file,
             Err(error) => {
-                complain::once(format_args!("no call sites: cannot make a file beside {}: {error}", ring.path().display()));
+                complain::once(format_args!(
+                    "no call sites: cannot make a file beside {}: {error}",
+                    ring.path().display()
+                ));
                 return None;
             }
         };

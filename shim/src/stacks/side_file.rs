@@ -65,7 +65,8 @@ impl SideFile {
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
             .open(&path)?;
-        let made = file.set_len(size as u64).and_then(|()| reserve(&file, 0, FIRST_STEP)).and_then(|()| map(&file, size));
+        let made =
+            file.set_len(size as u64).and_then(|()| reserve(&file, 0, FIRST_STEP)).and_then(|()| map(&file, size));
         let base = match made {
             Ok(base) => base,
             Err(error) => {

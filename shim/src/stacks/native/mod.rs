@@ -8,8 +8,8 @@ mod modules;
 #[cfg(target_arch = "x86_64")]
 mod rules;
 
-pub(super) use modules::{Module, module_of};
 pub(crate) use modules::find_lookup;
+pub(super) use modules::{Module, module_of};
 
 #[cfg(target_arch = "x86_64")]
 pub(super) use rules::Rules;

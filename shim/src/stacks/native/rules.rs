@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gimli::{
-    BaseAddresses, CallFrameInstruction, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Operation, Register, UnwindExpression,
-    UnwindSection,
+    BaseAddresses, CallFrameInstruction, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Operation, Register,
+    UnwindExpression, UnwindSection,
 };
 
 use super::{

@@ -56,7 +56,8 @@ static BYTES_TYPE: Entry = Entry::new(c"PyBytes_Type");
 pub(crate) fn find() {
     super::native::find_lookup();
     if THIS_THREAD.look_up() {
-        for entry in [&VERSION, &GET_VERSION, &IS_FINALIZING, &IS_FINALIZING_313, &RUNTIME, &CODE_TYPE, &TEXT_TYPE, &BYTES_TYPE]
+        for entry in
+            [&VERSION, &GET_VERSION, &IS_FINALIZING, &IS_FINALIZING_313, &RUNTIME, &CODE_TYPE, &TEXT_TYPE, &BYTES_TYPE]
         {
             entry.look_up();
         }
@@ -95,12 +96,14 @@ impl Python {
     /// `None`: there is none. An error: its version, which is not known.
     pub(super) fn new() -> Option<Result<Self, u32>> {
         let this_thread = THIS_THREAD.get();
-        if this_thread.is_null() || CODE_TYPE.get().is_null() || TEXT_TYPE.get().is_null() || BYTES_TYPE.get().is_null() {
+        if this_thread.is_null() || CODE_TYPE.get().is_null() || TEXT_TYPE.get().is_null() || BYTES_TYPE.get().is_null()
+        {
             return None;
         }
         let version = version()?;
         let Some(layout) = Layout::of(version, RUNTIME.get().cast_const().cast()) else { return Some(Err(version)) };
-        let is_finalizing = [IS_FINALIZING.get(), IS_FINALIZING_313.get()].into_iter().find(|address| !address.is_null());
+        let is_finalizing =
+            [IS_FINALIZING.get(), IS_FINALIZING_313.get()].into_iter().find(|address| !address.is_null());
         // SAFETY: both are CPython's own functions of these names, which have had these signatures since 3.7.
         let (this_thread, is_finalizing) = unsafe {
             (
@@ -171,7 +174,9 @@ impl Python {
         let trust = match self.layout.check(state, [self.code_type, self.text_type, self.bytes_type]) {
             Some(true) => GOOD,
             Some(false) => {
-                crate::complain::once(format_args!("call sites have no Python frames: this Python's are laid out otherwise"));
+                crate::complain::once(format_args!(
+                    "call sites have no Python frames: this Python's are laid out otherwise"
+                ));
                 BAD
             }
             None => return false,

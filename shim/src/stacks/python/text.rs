@@ -38,7 +38,9 @@ impl Text {
                     buffer[0] = character as u8;
                     &buffer[..1]
                 }
-                _ => char::from_u32(character).unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut buffer).as_bytes(),
+                _ => {
+                    char::from_u32(character).unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut buffer).as_bytes()
+                }
             };
             match left.checked_sub(bytes.len()) {
                 Some(rest) => left = rest,
