@@ -89,12 +89,9 @@ class Body:
     allocate()
 
     class Inner:
-        library.report_allocation(
-            0,
-            4096,
-            0,
-            noted(),
-        )
+        # On the line of the call, so that both speak of one line.
+        library.report_allocation(0, 4096, 0, noted(
+        ))
 
     def __init__(self):
         allocate()

@@ -147,7 +147,8 @@ impl Run {
     /// # Panics
     /// If it cannot be started, or takes longer than a minute.
     pub fn recorded(self, recording: &Path, folder: &Path) -> Outcome {
-        let run = Run::new(artifacts::command()).env("TTMEM_DIR", folder).args(["record", "--quiet", "-o"]).arg(recording);
+        let run =
+            Run::new(artifacts::command()).env("TTMEM_DIR", folder).args(["record", "--quiet", "-o"]).arg(recording);
         run.arg("--").arg(self.command.get_program()).args(self.command.get_args()).outcome()
     }
 

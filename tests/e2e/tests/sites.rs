@@ -12,10 +12,13 @@ use ttmem_e2e::{Outcome, Report, Run, c_program, c_program_with, command, folder
 
 /// CPython of this version: the one on PATH, else pyenv's.
 fn python(version: &str) -> Option<PathBuf> {
-    let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from).or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
+    let pyenv = std::env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
     let installed = pyenv.and_then(|pyenv| fs::read_dir(pyenv.join("versions")).ok()).into_iter().flatten().flatten();
     let installed = installed.filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{version}.")));
-    let candidates = installed.map(|entry| entry.path().join("bin/python")).chain([PathBuf::from(format!("python{version}"))]);
+    let candidates =
+        installed.map(|entry| entry.path().join("bin/python")).chain([PathBuf::from(format!("python{version}"))]);
     candidates.into_iter().find(|python| {
         let wanted = "import sys, ctypes; print('%d.%d' % sys.version_info[:2])";
         let answer = Command::new(python).args(["-c", wanted]).output();
@@ -29,7 +32,10 @@ fn sites(process: &Value) -> BTreeMap<u64, Vec<String>> {
     regions
         .map(|region| {
             let frames = region["site"].as_array().expect("site").iter();
-            (region["address"].as_u64().expect("an address"), frames.map(|frame| frame.as_str().unwrap().to_owned()).collect())
+            (
+                region["address"].as_u64().expect("an address"),
+                frames.map(|frame| frame.as_str().unwrap().to_owned()).collect(),
+            )
         })
         .collect()
 }
@@ -123,7 +129,9 @@ fn functions(site: &[String]) -> Vec<&str> {
 fn c_plus_plus_without_frame_pointers() {
     let source = fs::read_to_string(root().join("tests/c/sites.cpp")).expect("the source");
     let line_of = |text: &str| 1 + source.lines().position(|line| line.contains(text)).expect("a line");
-    for flags in [&["-fomit-frame-pointer"][..], &["-fno-omit-frame-pointer"], &["-O0"], &["-O3", "-fomit-frame-pointer"]] {
+    for flags in
+        [&["-fomit-frame-pointer"][..], &["-fno-omit-frame-pointer"], &["-O0"], &["-O3", "-fomit-frame-pointer"]]
+    {
         let (outcome, report) = Run::new(c_program_with("sites.cpp", flags)).traced();
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{flags:?}");
         let processes = report.processes();
@@ -140,7 +148,11 @@ fn c_plus_plus_without_frame_pointers() {
         // Another stack than the thread's own: something or nothing, but no harm.
         assert!(found.contains_key(&0x6000) && found.contains_key(&0x7000));
         assert_eq!(at(0x8000), ["app::direct", "app::aligned", "small_thread"], "{flags:?}");
-        assert_eq!(functions(&sites(&processes[1])[&0x9000]), ["app::direct", "app::Layer::forward", "main"], "{flags:?}");
+        assert_eq!(
+            functions(&sites(&processes[1])[&0x9000]),
+            ["app::direct", "app::Layer::forward", "main"],
+            "{flags:?}"
+        );
         let line = line_of("ttmem_allocation(0, 4096, 0, address);");
         assert!(found[&0x1000][0].ends_with(&format!("sites.cpp:{line})")), "{:?}", found[&0x1000]);
     }

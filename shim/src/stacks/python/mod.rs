@@ -187,7 +187,8 @@ impl Python {
 }
 
 impl Frame {
-    /// What tells the code object from another that gets its address later: where its parts lie, and some of its line table.
+    /// What tells the code object from another that gets its address later: where its parts lie, and what number it
+    /// has or what its line table says.
     #[inline(always)]
     pub(super) fn identity(&self) -> [u64; 3] {
         // SAFETY: the walk has checked that it is a code object; its frame holds it, and the layout outlives the walk.
