@@ -7,7 +7,8 @@ use std::{
 };
 
 use clap::Args;
-use ttmem_ring::RingReader;
+use ttmem_ring::{RING_EXTENSION, RingReader};
+use ttmem_wire::sites::SITES_EXTENSION;
 
 use super::{output, rings};
 use crate::{Failure, report::shorten, sites::path_beside};
@@ -38,6 +39,9 @@ impl Clean {
                 }
             }
         }
+        for folder in &over {
+            remove_left_sites(folder);
+        }
         for folder in over.iter().filter(|folder| rings::is_run(folder)) {
             // Beside rings, a run's folder may hold its second name of the library, which a program that still reports may need.
             if rings::in_folders(std::slice::from_ref(folder))?.is_empty() {
@@ -52,6 +56,19 @@ impl Clean {
         }
         output::print(if done.is_empty() && !failed { "nothing to clean\n" } else { &done })?;
         Ok(if failed { super::FAILED.into() } else { ExitCode::SUCCESS })
+    }
+}
+
+/// Removes files of call sites whose ring is gone: it was there before them, so none will come.
+fn remove_left_sites(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let ring = path.with_extension("");
+        let is_sites = path.extension().is_some_and(|extension| extension == SITES_EXTENSION);
+        let is_beside_ring = ring.extension().is_some_and(|extension| extension == RING_EXTENSION);
+        if is_sites && is_beside_ring && !ring.exists() {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 

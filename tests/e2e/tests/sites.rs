@@ -109,6 +109,43 @@ fn a_killed_process_and_a_recording_have_their_sites() {
 }
 
 #[test]
+fn more_sites_than_there_is_room_for() {
+    let Some(python) = ["3.12", "3.11", "3.13", "3.10"].into_iter().find_map(python) else {
+        return skip("no CPython from 3.10 to 3.13");
+    };
+    let files = folder();
+    let script = files.path().join("many.py");
+    let code = r#"
+import ctypes, sys
+report = ctypes.CDLL(sys.argv[1]).report_allocation
+report.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_uint8, ctypes.c_uint64]
+def f(address):
+    report(0, 1, 0, address)
+for number in range(1, 101_001):
+    f.__code__ = f.__code__.replace(co_firstlineno=number)
+    f(number)
+"#;
+    fs::write(&script, code).expect("a script");
+    let (outcome, report) =
+        Run::new(python).arg(&script).arg(library()).traced_with(&[("TTMEM_RING_BYTES", "16777216")]);
+    assert_eq!((outcome.code(), outcome.our_lines()), (0, Vec::new()), "{}", outcome.stderr);
+    let process = report.process();
+    let sites = sites(process);
+    let site = |number: u64| format!("f ({}:{})", script.display(), number + 1);
+    assert_eq!(sites.len(), 101_000);
+    for (&number, frames) in &sites {
+        match number {
+            ..=100_000 => assert_eq!(frames[0], site(number)),
+            _ => assert!(frames.is_empty(), "{number}: {frames:?}"),
+        }
+    }
+    let findings = process["findings"].as_array().expect("findings");
+    let text =
+        findings.iter().find(|finding| finding["id"] == "sites-full").map(|finding| finding["text"].as_str().unwrap());
+    assert!(text.is_some_and(|text| text.starts_with("1,000 allocations")), "{findings:?}");
+}
+
+#[test]
 fn sites_can_be_turned_off() {
     let rings = folder();
     let off = Run::new(c_program("sites.cpp")).preloaded(rings.path()).env("TTMEM_STACKS", "off").outcome();

@@ -171,7 +171,8 @@ impl Python {
         if self.trust.load(Ordering::Relaxed) == BAD {
             return false;
         }
-        let trust = match self.layout.check(state, [self.code_type, self.text_type, self.bytes_type]) {
+        let types = [self.code_type, self.text_type, self.bytes_type];
+        let trust = match crate::thread::keeping_errno(|| self.layout.check(state, types)) {
             Some(true) => GOOD,
             Some(false) => {
                 crate::complain::once(format_args!(
