@@ -13,6 +13,9 @@ pub struct SiteStyle {
     pub raw_names: bool,
 }
 
+/// A site with so many native frames may have been cut.
+const MOST: usize = 16;
+
 /// The frames, innermost first.
 pub(crate) fn frames(site: &Site, style: SiteStyle, symbols: &mut Symbols) -> Vec<String> {
     let mut native = |frames: &[NativeFrame]| -> Vec<String> {
@@ -100,12 +103,15 @@ fn users_native(frames: &[NativeFrame]) -> &[NativeFrame] {
         ["libc.so", "libc-", "ld-linux", "libpthread", "libstdc++"].iter().any(|own| name.starts_with(own))
     };
     let first = frames.iter().position(|frame| !is_inner(frame) && !is_outer(frame)).unwrap_or(0);
-    let last = frames.iter().rposition(|frame| !is_outer(frame)).map_or(frames.len(), |at| at + 1);
-    // `_start` calls libc, which calls main.
-    let last = match &frames[first.min(last)..last] {
-        [.., outer, start] if is_outer(outer) && !is_outer(start) => last - 2,
-        _ => last,
-    };
+    let mut last = frames.iter().rposition(|frame| !is_outer(frame)).map_or(frames.len(), |at| at + 1);
+    // A first thread's stack ends with `_start`, which calls libc, which calls main.
+    if last == frames.len() && frames.len() < MOST {
+        let start = last.saturating_sub(1);
+        last = frames[..start].iter().rposition(|frame| !is_outer(frame)).map_or(last, |at| at + 1);
+        if last == start {
+            last = frames.len();
+        }
+    }
     frames.get(first..last.max(first + 1).min(frames.len())).unwrap_or(frames)
 }
 
@@ -133,6 +139,10 @@ fn native_frame(frame: &NativeFrame, raw: bool) -> String {
 
 /// A C++ or Rust name without its parameters, and with what is in angle brackets left out.
 pub(crate) fn short_name(symbol: &str) -> String {
+    // What a compiler split off, or made for certain arguments, is still the function.
+    let clones = [".cold", ".part.", ".isra.", ".constprop.", ".lto_priv."];
+    let end = clones.iter().filter_map(|clone| symbol.find(clone)).min().unwrap_or(symbol.len());
+    let symbol = symbol.get(..end).filter(|symbol| !symbol.is_empty()).unwrap_or(symbol);
     let whole = addr2line::demangle_auto(symbol.into(), None).into_owned();
     if let Some(path) = whole.starts_with("_Z").then(|| mangled_path(&whole)).flatten() {
         return path;
@@ -239,7 +249,7 @@ mod tests {
     #[test]
     fn names_are_short() {
         assert_eq!(short_name("_ZN2tt8tt_metal6Buffer6createEPNS0_7IDeviceEm"), "tt::tt_metal::Buffer::create");
-        assert_eq!(short_name("main"), "main");
+        assert_eq!(["main", "main.cold", "main.part.0"].map(short_name), ["main"; 3]);
         let concepts = "_ZN4ttnn16device_operation6detail6launchITkNS0_22DeviceOperationConceptENS_1UEEEvT_";
         assert_eq!(short_name(concepts), "ttnn::device_operation::detail::launch<..>");
         assert_eq!(short_name("_ZNSt6vectorIiSaIiEE9push_backERKi"), "std::vector<..>::push_back");
