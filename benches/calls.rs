@@ -58,7 +58,11 @@ fn library() -> Library {
 fn compare() {
     let folder = ttmem_ring::create_private_dir(&ttmem_ring::default_dir()).expect("a folder for the ring");
     // SAFETY: no other thread runs yet. The library reads its environment when it is loaded.
-    unsafe { std::env::set_var("TTMEM_DIR", &folder) };
+    unsafe {
+        std::env::set_var("TTMEM_DIR", &folder);
+        // What call sites cost is another question: see sites.rs.
+        std::env::set_var("TTMEM_STACKS", "off");
+    }
     let library = library();
     // SAFETY: the symbol has this signature; see include/ttmem.h.
     let report: Symbol<'_, Report> = unsafe { library.get(b"report_allocation") }.expect("report_allocation");

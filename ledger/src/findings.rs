@@ -51,6 +51,8 @@ pub struct OutOfMemory {
     pub ticks: u64,
     /// The thread that asked.
     pub thread: u32,
+    /// The interned call site, 0 for none.
+    pub site: u32,
     /// Bytes live then in that memory, on the first of the devices.
     pub live_bytes: u64,
     /// The same in each bank, where known.

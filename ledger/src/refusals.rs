@@ -40,6 +40,7 @@ impl Refusals {
             space: event.space,
             ticks: event.ticks,
             thread: event.thread,
+            site: event.site,
             live_bytes: totals.map_or(0, |totals| totals.live_bytes),
             live_bytes_per_bank: totals.and_then(|totals| totals.live_bytes_per_bank),
             devices,

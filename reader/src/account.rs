@@ -3,6 +3,8 @@
 use ttmem_ledger::{Ledger, LiveRegion, Totals};
 use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Memory, Pool, Record, Target};
 
+use crate::sites::Sites;
+
 /// The memory at a named moment.
 #[derive(Clone, Debug)]
 pub struct Mark {
@@ -25,6 +27,7 @@ pub struct Account {
     marks: Vec<Mark>,
     keep_live_at_marks: bool,
     unreadable: u64,
+    sites: Sites,
 }
 
 impl Account {
@@ -45,6 +48,7 @@ impl Account {
 
     /// Applies one event.
     pub fn apply(&mut self, event: &Event, mut pools: impl FnMut(u32) -> Option<Pool>) {
+        self.sites.want(event.site);
         if matches!(event.kind, EventKind::Mark | EventKind::MarkMore) {
             if let Some((ticks, name)) = self.names.push(event) {
                 self.ledger.mark(&name);
@@ -102,6 +106,16 @@ impl Account {
     /// The marks so far.
     pub fn marks(&self) -> &[Mark] {
         &self.marks
+    }
+
+    /// The call sites that its events name.
+    pub fn sites(&self) -> &Sites {
+        &self.sites
+    }
+
+    /// The call sites, to look for more.
+    pub(crate) fn sites_mut(&mut self) -> &mut Sites {
+        &mut self.sites
     }
 
     /// Records that are no event of this version.

@@ -11,7 +11,7 @@ use std::{
 
 use ttmem_ring::{RingReader, discover};
 
-use crate::{Ended, Recorder, Session};
+use crate::{Ended, Recorder, Session, sites::path_beside};
 
 /// Between looks for new rings. Short: how a process ended can be told only if it was met alive.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -138,6 +138,7 @@ impl Drainer {
             if session.is_over() && !was_over && !self.keep.rings {
                 // If it cannot be removed, it is known and will not be opened again.
                 let _ = fs::remove_file(session.path());
+                let _ = fs::remove_file(path_beside(session.path()));
             }
         }
         if let Some(recorder) = &mut self.recorder {

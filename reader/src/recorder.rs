@@ -1,16 +1,19 @@
 //! Writes a recording while rings are drained: every event, and what is known of its process.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     io::{self, Write},
     time::{Duration, Instant},
 };
 
-use ttmem_recording::{ClockPoint, LastWords, Meta, Pool, Process, Status, Writer};
+use ttmem_recording::{ClockPoint, LastWords, Meta, Pool, Process, Sites, Status, Writer};
 use ttmem_wire::Record;
 
-use crate::{Account, Ended, Session, Tell, Told};
+use crate::{Account, Ended, Session, Symbols, Tell, Told};
+
+/// So that a document stays small.
+const SITES_A_DOCUMENT: usize = 256;
 
 /// How much of a recording a kill can cost.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -22,6 +25,7 @@ pub struct Recorder<W: Write> {
     processes: HashMap<u128, Known>,
     events: u64,
     flushed: Instant,
+    symbols: Symbols,
 }
 
 impl<W: Write> fmt::Debug for Recorder<W> {
@@ -40,6 +44,8 @@ struct Known {
     number: u32,
     /// How many of its pools the recording has.
     pools: usize,
+    /// The call sites that the recording has.
+    sites: BTreeSet<u32>,
     status: Option<Status>,
 }
 
@@ -55,6 +61,7 @@ impl<W: Write> Recorder<W> {
             processes: HashMap::new(),
             events: 0,
             flushed: Instant::now(),
+            symbols: Symbols::default(),
         })
     }
 
@@ -74,7 +81,7 @@ impl<W: Write> Recorder<W> {
                 library_version: told.library_version.to_owned(),
             };
             self.write(|writer| writer.meta(&Meta::Process(process)));
-            self.processes.insert(id, Known { number, pools: 0, status: None });
+            self.processes.insert(id, Known { number, pools: 0, sites: BTreeSet::new(), status: None });
         }
         session.advance_with(&mut |account, records| self.keep(id, account, records))
     }
@@ -111,6 +118,7 @@ impl<W: Write> Recorder<W> {
         for session in sessions {
             let told = session.told();
             if is_due || told.ended.is_some() {
+                self.note_sites(&told);
                 self.note_status(&told, session.last_words());
             }
         }
@@ -118,6 +126,27 @@ impl<W: Write> Recorder<W> {
             self.write(Writer::flush);
             self.flushed = Instant::now();
         }
+    }
+
+    /// Call sites that came by since: their names are looked up here, not while events wait.
+    fn note_sites(&mut self, told: &Told<'_>) {
+        let Some(known) = self.processes.get_mut(&told.ring_id) else { return };
+        let all = told.account.sites().known();
+        if all.len() == known.sites.len() {
+            return;
+        }
+        let mut sites = Vec::new();
+        for site in all.values().filter(|site| known.sites.insert(site.id)) {
+            let mut site = site.clone();
+            site.native.iter_mut().for_each(|frame| self.symbols.name(frame));
+            sites.push(site);
+        }
+        let process = known.number;
+        self.write(|writer| {
+            sites
+                .chunks(SITES_A_DOCUMENT)
+                .try_for_each(|sites| writer.meta(&Meta::Sites(Sites { process, sites: sites.to_vec() })))
+        });
     }
 
     fn note_status(&mut self, told: &Told<'_>, last_words: Vec<Record>) {
@@ -145,6 +174,7 @@ impl<W: Write> Recorder<W> {
     /// What kept the file from taking all.
     pub fn finish<'a>(mut self, sessions: impl IntoIterator<Item = &'a Session>) -> io::Result<u64> {
         for session in sessions {
+            self.note_sites(&session.told());
             self.note_status(&session.told(), session.last_words());
         }
         match (self.trouble, self.writer) {

@@ -103,6 +103,11 @@ fn apply(processes: &mut BTreeMap<u32, Replay>, meta: Meta, keep_live_at_marks: 
                 }
             }
         }
+        Meta::Sites(sites) => {
+            if let Some(replay) = processes.get_mut(&number) {
+                sites.sites.into_iter().for_each(|site| replay.account.sites_mut().learn(site));
+            }
+        }
         // Of a later version.
         _ => {}
     }

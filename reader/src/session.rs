@@ -6,7 +6,7 @@ use ttmem_ledger::{End, Ledger};
 use ttmem_ring::{AlreadyDrained, ClockMap, Counters, ProcessWatch, Recovery, RingReader};
 use ttmem_wire::{Event, EventKind, Header, Record};
 
-use crate::{Account, Counts, Mark, Tell, Told, source::Source};
+use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile, source::Source};
 
 /// Records that are copied out of a ring at once.
 const BATCH: usize = 4096;
@@ -49,6 +49,8 @@ pub struct Session {
     recovery: Recovery,
     ended: Option<Ended>,
     batch: Vec<Record>,
+    /// The file of call sites, once an event has named one.
+    sites: Option<SiteFile>,
 }
 
 impl Session {
@@ -67,6 +69,7 @@ impl Session {
             recovery: Recovery::default(),
             ended: None,
             batch: Vec::new(),
+            sites: None,
         }
     }
 
@@ -132,7 +135,14 @@ impl Session {
             self.taken_before = self.taken_before.saturating_add(in_stage.saturating_sub(unwritten));
         }
         let events = self.apply_all(batch, keep);
+        // What an abort left unanswered is told later, when the file of its site is gone.
+        let requests = self.source.open_requests();
+        for event in requests.iter().filter_map(|record| Event::decode(record).ok()) {
+            self.account.sites_mut().want(event.site);
+        }
+        self.look_for_sites();
         self.source.close();
+        self.sites = None;
         events
     }
 
@@ -143,11 +153,23 @@ impl Session {
             Source::Open(ring) => ring.pool(index),
             Source::Closed(_) => None,
         });
+        self.look_for_sites();
         if count > 0 {
             keep(&self.account, batch);
         }
         batch.clear();
         count
+    }
+
+    /// Reads the call sites that came by, while their file is there.
+    fn look_for_sites(&mut self) {
+        if !self.account.sites().wants() {
+            return;
+        }
+        if self.sites.is_none() {
+            self.sites = SiteFile::open(self.source.path(), self.source.header().ring_id);
+        }
+        self.account.sites_mut().look(self.sites.as_mut());
     }
 
     /// Whether the process is gone and all that it left was read.

@@ -1,5 +1,7 @@
 //! What a recording says about processes, beside their events: one JSON document a chunk.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// A document about a process.
@@ -15,6 +17,8 @@ pub enum Meta {
     Status(Status),
     /// What it was at when it aborted.
     LastWords(LastWords),
+    /// Call sites that its events name; perhaps after them.
+    Sites(Sites),
 }
 
 /// A process, by a number that only this recording knows.
@@ -106,6 +110,57 @@ pub struct LastWords {
     pub records: Vec<[u64; 8]>,
 }
 
+/// Call sites.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sites {
+    /// Whose.
+    pub process: u32,
+    /// Each that came by since the last such document.
+    pub sites: Vec<Site>,
+}
+
+/// One call site.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// The number by which events name it.
+    pub id: u32,
+    /// Frames of Python functions, innermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub python: Vec<PythonFrame>,
+    /// Native frames, innermost first; where there are Python's, only those inside of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub native: Vec<NativeFrame>,
+}
+
+/// A frame of a Python function.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PythonFrame {
+    /// Its qualified name, where the version of Python has one.
+    pub function: Arc<str>,
+    /// Its file, as Python has it.
+    pub file: Arc<str>,
+    /// The line that it was at; null where its code has none.
+    pub line: Option<u32>,
+}
+
+/// A native frame.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NativeFrame {
+    /// The file that the code came from; empty where it came from none.
+    pub module: Arc<str>,
+    /// The module's build id, hexadecimal; empty where it has none.
+    #[serde(default)]
+    pub build_id: Arc<str>,
+    /// Where in the module: a return address, in the file's own terms.
+    pub address: u64,
+    /// The name of the function as the file has it; null where it was not found, or not looked up yet.
+    #[serde(default)]
+    pub symbol: Option<Arc<str>>,
+    /// The source file and line, where the module says so.
+    #[serde(default)]
+    pub line: Option<(Arc<str>, u32)>,
+}
+
 impl Meta {
     /// The process that the document is about.
     pub fn process(&self) -> u32 {
@@ -114,6 +169,7 @@ impl Meta {
             Self::Pool(pool) => pool.process,
             Self::Status(status) => status.process,
             Self::LastWords(words) => words.process,
+            Self::Sites(sites) => sites.process,
         }
     }
 
@@ -126,6 +182,7 @@ impl Meta {
             Pool(Pool),
             Status(Status),
             LastWords(LastWords),
+            Sites(Sites),
             #[serde(other)]
             Unknown,
         }
@@ -134,6 +191,7 @@ impl Meta {
             Document::Pool(pool) => Some(Self::Pool(pool)),
             Document::Status(status) => Some(Self::Status(status)),
             Document::LastWords(words) => Some(Self::LastWords(words)),
+            Document::Sites(sites) => Some(Self::Sites(sites)),
             Document::Unknown => None,
         })
     }

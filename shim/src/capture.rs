@@ -7,12 +7,13 @@ use std::{
 };
 
 use ttmem_ring::{PAYLOAD_WORDS, StageFull};
-use ttmem_wire::Event;
+use ttmem_wire::{Event, EventKind, flags};
 
 use crate::{
     config::OnFull,
     flusher, gate,
     lifecycle::{self, Tracker},
+    stacks::Stacks,
     thread,
 };
 
@@ -32,12 +33,26 @@ pub(crate) fn record(event: Event) {
 
 /// [`record`], where the tracker is known.
 #[inline(always)]
-pub(crate) fn record_in(tracker: &'static Tracker, mut event: Event) {
+pub(crate) fn record_in(tracker: &'static Tracker, event: Event) {
+    take(tracker, event, wants_site(&event));
+}
+
+/// [`record_in`], where [`site`] was asked before.
+#[inline(always)]
+pub(crate) fn record_sited(tracker: &'static Tracker, event: Event) {
+    take(tracker, event, false);
+}
+
+#[inline(always)]
+fn take(tracker: &'static Tracker, mut event: Event, wants_site: bool) {
     thread::with(|thread| {
         // A signal handler may report in the middle of a report. The stage does not mind; the channel could make the
         // handler wait for the very call that it interrupts, so a nested event goes without a token and the flusher
         // finds it on its round.
         let nested = thread.busy.replace(true);
+        if wants_site && !nested {
+            event.site = site_in(tracker);
+        }
         event.thread = thread.id(tracker.process);
         event.ticks = tracker.clock.now();
         let [_, payload @ ..] = event.encode().words;
@@ -47,6 +62,37 @@ pub(crate) fn record_in(tracker: &'static Tracker, mut event: Event) {
         }
         thread.busy.set(nested);
     });
+}
+
+/// Memory that comes to life, or cannot.
+#[inline(always)]
+fn wants_site(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Allocate | EventKind::OutOfMemory => true,
+        EventKind::CbAllocate => event.flags & flags::MORE_CORES == 0,
+        _ => false,
+    }
+}
+
+#[inline(always)]
+fn site_in(tracker: &'static Tracker) -> u32 {
+    tracker.stacks.map_or(0, Stacks::site)
+}
+
+/// The call site of the call that we stand in, for an event that is noted later; 0 for none.
+#[inline(always)]
+pub(crate) fn site(tracker: &'static Tracker) -> u32 {
+    if tracker.stacks.is_none() {
+        return 0;
+    }
+    thread::with(|thread| {
+        let mut site = 0;
+        if !thread.busy.replace(true) {
+            guarded(|| site = site_in(tracker));
+            thread.busy.set(false);
+        }
+        site
+    })
 }
 
 #[inline(always)]

@@ -59,10 +59,11 @@ static RUNTIME_DIR: Variable = Variable::new(c"XDG_RUNTIME_DIR");
 static RING_BYTES: Variable = Variable::new(c"TTMEM_RING_BYTES");
 static ON_FULL: Variable = Variable::new(c"TTMEM_ON_FULL");
 static LOG: Variable = Variable::new(c"TTMEM_LOG");
+static STACKS: Variable = Variable::new(c"TTMEM_STACKS");
 
 /// Reads the environment. For the constructor: libc and atomics only.
 pub(crate) fn remember() {
-    for variable in [&DISABLE, &TRACKING, &DIR, &RUNTIME_DIR, &RING_BYTES, &ON_FULL, &LOG] {
+    for variable in [&DISABLE, &TRACKING, &DIR, &RUNTIME_DIR, &RING_BYTES, &ON_FULL, &LOG, &STACKS] {
         variable.remember();
     }
 }
@@ -91,11 +92,40 @@ pub(crate) enum OnFull {
     Block(Duration),
 }
 
+/// Which frames a call site has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StackChoice {
+    /// Python's and native ones.
+    All,
+    /// Python's alone.
+    Python,
+    /// Native ones alone.
+    Native,
+    /// There are no call sites.
+    Off,
+}
+
+impl StackChoice {
+    pub(crate) fn python(self) -> bool {
+        matches!(self, Self::All | Self::Python)
+    }
+
+    pub(crate) fn native(self) -> bool {
+        matches!(self, Self::All | Self::Native)
+    }
+}
+
+/// Whether call sites are surely unwanted; for the constructor, which says nothing.
+pub(crate) fn stacks_are_off() -> bool {
+    STACKS.is(&["off", "0", "none"])
+}
+
 /// The settings of a ring.
 pub(crate) struct Config {
     pub(crate) folder: std::path::PathBuf,
     pub(crate) ring_bytes: u64,
     pub(crate) on_full: OnFull,
+    pub(crate) stacks: StackChoice,
 }
 
 impl Config {
@@ -106,6 +136,7 @@ impl Config {
             folder: ttmem_ring::folder_for(owned(&DIR), owned(&RUNTIME_DIR)),
             ring_bytes: parsed(&RING_BYTES, DEFAULT_RING_BYTES, "a number of bytes from 4096 to 1 GiB", parse_bytes),
             on_full: parsed(&ON_FULL, OnFull::Drop, "drop or block:<ms up to 60000>", parse_on_full),
+            stacks: parsed(&STACKS, StackChoice::All, "on, python, native or off", parse_stacks),
         }
     }
 }
@@ -128,4 +159,14 @@ fn parse_on_full(text: &str) -> Option<OnFull> {
         Some(ms) => ms.parse().ok().filter(|&ms| ms <= MAX_BLOCK_MS).map(|ms| OnFull::Block(Duration::from_millis(ms))),
         None => (text == "drop").then_some(OnFull::Drop),
     }
+}
+
+fn parse_stacks(text: &str) -> Option<StackChoice> {
+    Some(match text {
+        "on" | "1" | "all" => StackChoice::All,
+        "python" => StackChoice::Python,
+        "native" => StackChoice::Native,
+        "off" | "0" | "none" => StackChoice::Off,
+        _ => return None,
+    })
 }

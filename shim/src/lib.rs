@@ -22,5 +22,6 @@ mod last_thread;
 mod lifecycle;
 mod pool_cache;
 mod signals;
+mod stacks;
 mod symbols;
 mod thread;

@@ -16,6 +16,7 @@ use crate::{
     flusher::{self, Flusher},
     gate, interpose,
     pool_cache::PoolCache,
+    stacks::{self, Stacks},
     thread,
 };
 
@@ -30,6 +31,7 @@ pub(crate) struct Tracker {
     pub(crate) flusher: &'static FlusherPage,
     pub(crate) pools: PoolTable<'static>,
     pub(crate) pool_cache: PoolCache,
+    pub(crate) stacks: Option<&'static Stacks>,
 }
 
 /// 0: the constructor has not run. Inherited by forks, unlike the gate.
@@ -55,6 +57,9 @@ fn initialise() -> u8 {
     match MODE.compare_exchange(UNKNOWN, mode, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => {
             if mode == ON {
+                if !config::stacks_are_off() {
+                    stacks::find_python();
+                }
                 // SAFETY: the function has the wanted signature and lives as long as the library, which is never unloaded.
                 unsafe { on_exit(at_exit, std::ptr::null_mut()) };
             }
@@ -152,6 +157,7 @@ pub(crate) fn make(gate: &'static gate::Gate) -> Option<Flusher> {
         flusher: ring.flusher(),
         pools: ring.pools(),
         pool_cache: PoolCache::new(),
+        stacks: Stacks::create(config.stacks, &ring),
     }));
     tracker.producers.count_early(gate.early.swap(0, Ordering::Relaxed));
     gate.open(tracker);

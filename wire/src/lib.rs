@@ -24,6 +24,7 @@ mod mark;
 mod memory;
 mod pool;
 mod record;
+pub mod sites;
 
 pub use header::{
     CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_SLOTS, PAGE,

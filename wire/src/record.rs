@@ -143,7 +143,7 @@ pub struct Event {
     pub flags: u16,
     /// On which device or devices.
     pub target: Target,
-    /// Cores of a circular buffer; bytes of a mark's name; else 0.
+    /// Cores of a circular buffer; bytes of a mark's name; else 0. (In the record of a refusal its site lies here.)
     pub extra: u32,
     /// Address within each bank (or what the program calls the buffer's id).
     pub address: u64,
@@ -160,7 +160,7 @@ pub struct Event {
     pub text: Option<[u8; 32]>,
     /// Cores of a circular buffer, in the place of bytes a bank (which are its size).
     pub cores: Option<CoreRange>,
-    /// Of a refusal: what was left, in the place of address, holder and site.
+    /// Of a refusal: what was left, in the place of address and holder.
     pub space: Option<Space>,
 }
 
@@ -233,12 +233,14 @@ impl Event {
             flag_bits |= flags::SPACE_KNOWN;
             (payload[0], payload[3]) = (space.free, space.largest_block);
         }
+        // A refusal has no cores, and its own word may be taken.
+        let extra = if self.kind == EventKind::OutOfMemory { self.site } else { self.extra };
         Record {
             words: [
                 self.sequence,
                 self.ticks,
                 self.kind as u64 | u64::from(memory) << 8 | u64::from(flag_bits) << 16 | u64::from(self.thread) << 32,
-                u64::from(target) | u64::from(self.extra) << 32,
+                u64::from(target) | u64::from(extra) << 32,
                 payload[0],
                 payload[1],
                 payload[2],
@@ -288,6 +290,9 @@ impl Event {
             event.address = payload[0];
             event.holder = payload[3] & HOLDER_MASK;
             event.site = (payload[3] >> HOLDER_BITS) as u32;
+        }
+        if kind == EventKind::OutOfMemory {
+            event.site = std::mem::take(&mut event.extra);
         }
         Ok(event)
     }
@@ -355,6 +360,7 @@ mod tests {
             size: 1 << 40,
             size_per_bank: Some(1 << 33),
             space: Some(Space { free: u64::MAX, largest_block: u64::MAX - 1 }),
+            site: 0xFF_FFFF,
             ..Event::default()
         };
         assert_eq!(Event::decode(&refusal.encode()), Ok(refusal));

@@ -7,10 +7,11 @@ use std::{
 };
 
 use clap::Args;
-use ttmem_ring::RingReader;
+use ttmem_ring::{RING_EXTENSION, RingReader};
+use ttmem_wire::sites::SITES_EXTENSION;
 
 use super::{output, rings};
-use crate::{Failure, report::shorten};
+use crate::{Failure, report::shorten, sites::path_beside};
 
 /// Removes the rings of dead processes, and empty folders of runs that are over. Says what it removed.
 ///
@@ -38,6 +39,9 @@ impl Clean {
                 }
             }
         }
+        for folder in &over {
+            remove_left_sites(folder);
+        }
         for folder in over.iter().filter(|folder| rings::is_run(folder)) {
             // Beside rings, a run's folder may hold its second name of the library, which a program that still reports may need.
             if rings::in_folders(std::slice::from_ref(folder))?.is_empty() {
@@ -55,6 +59,19 @@ impl Clean {
     }
 }
 
+/// Removes files of call sites whose ring is gone: it was there before them, so none will come.
+fn remove_left_sites(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let ring = path.with_extension("");
+        let is_sites = path.extension().is_some_and(|extension| extension == SITES_EXTENSION);
+        let is_beside_ring = ring.extension().is_some_and(|extension| extension == RING_EXTENSION);
+        if is_sites && is_beside_ring && !ring.exists() {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 /// Removes the ring if its process is dead; says whose it was.
 fn clean_ring(path: &Path) -> Result<Option<String>, String> {
     let ring = RingReader::open(path).map_err(|error| error.to_string())?;
@@ -65,6 +82,7 @@ fn clean_ring(path: &Path) -> Result<Option<String>, String> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
         _ => {}
     }
+    let _ = fs::remove_file(path_beside(path));
     let header = ring.header();
     Ok(Some(format!("pid {}, {}", header.pid, shorten(&header.command.join(" "), 60))))
 }

@@ -48,6 +48,7 @@ Environment:
   TTMEM_RING_BYTES  size of a ring, 4096 to 1 GiB (4194304)
   TTMEM_ON_FULL     drop: lose the newest event, counted (default)
                     block:<ms>: let the program wait
+  TTMEM_STACKS      call sites: on (default), python, native, off
   TTMEM_LOG=off     not even one line on standard error
   TTMEM_LIBRARY     the library, where it is not beside the command
   NO_COLOR          no colours

@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 
 use crate::{
-    Failure, Suppressions,
+    Failure, SiteStyle, Suppressions,
     report::{Painter, Report, Verdict, bytes, left_behind, verdict, write_text},
     suppressions,
 };
@@ -28,6 +28,12 @@ pub(super) struct ReportOptions {
     /// In the JSON, list what was live at each mark, not only the sums.
     #[arg(long)]
     pub(super) live_at_marks: bool,
+    /// Tell call sites with all their frames, those of ttnn and tt-metal too.
+    #[arg(long)]
+    full_stacks: bool,
+    /// Tell C++ names as the file has them.
+    #[arg(long)]
+    raw_names: bool,
     /// What is known and no leak: rules, one a line (`ttmem explain suppressions`).
     #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
     suppressions: Option<PathBuf>,
@@ -66,6 +72,11 @@ impl ReportOptions {
             tell(&line);
         }
         if left > allowed { LEAKED } else { code }
+    }
+
+    /// How call sites are told.
+    pub(super) fn site_style(&self) -> SiteStyle {
+        SiteStyle { full: self.full_stacks, raw_names: self.raw_names }
     }
 
     /// Whether the JSON has standard output to itself.

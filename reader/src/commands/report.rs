@@ -48,7 +48,7 @@ impl ReportFiles {
         for path in &self.files {
             processes.extend(input::read(path, self.output.live_at_marks)?);
         }
-        let mut report = Report::new(&processes);
+        let mut report = Report::in_style(&processes, self.output.site_style());
         suppressions.apply(&mut report);
         if let Some(path) = &self.output.json {
             output::write_json(path, &report)?;

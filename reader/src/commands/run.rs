@@ -42,7 +42,7 @@ impl Run {
         let keep = Keep { live_at_marks: self.output.live_at_marks, rings: self.keep_rings };
         let run = tracked::Tracked { command: &self.command, keep, quiet: self.output.quiet };
         run.run(None, |drainer, ended| {
-            let mut report = Report::new(drainer.sessions());
+            let mut report = Report::in_style(drainer.sessions(), self.output.site_style());
             suppressions.apply(&mut report);
             if !self.output.quiet {
                 let complaints = drainer.complaints().map(|line| format!("ttmem: {line}\n"));

@@ -1,6 +1,6 @@
 //! From what a process told to what a report says of it.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cell::RefCell, cmp::Reverse, collections::BTreeMap};
 
 use ttmem_ledger::{LiveRegion, OutOfMemory, State, Totals};
 use ttmem_ring::ClockMap;
@@ -13,10 +13,15 @@ use super::{
         RegionReport, UNKNOWN_POOLS, UNREADABLE, WITHOUT_MEMORY,
     },
 };
-use crate::{Ended, Told};
+use crate::{
+    Ended, SiteStyle, Symbols, Told,
+    sites::{Named, Naming},
+};
 
-pub(super) fn process(told: &Told<'_>) -> ProcessReport {
+pub(super) fn process(told: &Told<'_>, style: SiteStyle, symbols: &RefCell<Symbols>) -> ProcessReport {
     let ledger = told.account.ledger();
+    let naming = Naming::new(told.account.sites(), style, symbols);
+    let regions = |regions: &[LiveRegion], clock: &ClockMap| regions_of(regions, clock, &naming);
     let clock = told.clock;
     let anomalies = ledger.anomalies();
     let marks = told.account.marks().iter().map(|mark| MarkReport {
@@ -47,8 +52,8 @@ pub(super) fn process(told: &Told<'_>) -> ProcessReport {
         ring_id: format!("{:032x}", told.ring_id),
         library_version: told.library_version.to_owned(),
         marks: marks.collect(),
-        growth: growth::reports(&ledger.growth()),
-        out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock)).collect(),
+        growth: growth::reports(&ledger.growth(), &naming),
+        out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock, &naming)).collect(),
         released_at_close: {
             let mut released = regions(&ledger.released_at_close().regions, &clock);
             // Those of one size stay in the order of the closes.
@@ -69,7 +74,7 @@ pub(super) fn process(told: &Told<'_>) -> ProcessReport {
     }
 }
 
-fn out_of_memory(refused: &OutOfMemory, clock: &ClockMap) -> OutOfMemoryReport {
+fn out_of_memory(refused: &OutOfMemory, clock: &ClockMap, naming: &Naming<'_>) -> OutOfMemoryReport {
     let is_fragmented = refused.is_fragmented();
     let missing = refused.size_per_bank.zip(refused.space).map(|(wanted, space)| {
         wanted.saturating_sub(if is_fragmented == Some(true) { space.largest_block } else { space.free })
@@ -87,7 +92,8 @@ fn out_of_memory(refused: &OutOfMemory, clock: &ClockMap) -> OutOfMemoryReport {
         missing_bytes_per_bank: missing,
         is_fragmented,
         thread: refused.thread,
-        holders: regions(&refused.holders, clock),
+        site: naming.named(refused.site).frames,
+        holders: regions_of(&refused.holders, clock, naming),
     }
 }
 
@@ -118,10 +124,10 @@ fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
     devices
 }
 
-fn regions(regions: &[LiveRegion], clock: &ClockMap) -> Vec<RegionReport> {
-    regions
-        .iter()
-        .map(|region| RegionReport {
+fn regions_of(regions: &[LiveRegion], clock: &ClockMap, naming: &Naming<'_>) -> Vec<RegionReport> {
+    let report = |region: &LiveRegion| {
+        let Named { frames, op } = naming.named(region.site);
+        RegionReport {
             device_id: region.device,
             memory: region.memory.to_string(),
             address: region.address,
@@ -137,12 +143,14 @@ fn regions(regions: &[LiveRegion], clock: &ClockMap) -> Vec<RegionReport> {
             }
             .into(),
             allocated_at_ns: clock.realtime_ns(region.allocated_at_ticks),
-            site: Vec::new(),
+            site: frames,
+            op,
             thread: region.thread,
             num_cores: region.num_cores,
             globally_allocated: region.globally_allocated,
             cached: region.cached,
             suppressed_by: None,
-        })
-        .collect()
+        }
+    };
+    regions.iter().map(report).collect()
 }

@@ -16,6 +16,7 @@ pub const FINDING_IDS: &[&str] = &[
     "miscounted",
     "unreadable-events",
     "unattributed-events",
+    "sites-full",
     "held-by-fewer",
     "allocators-overlap",
     "cached",
@@ -119,6 +120,17 @@ fn accounting(told: &Told<'_>) -> Vec<FindingReport> {
                 "{} {} no known device or memory: in no sum.",
                 count(homeless),
                 noun(homeless, "event names", "events name")
+            ),
+        });
+    }
+    let without_site = told.account.sites().refused();
+    if without_site > 0 {
+        findings.push(FindingReport {
+            id: "sites-full".into(),
+            text: format!(
+                "{} {} without a call site: there was no room for more of them.",
+                count(without_site),
+                noun(without_site, "allocation is", "allocations are")
             ),
         });
     }

@@ -33,7 +33,7 @@ pub(super) fn regions(regions: &[RegionReport]) -> Vec<(Vec<i32>, &RegionReport)
     let mut index = std::collections::HashMap::new();
     for region in regions {
         let held = (region.holders, region.reports, region.cached, region.suppressed_by.is_some());
-        let key = (&region.memory, region.address, region.size, region.size_per_bank, held);
+        let key = (&region.memory, region.address, region.size, region.size_per_bank, held, &region.site);
         // A device that has several alike (circular buffers of two programs) begins another group.
         let group = index.entry(key).or_insert_with(Vec::new);
         let open = group.iter().copied().find(|&at: &usize| !groups[at].0.contains(&region.device_id));

@@ -10,6 +10,7 @@ use super::{
     model::ProcessReport,
     units::{count, noun},
 };
+use crate::sites::Naming;
 
 /// Sources that are listed of a loop: growing ones first.
 const LISTED: usize = 1000;
@@ -56,6 +57,9 @@ pub struct SourceReport {
     pub regions_per_iteration: u64,
     /// Bytes that come on top in an iteration.
     pub bytes_per_iteration: u64,
+    /// The call site, innermost frame first; empty where it is not known, and for all of the memory together.
+    #[serde(default)]
+    pub site: Vec<String>,
 }
 
 fn name_of(course: Course) -> &'static str {
@@ -73,7 +77,7 @@ fn narrow(bytes: u128) -> u64 {
 }
 
 /// Each loop of a process; devices that were closed alike are told once.
-pub(super) fn reports(series: &[Series]) -> Vec<GrowthReport> {
+pub(super) fn reports(series: &[Series], naming: &Naming<'_>) -> Vec<GrowthReport> {
     let mut reports: Vec<GrowthReport> = Vec::new();
     for series in series {
         let (point, name, device) = match &series.point {
@@ -84,7 +88,7 @@ pub(super) fn reports(series: &[Series]) -> Vec<GrowthReport> {
         if series.looks < 2 {
             continue;
         }
-        let report = report(point, name, series);
+        let report = report(point, name, series, Some(naming));
         let alike = reports.iter_mut().find(|other| {
             device.is_some()
                 && (&other.point, other.looks) == (&report.point, report.looks)
@@ -124,12 +128,12 @@ pub(super) fn over_runs(processes: &[ProcessReport]) -> Vec<GrowthReport> {
         .filter_map(|command| {
             let runs = runs_of(command);
             let series = (runs.len() >= 2).then(|| judge(&runs))?;
-            (!series.trends.is_empty()).then(|| report("runs", command.to_owned(), &series))
+            (!series.trends.is_empty()).then(|| report("runs", command.to_owned(), &series, None))
         })
         .collect()
 }
 
-fn report(point: &'static str, name: String, series: &Series) -> GrowthReport {
+fn report(point: &'static str, name: String, series: &Series, naming: Option<&Naming<'_>>) -> GrowthReport {
     let grows = |trend: &&Trend| trend.course == Course::Grows;
     let parts = || series.trends.iter().filter(|trend| trend.source.part.is_some());
     let wholes = || series.trends.iter().filter(|trend| trend.source.part.is_none());
@@ -157,13 +161,13 @@ fn report(point: &'static str, name: String, series: &Series) -> GrowthReport {
         regions_per_iteration: sum(|trend| trend.per_iteration.regions),
         bytes_per_iteration: sum(|trend| narrow(trend.per_iteration.bytes)),
         is_steady: growing.iter().all(|trend| trend.is_steady),
-        sources: trends.into_iter().take(LISTED).map(source).collect(),
+        sources: trends.into_iter().take(LISTED).map(|trend| source(trend, naming)).collect(),
     };
     report.text = sentence(&report);
     report
 }
 
-fn source(trend: &Trend) -> SourceReport {
+fn source(trend: &Trend, naming: Option<&Naming<'_>>) -> SourceReport {
     let Trend { source, course, last: Amount { regions, bytes }, per_iteration, .. } = trend;
     SourceReport {
         memory: source.memory.to_string(),
@@ -173,6 +177,7 @@ fn source(trend: &Trend) -> SourceReport {
         live_bytes: narrow(*bytes),
         regions_per_iteration: per_iteration.regions,
         bytes_per_iteration: narrow(per_iteration.bytes),
+        site: naming.zip(source.part).map_or_else(Vec::new, |(naming, (site, _))| naming.named(site).frames),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The report as data: what `--json` writes, schema `ttmem-report/1` (docs/report.schema.json). Keys are added, their
 //! meanings never change.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::{
     growth::{self, GrowthReport},
     machine,
 };
-use crate::{SuppressionUse, Tell, Told};
+use crate::{SiteStyle, SuppressionUse, Symbols, Tell, Told};
 
 /// The name of the schema.
 pub const SCHEMA: &str = "ttmem-report/1";
@@ -161,8 +161,11 @@ pub struct RegionReport {
     pub state: Cow<'static, str>,
     /// `CLOCK_REALTIME`, ns since 1970.
     pub allocated_at_ns: u64,
-    /// The call site, innermost frame first.
+    /// The call site, innermost frame first; empty where it is not known.
     pub site: Vec<String>,
+    /// The operation of ttnn that it was made for, where a frame tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub op: Option<String>,
     /// The thread that made it.
     #[serde(default)]
     pub thread: u32,
@@ -227,6 +230,9 @@ pub struct OutOfMemoryReport {
     pub is_fragmented: Option<bool>,
     #[serde(default)]
     pub thread: u32,
+    /// Who asked: the call site, innermost frame first; empty where it is not known.
+    #[serde(default)]
+    pub site: Vec<String>,
     /// The largest regions in that memory then, on the first device.
     #[serde(default)]
     pub holders: Vec<RegionReport>,
@@ -252,8 +258,14 @@ impl ProcessReport {
 impl Report {
     /// The report on these sessions, or what else has something to tell.
     pub fn new<'a, T: Tell + 'a>(processes: impl IntoIterator<Item = &'a T>) -> Self {
+        Self::in_style(processes, SiteStyle::default())
+    }
+
+    /// The same, with call sites as they are wanted.
+    pub fn in_style<'a, T: Tell + 'a>(processes: impl IntoIterator<Item = &'a T>, style: SiteStyle) -> Self {
         let told: Vec<Told<'_>> = processes.into_iter().map(Tell::told).collect();
-        let processes: Vec<ProcessReport> = told.iter().map(collect::process).collect();
+        let symbols = RefCell::new(Symbols::default());
+        let processes: Vec<ProcessReport> = told.iter().map(|told| collect::process(told, style, &symbols)).collect();
         Self {
             schema: SCHEMA.into(),
             ttmem_version: env!("CARGO_PKG_VERSION").into(),

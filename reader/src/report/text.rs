@@ -10,6 +10,7 @@ use super::{
     units::{count, noun, short_count, shorten},
     verdict,
 };
+use crate::sites::is_library;
 
 /// Lines of a list before the rest is only counted.
 const LISTED: usize = 12;
@@ -224,12 +225,34 @@ fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], pa
         );
         let room = WIDTH.saturating_sub(lead.len());
         write_wrapped(out, &lead, &format!("{}{cores}{held}{why}", group::name(ids, room)))?;
+        write_site(out, 14, &region.site, paint)?;
     }
     if groups.len() > LISTED {
         let rest = groups.len() - LISTED;
         writeln!(out, "{faint}{:>12}  {rest} more; --json FILE has all{faint:#}", "")?;
     }
     writeln!(out)
+}
+
+/// The user's line; and who called it, where it is a library's. Not wrapped: a path is to be copied.
+fn write_site(out: &mut impl Write, indent: usize, site: &[String], paint: Painter) -> fmt::Result {
+    let faint = paint.faint;
+    let shown = site.first().map_or(0, |first| if is_library(first) { 2 } else { 1 });
+    for frame in site.iter().take(shown) {
+        let room = WIDTH.saturating_sub(indent);
+        writeln!(out, "{faint}{:indent$}{}{faint:#}", "", short_frame(frame, room))?;
+    }
+    Ok(())
+}
+
+/// A frame within `room`: of its path the end counts.
+fn short_frame(frame: &str, room: usize) -> String {
+    let here = std::env::current_dir().ok().and_then(|here| Some(format!("({}/", here.to_str()?)));
+    let frame = here.map_or_else(|| frame.to_owned(), |here| frame.replacen(&here, "(", 1));
+    let too_long = frame.chars().count().saturating_sub(room);
+    let Some((function, place)) = frame.split_once(" (").filter(|_| too_long > 0) else { return frame };
+    let cut = place.char_indices().skip(too_long + 2).find(|(_, c)| *c == '/').map(|(at, _)| at);
+    cut.map_or_else(|| shorten(&frame, room), |at| format!("{function} (..{}", &place[at..]))
 }
 
 /// Whether it grows: a line for each loop, and the sources of those that do.
@@ -263,6 +286,7 @@ fn write_growth(out: &mut impl Write, growth: &[GrowthReport], paint: Painter) -
                     count(source.live_regions)
                 ),
             )?;
+            write_site(out, 6, &source.site, paint)?;
         }
         let steady = report.sources.iter().filter(|source| source.verdict == "baseline" && source.size.is_some());
         let (regions, live) =
@@ -308,6 +332,7 @@ fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], pain
             bytes(event.live_bytes)
         );
         write_wrapped(out, &format!("{:>12} ", bytes(event.size)), &text)?;
+        write_site(out, 14, &event.site, paint)?;
     }
     if refused.len() > LISTED {
         writeln!(out, "{faint}{:>12}  {} more{faint:#}", "", refused.len() - LISTED)?;
@@ -317,6 +342,7 @@ fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], pain
         for region in last.holders.iter().take(LISTED) {
             let why = if region.cached { ", program cache" } else { "" };
             writeln!(out, "{:>12}  {} at {:#x}{why}", bytes(region.size), region.memory, region.address)?;
+            write_site(out, 14, &region.site, paint)?;
         }
     }
     writeln!(out)

@@ -12,7 +12,7 @@ use super::{
     witnesses,
 };
 use crate::{
-    capture::{guarded, record_in},
+    capture::{self, guarded, record_in, record_sited},
     lifecycle::Tracker,
     symbols::Symbol,
     thread,
@@ -49,6 +49,7 @@ impl Asked {
             target: devices::target(tracker, metal, facts.device, allocator)?,
             ticks: tracker.clock.now(),
             holder: facts.holder,
+            site: capture::site(tracker),
             size: metal.size(buffer),
             size_per_bank: has_banks.then(|| metal.cut_out(allocator, metal.size_per_bank(buffer))),
             ..Event::default()
@@ -76,7 +77,7 @@ impl Asked {
             }),
             ..self.refusal
         };
-        guarded(|| record_in(self.tracker, event));
+        guarded(|| record_sited(self.tracker, event));
         std::mem::forget(self);
     }
 
@@ -92,7 +93,7 @@ impl Drop for Asked {
     fn drop(&mut self) {
         let memory = self.refusal.memory.unwrap_or(Memory::Unknown(u8::MAX));
         let space = self.metal.space(self.allocator, memory);
-        guarded(|| record_in(self.tracker, Event { space, ..self.refusal }));
+        guarded(|| record_sited(self.tracker, Event { space, ..self.refusal }));
         self.answered();
     }
 }

@@ -108,6 +108,11 @@ pub fn c_program(source: &str) -> PathBuf {
     program(source, &[])
 }
 
+/// The same with flags of its own for the compiler.
+pub fn c_program_with(source: &str, flags: &[&str]) -> PathBuf {
+    program(source, &flags.iter().map(OsString::from).collect::<Vec<_>>())
+}
+
 /// A shared library of `tests/c`.
 pub fn c_library(source: &str) -> PathBuf {
     program(source, &["-shared".into(), "-fPIC".into()])

@@ -14,7 +14,8 @@ mod run;
 mod start;
 
 pub use artifacts::{
-    Variant, c_library, c_program, c_program_linked, command, header_folder, library, root, simulation, target,
+    Variant, c_library, c_program, c_program_linked, c_program_with, command, header_folder, library, root, simulation,
+    target,
 };
 pub use need::{is_root, skip};
 pub use random::Random;

@@ -142,6 +142,16 @@ impl Run {
         }
     }
 
+    /// Runs it under `ttmem record`, with rings in `folder`.
+    ///
+    /// # Panics
+    /// If it cannot be started, or takes longer than a minute.
+    pub fn recorded(self, recording: &Path, folder: &Path) -> Outcome {
+        let run =
+            Run::new(artifacts::command()).env("TTMEM_DIR", folder).args(["record", "--quiet", "-o"]).arg(recording);
+        run.arg("--").arg(self.command.get_program()).args(self.command.get_args()).outcome()
+    }
+
     /// Runs it under `ttmem run --live-at-marks`, and reads the report.
     ///
     /// # Panics
