@@ -18,6 +18,7 @@ use crate::{
     refusals::Refusals,
     region::Key,
     totals::Sums,
+    windows::{Window, WindowId, Windows},
 };
 
 /// How many regions released at close, and how many out-of-memory events, are kept one by one. All are counted.
@@ -46,6 +47,7 @@ pub struct Ledger {
     anomalies: Anomalies,
     refusals: Refusals,
     growth: Growth,
+    windows: Windows,
     /// Allocations on a device when it was closed last: a second close of the same is no second iteration.
     allocations_at_close: BTreeMap<i32, u64>,
     end: Option<End>,
@@ -108,7 +110,12 @@ impl Ledger {
         }
         let (place, at) = self.places.place(&key, &mut self.sums);
         match place.report(event, &mut self.sums[at]) {
-            Reported::New => self.closed.reused(key),
+            Reported::New => {
+                self.closed.reused(key);
+                if self.windows.any_is_open() {
+                    self.windows.note(key, &self.places);
+                }
+            }
             Reported::OneMoreHolder => {}
             Reported::HeldAlready => self.anomalies.duplicate_holders += 1,
         }
@@ -255,6 +262,22 @@ impl Ledger {
     /// What the marks, and the closes of devices, say about growth. Circular buffers are left out.
     pub fn growth(&self) -> Vec<Series> {
         self.growth.series()
+    }
+
+    /// Opens a window on what happens from here on. One that is kept apart answers for what comes to life in it: windows
+    /// around it do not count that as left behind, nor in their own peak. `None` where too many are open.
+    pub fn open_window(&mut self, is_apart: bool) -> Option<WindowId> {
+        self.windows.open(is_apart, &mut self.sums)
+    }
+
+    /// What a window has seen so far; it stays open. `None` if it is closed.
+    pub fn window(&self, id: WindowId) -> Option<Window> {
+        self.windows.look(id, &self.sums, &self.places)
+    }
+
+    /// Closes a window, and tells what it saw.
+    pub fn close_window(&mut self, id: WindowId) -> Option<Window> {
+        self.windows.close(id, &mut self.sums, &self.places)
     }
 
     /// The process ended: what is live stays listed as live at exit, or as orphaned.
