@@ -3,6 +3,8 @@
 use ttmem_ledger::{Ledger, LiveRegion, Totals};
 use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Memory, Pool, Record, Target};
 
+use crate::Spans;
+
 /// The memory at a named moment.
 #[derive(Clone, Debug)]
 pub struct Mark {
@@ -23,6 +25,7 @@ pub struct Account {
     pools: Vec<Option<Pool>>,
     names: MarkAssembler,
     marks: Vec<Mark>,
+    spans: Spans,
     keep_live_at_marks: bool,
     unreadable: u64,
 }
@@ -46,7 +49,9 @@ impl Account {
     /// Applies one event.
     pub fn apply(&mut self, event: &Event, mut pools: impl FnMut(u32) -> Option<Pool>) {
         if matches!(event.kind, EventKind::Mark | EventKind::MarkMore) {
-            if let Some((ticks, name)) = self.names.push(event) {
+            if let Some((ticks, name)) = self.names.push(event)
+                && !self.spans.take(&name, ticks, event.thread, &mut self.ledger)
+            {
                 self.ledger.mark(&name);
                 let live = self.keep_live_at_marks.then(|| self.ledger.live());
                 self.marks.push(Mark { name, ticks, totals: self.ledger.totals(), live });
@@ -102,6 +107,11 @@ impl Account {
     /// The marks so far.
     pub fn marks(&self) -> &[Mark] {
         &self.marks
+    }
+
+    /// The regions of the program, which marks of a reserved syntax begin and end.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
     }
 
     /// Records that are no event of this version.

@@ -3,6 +3,7 @@
 mod clean;
 mod diff;
 mod explain;
+mod follow;
 mod input;
 mod ls;
 mod output;
@@ -65,6 +66,7 @@ enum Command {
     Report(report::ReportFiles),
     Diff(diff::DiffFiles),
     Explain(explain::Explain),
+    Follow(follow::Follow),
     Ls(ls::Ls),
     Clean(clean::Clean),
 }
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Report(report) => report.run(),
         Command::Diff(diff) => diff.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Follow(follow) => follow.run(),
         Command::Ls(ls) => ls.run(),
         Command::Clean(clean) => clean.run(),
     };

@@ -11,7 +11,8 @@ use ttmem_wire::Memory;
 use super::{
     findings,
     growth::{self, GrowthReport},
-    machine,
+    machine, spans,
+    spans::SpanReport,
 };
 use crate::{Ended, SuppressionUse, Tell, Told};
 
@@ -77,6 +78,12 @@ pub struct ProcessReport {
     /// The memory at each mark.
     #[serde(default)]
     pub marks: Vec<MarkReport>,
+    /// The regions of the program (`ttmem.region`), in the order in which they began; the latest 10,000.
+    #[serde(default)]
+    pub regions: Vec<SpanReport>,
+    /// Regions of the program that are not listed: earlier ones, and those that began while too many were open.
+    #[serde(default)]
+    pub regions_not_listed: u64,
     /// Does it grow?
     #[serde(default)]
     pub growth: Vec<GrowthReport>,
@@ -321,6 +328,8 @@ fn process(told: &Told<'_>) -> ProcessReport {
         ring_id: format!("{:032x}", told.ring_id),
         library_version: told.library_version.to_owned(),
         marks: marks.collect(),
+        regions: spans::spans(told.account, &clock),
+        regions_not_listed: told.account.spans().not_listed() + told.account.spans().not_measured(),
         growth: growth::reports(&ledger.growth()),
         out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock)).collect(),
         released_at_close: regions(&ledger.released_at_close().regions, &clock),
@@ -364,7 +373,7 @@ fn timestamp(ns: u64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| String::new(), |time| time.to_string())
 }
 
-fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
+pub(crate) fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
     let mut devices: Vec<DeviceReport> = Vec::new();
     for &(device_id, memory, totals) in totals {
         let report = MemoryReport {
@@ -387,7 +396,7 @@ fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
     devices
 }
 
-fn regions(regions: &[LiveRegion], clock: &ClockMap) -> Vec<RegionReport> {
+pub(crate) fn regions(regions: &[LiveRegion], clock: &ClockMap) -> Vec<RegionReport> {
     regions
         .iter()
         .map(|region| RegionReport {
