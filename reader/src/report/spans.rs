@@ -16,7 +16,7 @@ use crate::{Account, spans::Span};
 /// Lines of the table.
 const LISTED: usize = 12;
 /// Columns for a name.
-const NAME_WIDTH: usize = 34;
+const NAME_WIDTH: usize = 29;
 
 /// One region of the program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -202,7 +202,7 @@ pub(super) fn write_spans(out: &mut impl fmt::Write, spans: &[SpanReport], paint
     }
     writeln!(
         out,
-        "{heading}Regions{heading:#}{faint}{:<27}{:>6}{:>18}{:>12}{:>12}{faint:#}",
+        "{heading}Regions{heading:#}{faint}{:<25}{:>6}{:>18}{:>12}{:>12}{faint:#}",
         ", by name", "times", "peak on a device", "growth", "left behind"
     )?;
     for name in names.iter().take(LISTED) {
@@ -213,8 +213,8 @@ pub(super) fn write_spans(out: &mut impl fmt::Write, spans: &[SpanReport], paint
         let peak = format!("{} {}", bytes(line.peak.0), line.peak.1);
         writeln!(
             out,
-            "  {:<32}{:>6}{:>18}{growth:>12}{:>12}",
-            shorten(name, NAME_WIDTH - 3),
+            "  {:<30}{:>6}{:>18}{growth:>12}{:>12}",
+            shorten(name, NAME_WIDTH),
             count(line.times),
             peak.trim_end(),
             bytes(line.left.bytes)
