@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from ttmem._sizes import show_bytes
+
+LOST = "events were lost, so limits were not held; try TTMEM_RING_BYTES=67108864"
 
 
 class Summary:
@@ -70,10 +73,8 @@ class Summary:
         over = sum(1 for test in tests if test.get("is_over_limit"))
         line = f"{len(tests)} tests, {len(users)} with device memory on, {len(leaking)} left {show_bytes(left)} behind in all"
         lines = [line + (f", {over} over a limit" if over else "")]
-        unknown = [test for test in tests if not test["complete"]]
-        for why in sorted({test["trouble"] or "events were lost; try TTMEM_RING_BYTES=67108864" for test in unknown}):
-            count = sum(1 for test in unknown if (test["trouble"] or "events were lost").startswith(why[:15]))
-            lines.append(f"inconclusive: {count} tests: {why}")
+        unknown = Counter(test["trouble"] or LOST for test in tests if not test["complete"])
+        lines += [f"inconclusive for {count} of them: {why}" for why, count in sorted(unknown.items())]
         names = sorted(name for name in self._totals if name)
         if names:
             parts = []

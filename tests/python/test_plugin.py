@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -197,13 +198,39 @@ class Starting(PluginTest):
         self.assertEqual(self.pytest("no_such_file.py", "--ttmem").code, 4)
         self.assertEqual(self.pytest("test_forty.py", "--ttmem", "--collect-only").code, 0)
 
+
+class Trouble(PluginTest):
     def test_lost_events_are_no_verdict(self):
-        # A ring and a stage that nobody gives time: the plugin says so rather than blame anybody.
-        outcome = self.pytest("test_forty.py", "--ttmem", "--ttmem-limit-leaks=0 B", TTMEM_RING_BYTES="4096")
-        if " 0 lost" in outcome.text:
-            self.assertEqual(outcome.named("failure"), {f"test_number[{number}]" for number in LEAKING}, outcome.text)
-        else:
-            self.assertIn("inconclusive", outcome.text)
+        outcome = self.pytest("test_trouble.py", "--ttmem", "-k", "lost", TTMEM_RING_BYTES="4096")
+        self.assert_by_name(outcome)
+        self.assertRegex(outcome.text, r"inconclusive for 2 of them: events were lost")
+        self.assertNotRegex(outcome.text, r" 0 lost")
+
+    def test_a_follower_that_is_gone_leaves_no_limit_unchecked(self):
+        outcome = self.pytest("test_trouble.py", "--ttmem", "-k", "killed")
+        self.assert_by_name(outcome)
+        self.assertIn("device memory: nothing is known of it: ", outcome.messages["test_fails_when_killed"])
+        self.assertIn("inconclusive for 3 of them", outcome.text)
+
+    def test_a_plugin_that_shows_reports_early(self):
+        # The call has been shown as passed: what comes after its teardown is an error of that.
+        outcome = self.pytest("test_forty.py", "--ttmem", "--ttmem-limit-leaks=0 B", "-p", "own_protocol")
+        self.assertEqual(outcome.named("error"), {f"test_number[{number}]" for number in LEAKING}, outcome.text)
+        self.assertIn("40 passed, 3 errors", outcome.text)
+        self.assertIn("3 over a limit", outcome.text)
+
+
+class Installed(PluginTest):
+    def test_by_its_entry_point_and_named_beside_it(self):
+        source, target = self.folder / "source", self.folder / "installed"
+        shutil.copytree(environment.ROOT / "python", source)
+        pip = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", target, source]
+        done = subprocess.run(pip, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise unittest.SkipTest(f"pip cannot build the package: {done.stderr.strip()[-200:]}")
+        for plugin in ((), ("-p", "ttmem.pytest_plugin")):
+            arguments = ("test_forty.py", "--ttmem", "--ttmem-limit-leaks=0 B")
+            self.assert_forty(self.pytest(*arguments, plugin=plugin, PYTHONPATH=str(target)))
 
 
 if __name__ == "__main__":
