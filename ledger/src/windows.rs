@@ -297,3 +297,20 @@ impl Windows {
         Window { sums: seen.into_iter().map(|((device, memory), sums)| (device, memory, sums)).collect(), left_behind }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_what_is_gone_do_not_pile_up() {
+        let (mut windows, mut sums, places) = (Windows::default(), Sums::default(), Places::default());
+        let window = windows.open(false, &mut sums).unwrap();
+        for address in 0..10 * WEED_FROM as u64 {
+            windows.note(Key { address, device: 0, memory: Memory::Dram, allocator: 0 }, &places);
+            assert!(windows.born.len() <= WEED_FROM);
+        }
+        assert_eq!(windows.close(window, &mut sums, &places), Some(Window::default()));
+        assert!(!windows.any_is_open() && windows.born.capacity() == 0);
+    }
+}

@@ -58,7 +58,7 @@ def mark(name: str) -> None:
         name: any text; more than 255 bytes of UTF-8 are cut. A name that begins with U+001F, which is reserved for
             regions, loses that character.
 
-    Source: `ttmem_mark` of include/ttmem.h. Some 100 ns; nothing without the library.
+    Source: `ttmem_mark` of include/ttmem.h. Some 0.4 us; 0.06 us without the library.
     """
     if library is not None:
         library.mark(cut(name.lstrip(RESERVED)))
