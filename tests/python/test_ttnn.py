@@ -13,9 +13,9 @@ from test_plugin import SUITES, Outcome
 LEAKING = {5, 18, 31}
 
 
-def pythons_or_skip():
+def pythons_or_skip(version):
     try:
-        python = wheel.python_with_ttnn()
+        python = wheel.python_with_ttnn(version)
         return python, environment.pytest_beside(python)
     except wheel.Unavailable as reason:
         if os.environ.get("TTMEM_REQUIRE_TTNN") == "1":
@@ -25,17 +25,17 @@ def pythons_or_skip():
 
 class Mesh(unittest.TestCase):
     def setUp(self):
-        self.python, self.beside = pythons_or_skip()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def pytest(self, *arguments):
+    def pytest(self, *arguments, version=wheel.DEFAULT_VERSION):
+        python, beside = pythons_or_skip(version)
         junit = self.folder / "junit.xml"
-        packages = f"{environment.ROOT / 'python'}:{self.beside}"
+        packages = f"{environment.ROOT / 'python'}:{beside}"
         variables = environment.clean_environment(**wheel.environment("blackhole-8", self.folder))
         variables |= {"PYTHONPATH": packages, "TTMEM_DIR": str(self.folder / "rings"), "TTMEM_BIN": environment.TTMEM}
-        command = [self.python, "-m", "pytest", "-p", "ttmem.pytest_plugin", "-p", "no:cacheprovider"]
+        command = [python, "-m", "pytest", "-p", "ttmem.pytest_plugin", "-p", "no:cacheprovider"]
         command += [f"--junit-xml={junit}", "--ttmem", "--ttmem-limit-leaks=0 B", *arguments]
         done = subprocess.run(command, cwd=SUITES, env=variables, capture_output=True, text=True, timeout=600)
         return Outcome(done, junit)
@@ -59,6 +59,12 @@ class Mesh(unittest.TestCase):
         outcome = self.pytest("test_mesh.py")
         self.check(outcome)
         self.assertEqual(list((self.folder / "rings").glob("*.ring")), [])
+
+    def test_wheel_0_79(self):
+        self.check(self.pytest("test_mesh.py", version="0.79.0"))
+
+    def test_wheel_0_80(self):
+        self.check(self.pytest("test_mesh.py", version="0.80.0"))
 
     def test_with_xdist(self):
         self.check(self.pytest("test_mesh.py", "-n", "2"))

@@ -36,6 +36,7 @@ const FAILED: u8 = 2;
   ttmem explain held-by-fewer                what a report's sentence means
   ttmem ls                                   who holds device memory now
   ttmem report /dev/shm/ttmem-0/4242-*.ring  what a dead process held
+  ttmem follow --pid 4242                    answers a tool's questions
   ttmem clean                                remove what dead processes left
 
 Environment:

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::call_real;
-use crate::{symbols::Symbol, thread};
+use crate::{gate, symbols::Symbol, thread};
 
 static ASK: Symbol = Symbol::new(c"_ZN2tt8tt_metal33trace_allocation_tracking_enabledEv");
 
@@ -47,7 +47,8 @@ unsafe extern "C-unwind" fn asked() -> bool {
 }
 
 unsafe extern "C-unwind" fn answer(caller: usize) -> bool {
-    if launches_op(caller) {
+    // Before the first allocation of all, no program is built.
+    if gate::tracker().is_some() && launches_op(caller) {
         note(caller);
     }
     call_real!(ASK, fn() -> bool, (), else false)
