@@ -7,13 +7,13 @@ CARGO ?= cargo
 PYTHON ?= python3
 RELEASE = target/release
 
-.PHONY: build test test-rust test-model test-loom test-ttnn demo bench check install clean
+.PHONY: build test test-rust test-model test-loom test-ttnn test-python demo bench check install clean
 
 build:
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
 
 # The wheel first: others look at it too.
-test: build test-ttnn test-rust test-model test-loom
+test: build test-ttnn test-rust test-model test-loom test-python
 
 test-rust: build
 	$(CARGO) test --locked --workspace --exclude ttmem-benches
@@ -29,6 +29,10 @@ test-loom:
 # The real ttnn wheel on mock devices.
 test-ttnn: build
 	$(PYTHON) -m unittest discover -s tests/ttnn -p 'test_*.py'
+
+# The Python package and its pytest plugin, over the C ABI and over the wheel.
+test-python: build
+	$(PYTHON) -m unittest discover -s tests/python -p 'test_*.py'
 
 demo: build
 	@$(PYTHON) tests/ttnn/run_demo.py || { status=$$?; test $$status -eq 3 && sh tests/c/run_demo.sh; }

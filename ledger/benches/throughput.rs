@@ -54,10 +54,18 @@ fn event(source: Source, target: Target, number: u64, kind: EventKind) -> Event 
 }
 
 fn measure(name: &str, source: Source, pool: Option<&Pool>) {
+    measure_in(name, source, pool, false);
+}
+
+/// `in_window`: while a window is open over all of it.
+fn measure_in(name: &str, source: Source, pool: Option<&Pool>, in_window: bool) {
     let chips = pool.map_or(1, |pool| pool.chips.len() as u64);
     let target = if pool.is_some() { Target::Pool(0) } else { Target::Device(0) };
     let before = resident();
     let mut ledger = Ledger::new();
+    if in_window {
+        ledger.open_window(false).expect("the first window");
+    }
     let live = LIVE / chips;
     (0..live).for_each(|number| ledger.apply(&event(source, target, number, EventKind::Allocate), pool));
     if name == FIRST {
@@ -82,6 +90,7 @@ fn measure(name: &str, source: Source, pool: Option<&Pool>) {
 
 fn main() {
     measure(FIRST, Source::Hooks, None);
+    measure_in("hooks, one device, in a window", Source::Hooks, None, true);
     measure("C ABI, one device", Source::CAbi, None);
     measure("C ABI, frees name no device", Source::CAbiAnyDevice, None);
     let pool = Pool { allocator: 1, mesh: Some(0), chips: (0..32).collect() };

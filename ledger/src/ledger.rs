@@ -18,6 +18,7 @@ use crate::{
     refusals::Refusals,
     region::{Key, Region},
     totals::Sums,
+    windows::{Window, WindowId, Windows},
 };
 
 /// How many regions released at close, and how many out-of-memory events, are kept one by one. All are counted.
@@ -46,6 +47,7 @@ pub struct Ledger {
     anomalies: Anomalies,
     refusals: Refusals,
     growth: Growth,
+    windows: Windows,
     /// Allocations on a device when it was closed last: a second close of the same is no second iteration.
     allocations_at_close: BTreeMap<i32, u64>,
     end: Option<End>,
@@ -110,11 +112,7 @@ impl Ledger {
         }
         let (place, at) = self.places.place(&key, &mut self.sums);
         let before = self.changes.as_ref().and_then(|_| place.region(key.address)).map(|region| region.extent().bytes);
-        match place.report(event, &mut self.sums[at]) {
-            Reported::New => self.closed.reused(key),
-            Reported::OneMoreHolder => {}
-            Reported::HeldAlready => self.anomalies.duplicate_holders += 1,
-        }
+        let reported = place.report(event, &mut self.sums[at]);
         if let (Some(changes), Some(region)) = (&mut self.changes, place.region(key.address)) {
             let life = life(key, region, State::Live);
             match before {
@@ -122,6 +120,16 @@ impl Ledger {
                 Some(before) if before != life.region.size => changes.push(Change::Widened { life, before }),
                 Some(_) => {}
             }
+        }
+        match reported {
+            Reported::New => {
+                self.closed.reused(key);
+                if self.windows.any_is_open() {
+                    self.windows.note(key, &self.places);
+                }
+            }
+            Reported::OneMoreHolder => {}
+            Reported::HeldAlready => self.anomalies.duplicate_holders += 1,
         }
         if let Some(by_holder) = &mut self.by_holder {
             by_holder.insert(event.holder, key);
@@ -290,6 +298,22 @@ impl Ledger {
     /// What the marks, and the closes of devices, say about growth. Circular buffers are left out.
     pub fn growth(&self) -> Vec<Series> {
         self.growth.series()
+    }
+
+    /// Opens a window on what happens from here on. One that is kept apart answers for what comes to life in it: windows
+    /// around it do not count that as left behind, nor in their own peak. `None` where too many are open.
+    pub fn open_window(&mut self, is_apart: bool) -> Option<WindowId> {
+        self.windows.open(is_apart, &mut self.sums)
+    }
+
+    /// What a window has seen so far; it stays open. `None` if it is closed.
+    pub fn window(&self, id: WindowId) -> Option<Window> {
+        self.windows.look(id, &self.sums, &self.places)
+    }
+
+    /// Closes a window, and tells what it saw.
+    pub fn close_window(&mut self, id: WindowId) -> Option<Window> {
+        self.windows.close(id, &mut self.sums, &self.places)
     }
 
     /// The process ended: what is live stays listed as live at exit, or as orphaned.

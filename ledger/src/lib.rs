@@ -59,6 +59,7 @@ mod refusals;
 mod region;
 mod together;
 mod totals;
+mod windows;
 
 pub use changes::{Change, Life};
 pub use findings::{Anomalies, Finding, OutOfMemory, Released};
@@ -67,3 +68,4 @@ pub use ledger::{End, Ledger, MAX_LISTED};
 pub use live::{LiveRegion, State};
 pub use together::{Together, together};
 pub use totals::Totals;
+pub use windows::{MAX_OPEN_WINDOWS, Window, WindowId, WindowSums};

@@ -226,6 +226,12 @@ impl Places {
         Some(region.shown(Key { address, device, memory, allocator }, state))
     }
 
+    /// Whether the region lives.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        let at = self.index.get(&(key.device, key.memory, key.allocator));
+        at.is_some_and(|&at| self.slots[at].place.region(key.address).is_some())
+    }
+
     /// All live regions by who holds them.
     pub(crate) fn by_holder(&self) -> ByHolder {
         let mut by_holder = ByHolder::default();

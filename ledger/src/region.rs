@@ -5,7 +5,7 @@ use ttmem_wire::{Event, Memory, flags};
 use crate::{LiveRegion, State, totals::Extent};
 
 /// What a region is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pub(crate) address: u64,
     pub(crate) device: i32,

@@ -31,16 +31,21 @@ pub struct Totals {
 /// The sums while they run: wide enough that no report of 2^64-1 bytes can wrap them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RunningTotals {
-    bytes: u128,
-    bytes_per_bank: u128,
-    regions: u64,
-    regions_without_banks: u64,
-    peak_bytes: u128,
-    peak_bytes_per_bank: u128,
-    banks_were_unknown: bool,
+    pub(crate) bytes: u128,
+    pub(crate) bytes_per_bank: u128,
+    pub(crate) regions: u64,
+    pub(crate) regions_without_banks: u64,
+    /// The peaks of the segment since a window was opened or closed last, see [`crate::windows`].
+    pub(crate) peak_bytes: u128,
+    pub(crate) peak_bytes_per_bank: u128,
+    pub(crate) banks_were_unknown: bool,
     pub(crate) allocations: u64,
     pub(crate) frees: u64,
     pub(crate) released_at_close: u64,
+    /// The same of all segments before.
+    earlier_peak_bytes: u128,
+    earlier_peak_bytes_per_bank: u128,
+    banks_were_unknown_earlier: bool,
 }
 
 /// The sums of all devices and memories. The index of one stays the same, so that who adds often need not look it up.
@@ -84,6 +89,16 @@ impl Sums {
 
     pub(crate) fn live_bytes(&self) -> impl Iterator<Item = u64> {
         self.all.iter().map(|totals| narrow(totals.bytes))
+    }
+
+    /// By their index.
+    pub(crate) fn all_mut(&mut self) -> &mut [RunningTotals] {
+        &mut self.all
+    }
+
+    /// The index of each, by device, then memory.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = (i32, Memory, usize)> {
+        self.index.iter().map(|(&(device, memory), &at)| (device, memory, at))
     }
 
     /// By device, then memory.
@@ -162,13 +177,25 @@ impl RunningTotals {
         self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(self.bytes_per_bank);
     }
 
+    /// Peaks are counted anew from here; those of before stay known.
+    pub(crate) fn begin_segment(&mut self) {
+        self.earlier_peak_bytes = self.earlier_peak_bytes.max(self.peak_bytes);
+        self.earlier_peak_bytes_per_bank = self.earlier_peak_bytes_per_bank.max(self.peak_bytes_per_bank);
+        self.banks_were_unknown_earlier |= self.banks_were_unknown;
+        self.peak_bytes = self.bytes;
+        self.peak_bytes_per_bank = self.bytes_per_bank;
+        self.banks_were_unknown = self.regions_without_banks > 0;
+    }
+
     pub(crate) fn shown(&self) -> Totals {
+        let banks_were_unknown = self.banks_were_unknown || self.banks_were_unknown_earlier;
+        let peak_bytes_per_bank = self.peak_bytes_per_bank.max(self.earlier_peak_bytes_per_bank);
         Totals {
             live_bytes: narrow(self.bytes),
             live_buffers: self.regions,
             live_bytes_per_bank: (self.regions_without_banks == 0).then(|| narrow(self.bytes_per_bank)),
-            peak_bytes: narrow(self.peak_bytes),
-            peak_bytes_per_bank: (!self.banks_were_unknown).then(|| narrow(self.peak_bytes_per_bank)),
+            peak_bytes: narrow(self.peak_bytes.max(self.earlier_peak_bytes)),
+            peak_bytes_per_bank: (!banks_were_unknown).then(|| narrow(peak_bytes_per_bank)),
             allocations: self.allocations,
             frees: self.frees,
             released_at_close: self.released_at_close,

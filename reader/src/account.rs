@@ -3,6 +3,7 @@
 use ttmem_ledger::{Ledger, LiveRegion, Totals};
 use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Memory, Pool, Record, Target};
 
+use crate::Spans;
 use crate::sites::Sites;
 
 /// The memory at a named moment.
@@ -25,6 +26,7 @@ pub struct Account {
     pools: Vec<Option<Pool>>,
     names: MarkAssembler,
     marks: Vec<Mark>,
+    spans: Spans,
     keep_live_at_marks: bool,
     unreadable: u64,
     sites: Sites,
@@ -50,7 +52,9 @@ impl Account {
     pub fn apply(&mut self, event: &Event, mut pools: impl FnMut(u32) -> Option<Pool>) {
         self.sites.want(event.site);
         if matches!(event.kind, EventKind::Mark | EventKind::MarkMore) {
-            if let Some((ticks, name)) = self.names.push(event) {
+            if let Some((ticks, name)) = self.names.push(event)
+                && !self.spans.take(&name, ticks, event.thread, &mut self.ledger)
+            {
                 self.ledger.mark(&name);
                 let live = self.keep_live_at_marks.then(|| self.ledger.live());
                 self.marks.push(Mark { name, ticks, totals: self.ledger.totals(), live });
@@ -116,6 +120,11 @@ impl Account {
     /// The call sites, to look for more.
     pub(crate) fn sites_mut(&mut self) -> &mut Sites {
         &mut self.sites
+    }
+
+    /// The regions of the program, which marks of a reserved syntax begin and end.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
     }
 
     /// Records that are no event of this version.

@@ -23,6 +23,8 @@ pub(crate) struct Program {
     pub(crate) placed_on: Cell<[u64; ttmem_wire::MAX_POOLS / 64]>,
     /// Its binaries are being loaded: what is allocated now, the program cache will hold.
     pub(crate) loading: Cell<bool>,
+    /// Who began to build it, by its place in the code and on the stack; zeroes for nobody. See `interpose::building`.
+    pub(crate) building: Cell<(usize, usize)>,
 }
 
 thread_local! {
@@ -32,7 +34,7 @@ thread_local! {
             process: Cell::new(0),
             id: Cell::new(0),
             last_allocated: Cell::new(0),
-            program: Program { id: Cell::new(0), placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]), loading: Cell::new(false) },
+            program: Program { id: Cell::new(0), placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]), loading: Cell::new(false), building: Cell::new((0, 0)) },
         }
     };
 }

@@ -1,5 +1,5 @@
 //! The rules as one would tell them: lists that are searched from end to end, and every sum made anew.
-
+#![allow(dead_code, reason = "each test file uses a part")]
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,9 @@ struct Held {
     holders: Vec<u64>,
     reports: u32,
     ticks: u64,
+    /// In which step it came to life.
+    born: u64,
+    cached: bool,
 }
 
 /// Somebody who held a region when it was released. Its address counts until it serves again.
@@ -74,6 +77,7 @@ impl Wanted {
 #[derive(Debug, Default)]
 pub(crate) struct Slow {
     live: Vec<Held>,
+    steps: u64,
     late: Vec<Late>,
     freed: Vec<(Key, u64)>,
     circular_buffers: Vec<Placed>,
@@ -98,6 +102,7 @@ fn who_goes(holders: &[u64], id: u64) -> Option<usize> {
 
 impl Slow {
     pub(crate) fn apply(&mut self, event: &Event, pool: Option<&Pool>) {
+        self.steps += 1;
         match (event.target, pool) {
             (Target::Device(device), _) => self.apply_on(event, device, 0, true),
             (_, Some(pool)) => pool.chips.iter().for_each(|&chip| self.apply_on(event, chip, pool.allocator, false)),
@@ -155,7 +160,9 @@ impl Slow {
         let Some(held) = self.live.iter_mut().find(|held| held.key == key) else {
             self.late.iter_mut().filter(|late| late.key == key).for_each(|late| late.address_counts = false);
             let (size, per_bank, ticks) = (event.size, event.size_per_bank, event.ticks);
-            self.live.push(Held { key, size, per_bank, holders: vec![event.holder], reports: 1, ticks });
+            let (born, cached) = (self.steps, event.flags & flags::FOR_PROGRAM != 0);
+            let holders = vec![event.holder];
+            self.live.push(Held { key, size, per_bank, holders, reports: 1, ticks, born, cached });
             return;
         };
         if event.holder != 0 && held.holders.contains(&event.holder) {
@@ -337,6 +344,19 @@ impl Slow {
             (device, memory, totals)
         };
         self.seen.iter().map(with_live).collect()
+    }
+
+    /// How many events there were.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What is live, with the step in which it came to life: device, memory, address, bytes, step, of the program cache.
+    pub(crate) fn births(&self) -> impl Iterator<Item = (i32, Memory, u64, u64, u64, bool)> {
+        self.live.iter().map(|held| {
+            let (device, memory, address, _) = held.key;
+            (device, memory, address, held.size, held.born, held.cached)
+        })
     }
 
     /// Largest first.

@@ -4,6 +4,7 @@ mod clean;
 mod diff;
 mod explain;
 mod export;
+mod follow;
 mod input;
 mod ls;
 mod output;
@@ -37,6 +38,7 @@ const FAILED: u8 = 2;
   ttmem export run.ttmem -f perfetto -o t    for ui.perfetto.dev, and others
   ttmem ls                                   who holds device memory now
   ttmem report /dev/shm/ttmem-0/4242-*.ring  what a dead process held
+  ttmem follow --pid 4242                    answers a tool's questions
   ttmem clean                                remove what dead processes left
 
 Environment:
@@ -69,6 +71,7 @@ enum Command {
     Diff(diff::DiffFiles),
     Explain(explain::Explain),
     Export(export::Export),
+    Follow(follow::Follow),
     Ls(ls::Ls),
     Clean(clean::Clean),
 }
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Diff(diff) => diff.run(),
         Command::Explain(explain) => explain.run(),
         Command::Export(export) => export.run(),
+        Command::Follow(follow) => follow.run(),
         Command::Ls(ls) => ls.run(),
         Command::Clean(clean) => clean.run(),
     };

@@ -12,6 +12,7 @@ use super::{
         DeviceReport, EndedReport, EventCounts, MarkReport, MemoryReport, OutOfMemoryReport, ProcessReport,
         RegionReport, UNKNOWN_POOLS, UNREADABLE, WITHOUT_MEMORY,
     },
+    spans,
 };
 use crate::{
     Ended, SiteStyle, Symbols, Told,
@@ -52,6 +53,8 @@ pub(super) fn process(told: &Told<'_>, style: SiteStyle, symbols: &RefCell<Symbo
         ring_id: format!("{:032x}", told.ring_id),
         library_version: told.library_version.to_owned(),
         marks: marks.collect(),
+        regions: spans::spans(told.account, &clock, &naming),
+        regions_not_listed: told.account.spans().not_listed() + told.account.spans().not_measured(),
         growth: growth::reports(&ledger.growth(), &naming),
         out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock, &naming)).collect(),
         released_at_close: {
@@ -101,7 +104,7 @@ fn timestamp(ns: u64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| String::new(), |time| time.to_string())
 }
 
-fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
+pub(crate) fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
     let mut devices: Vec<DeviceReport> = Vec::new();
     for &(device_id, memory, totals) in totals {
         let report = MemoryReport {
@@ -124,7 +127,7 @@ fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
     devices
 }
 
-fn regions_of(regions: &[LiveRegion], clock: &ClockMap, naming: &Naming<'_>) -> Vec<RegionReport> {
+pub(crate) fn regions_of(regions: &[LiveRegion], clock: &ClockMap, naming: &Naming<'_>) -> Vec<RegionReport> {
     let report = |region: &LiveRegion| {
         let Named { frames, op } = naming.named(region.site);
         RegionReport {

@@ -6,10 +6,12 @@ mod group;
 mod growth;
 mod machine;
 mod model;
+mod spans;
 mod text;
 mod units;
 mod verdict;
 
+pub(crate) use collect::devices;
 pub use findings::FINDING_IDS;
 pub use group::plain_name;
 pub use growth::{GrowthReport, SourceReport};
@@ -18,6 +20,7 @@ pub use model::{
     DeviceReport, EndedReport, EventCounts, FindingReport, MarkReport, MemoryReport, OutOfMemoryReport, ProcessReport,
     RegionReport, Report, SCHEMA,
 };
+pub use spans::{LeftReport, SpanDevice, SpanMemory, SpanReport};
 pub use text::{Painter, write_text, write_wrapped};
 pub use units::{bytes, count, noun, shorten};
 pub use verdict::{Verdict, left_behind, verdict};

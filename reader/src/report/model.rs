@@ -9,6 +9,7 @@ use super::{
     collect,
     growth::{self, GrowthReport},
     machine,
+    spans::SpanReport,
 };
 use crate::{SiteStyle, SuppressionUse, Symbols, Tell, Told};
 
@@ -74,6 +75,12 @@ pub struct ProcessReport {
     /// The memory at each mark.
     #[serde(default)]
     pub marks: Vec<MarkReport>,
+    /// The regions of the program (`ttmem.region`), in the order in which they began; the latest 10,000.
+    #[serde(default)]
+    pub regions: Vec<SpanReport>,
+    /// Regions of the program that are not listed: earlier ones, and those that began while too many were open.
+    #[serde(default)]
+    pub regions_not_listed: u64,
     /// Does it grow?
     #[serde(default)]
     pub growth: Vec<GrowthReport>,

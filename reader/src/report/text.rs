@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::{
     GrowthReport, Verdict, bytes, group,
     model::{EndedReport, MemoryReport, OutOfMemoryReport, ProcessReport, RegionReport, Report},
+    spans,
     units::{count, noun, short_count, shorten},
     verdict,
 };
@@ -136,6 +137,7 @@ fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
     write_regions(out, live_title, &process.live, paint)?;
     write_regions(out, "Released at close: still held when the device was closed", &process.released_at_close, paint)?;
     write_out_of_memory(out, &process.out_of_memory, paint)?;
+    spans::write_spans(out, &process.regions, paint)?;
     write_growth(out, &process.growth, paint)?;
     for finding in &process.findings {
         write_wrapped(out, "* ", &format!("{} [{}]", finding.text, finding.id))?;

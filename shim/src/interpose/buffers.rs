@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use ttmem_wire::{Event, EventKind, Memory, flags};
 
 use super::{
-    ALLOCATOR_SEEN, FIRED, call_real, devices,
+    ALLOCATOR_SEEN, FIRED, building, call_real, devices,
     metal::{Facts, Metal, Object},
     note_fired,
     preallocated::{self, Remembered},
@@ -73,7 +73,7 @@ impl Asked {
                 .or_else(|| Some(self.metal.cut_out(self.allocator, self.metal.size_per_bank(buffer)))),
             flags: thread::with(|thread| {
                 thread.last_allocated.set(self.refusal.holder);
-                if thread.program.loading.get() { flags::FOR_PROGRAM } else { 0 }
+                for_program()
             }),
             ..self.refusal
         };
@@ -96,6 +96,13 @@ impl Drop for Asked {
         guarded(|| record_sited(self.tracker, Event { space, ..self.refusal }));
         self.answered();
     }
+}
+
+/// The flag of what a cached program will hold: its binaries, and what is made while it is built.
+#[inline(always)]
+fn for_program() -> u16 {
+    let is_held = thread::with(|thread| thread.program.loading.get()) || building::is_building();
+    if is_held { flags::FOR_PROGRAM } else { 0 }
 }
 
 /// `AllocatorImpl::allocate_buffer(Buffer*)`: the address, or an exception when memory has run out.
@@ -189,8 +196,7 @@ fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
         address,
         size: metal.size(buffer),
         size_per_bank: has_banks.then(|| metal.size_per_bank(buffer)),
-        flags: flags::PREALLOCATED
-            | thread::with(|thread| if thread.program.loading.get() { flags::FOR_PROGRAM } else { 0 }),
+        flags: flags::PREALLOCATED | for_program(),
         ..Event::default()
     };
     note_event(tracker, metal, std::ptr::null(), &facts, event);

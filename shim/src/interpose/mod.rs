@@ -5,6 +5,7 @@
 //! ABI. Every function is `extern "C-unwind"`: a C++ exception passes our frame as it passes any other.
 
 mod buffers;
+mod building;
 mod circular_buffers;
 mod client;
 mod closing;

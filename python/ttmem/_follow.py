@@ -1,0 +1,134 @@
+"""The other end of `ttmem follow`: asks about this process while it runs (docs/follow.md)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from ttmem import _library
+
+LIBRARY_NAME = "libttmem.so"
+_PACKAGE = Path(__file__).resolve().parent
+
+
+class FollowError(Exception):
+    """There is no answer; the message is one line that says why and what to do."""
+
+
+def find_command() -> Path | None:
+    """The `ttmem` command: `TTMEM_BIN`, on PATH, or in the package's own folder."""
+    chosen = os.environ.get("TTMEM_BIN")
+    candidates = [chosen] if chosen else [shutil.which("ttmem"), _PACKAGE / "bin" / "ttmem"]
+    for candidate in filter(None, candidates):
+        if os.access(candidate, os.X_OK) and Path(candidate).is_file():
+            return Path(candidate).resolve()
+    return None
+
+
+def find_library() -> Path | None:
+    """libttmem.so: `TTMEM_LIBRARY`, beside the `ttmem` command or in ../lib of it, or in the package's own folder."""
+    chosen = os.environ.get("TTMEM_LIBRARY")
+    if chosen:
+        return Path(chosen).resolve() if Path(chosen).is_file() else None
+    command = find_command()
+    folders = [] if command is None else [command.parent, command.parent / "../lib", command.parent / "../lib/ttmem"]
+    for folder in [*folders, _PACKAGE]:
+        if (folder / LIBRARY_NAME).is_file():
+            return (folder / LIBRARY_NAME).resolve()
+    return None
+
+
+class Follow:
+    """A `ttmem follow` of this process. It drains the process's ring as long as the process lives, and ends with it.
+
+    Raises:
+        FollowError: if the command is not found or does not answer.
+    """
+
+    #: Seconds that an answer may take.
+    TIMEOUT = 30.0
+
+    def __init__(self) -> None:
+        command = find_command()
+        if command is None:
+            raise FollowError("the command `ttmem` is not on PATH; install it, or set TTMEM_BIN to its path")
+        environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+        self._process = subprocess.Popen(
+            [str(command), "follow", "--until-exit", "--pid", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            # The terminal's Ctrl-C is for the tests.
+            start_new_session=True,
+        )
+        self._pid = os.getpid()
+        self._moments = itertools.count(1)
+        self._buffer = b""
+        hello = self._read()
+        if hello.get("hello") != "ttmem-follow/1":
+            raise FollowError(f"{command} is of another version: it says {hello}")
+
+    def ask(self, what: str, **details: Any) -> dict[str, Any]:
+        """Asks about the process as it is now: what it reported before this call is in the answer.
+
+        Args:
+            what: `region` (with `id` or `name`), `now` or `report`.
+
+        Returns:
+            The answer, see docs/follow.md; bytes are on one device.
+
+        Raises:
+            FollowError: if there is none.
+        """
+        # A forked child has the pipes too, and must not speak on them.
+        if os.getpid() != self._pid:
+            raise FollowError("a forked child cannot ask about its parent")
+        moment = f"{_library.RESERVED}sync:{self._pid}.{next(self._moments)}"
+        _library.set_mark(moment.encode())
+        if not _library.flush(self.TIMEOUT):
+            raise FollowError("events stay in the library; is the disk of TTMEM_DIR full, or its thread stopped?")
+        question = {"ask": what, "after": moment, "timeout_ms": int(self.TIMEOUT * 1000), **details}
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise FollowError(f"`ttmem follow` is gone ({error})") from None
+        answer = self._read()
+        if answer.get("answer") == "error":
+            raise FollowError(answer["error"])
+        return answer
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        deadline = time.monotonic() + self.TIMEOUT + 5
+        while b"\n" not in self._buffer:
+            if not poll.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+                raise FollowError("`ttmem follow` does not answer")
+            part = os.read(descriptor, 1 << 16)
+            if not part:
+                raise FollowError("`ttmem follow` ended; what it said is above")
+            self._buffer += part
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return json.loads(line)
+
+    def leave(self) -> None:
+        """No more questions. The command goes on draining until this process ends, and then removes its ring."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        for pipe in (self._process.stdin, self._process.stdout):
+            try:
+                pipe.close()
+            except OSError:
+                pass
+        # It outlives us on purpose, so nobody is to wait for it or warn about it.
+        self._process.returncode = 0

@@ -1,0 +1,103 @@
+"""The C ABI of the libttmem.so that is in this process, if one is (include/ttmem.h)."""
+
+from __future__ import annotations
+
+import ctypes
+
+#: Longer names of marks are cut here by the library (bytes of UTF-8).
+MAX_MARK_BYTES = 255
+#: What reserved marks begin with: regions, and moments that a tool waits for.
+RESERVED = "\x1f"
+
+
+class _Library:
+    """The functions, with their types. A function that the library lacks is an AttributeError."""
+
+    def __init__(self) -> None:
+        # Marks take nanoseconds: the GIL is held, since giving it up would cost more. A flush waits, so it is given up.
+        quick, slow = ctypes.PyDLL(None), ctypes.CDLL(None)
+        self.mark = quick.ttmem_mark
+        self.mark.argtypes, self.mark.restype = [ctypes.c_char_p], None
+        self.enabled = quick.ttmem_enabled
+        self.enabled.argtypes, self.enabled.restype = [], ctypes.c_bool
+        self.version = quick.ttmem_version
+        self.version.argtypes, self.version.restype = [], ctypes.c_char_p
+        self.flush = slow.ttmem_flush
+        self.flush.argtypes, self.flush.restype = [ctypes.c_uint32], ctypes.c_bool
+
+
+def _find() -> _Library | None:
+    try:
+        return _Library()
+    except (AttributeError, OSError):
+        return None
+
+
+#: A library comes into a process before Python does, or never.
+library = _find()
+
+
+def cut(name: str, room: int = MAX_MARK_BYTES) -> bytes:
+    """`name` as UTF-8 of at most `room` bytes, cut between characters. A NUL, where C would stop, becomes a space."""
+    encoded = name.replace("\0", " ").encode("utf-8", "replace")
+    if len(encoded) > room:
+        encoded = encoded[: max(room, 0)].decode("utf-8", "ignore").encode("utf-8")
+    return encoded
+
+
+def set_mark(name: bytes) -> None:
+    """Sets a mark of any syntax, reserved ones too."""
+    if library is not None:
+        library.mark(name)
+
+
+def mark(name: str) -> None:
+    """Notes this moment under a name. Reports show the memory at each mark; `ttmem diff --from --to` compares two.
+
+    Args:
+        name: any text; more than 255 bytes of UTF-8 are cut. A name that begins with U+001F, which is reserved for
+            regions, loses that character.
+
+    Source: `ttmem_mark` of include/ttmem.h. Some 0.4 us; 0.06 us without the library.
+    """
+    if library is not None:
+        library.mark(cut(name.lstrip(RESERVED)))
+
+
+def enabled() -> bool:
+    """Whether device memory events of this process are taken: the library is in it and was not turned off.
+
+    Source: `ttmem_enabled`.
+    """
+    return library is not None and bool(library.enabled())
+
+
+def flush(timeout: float = 1.0) -> bool:
+    """Waits until all that was reported before is where a reader of another process can see it.
+
+    Not needed for safety: what was reported survives the process. A tool needs it that asks `ttmem follow`.
+
+    Args:
+        timeout: the most to wait, in seconds (a resolution of 1 ms).
+
+    Returns:
+        Whether all of it is there. True without the library: nothing was reported.
+
+    Raises:
+        ValueError: if the timeout is negative.
+
+    Source: `ttmem_flush`.
+    """
+    if timeout < 0:
+        raise ValueError(f"ttmem.flush: the timeout is {timeout} s, and cannot be negative")
+    if library is None:
+        return True
+    return bool(library.flush(min(int(timeout * 1000), 2**32 - 1)))
+
+
+def library_version() -> str | None:
+    """The version of the libttmem.so in this process, or None without one.
+
+    Source: `ttmem_version`.
+    """
+    return None if library is None else library.version().decode()

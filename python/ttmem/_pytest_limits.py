@@ -1,0 +1,81 @@
+"""What the marks of a test allow: `limit_device_memory` and `limit_device_leaks`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from ttmem._sizes import parse_size
+
+MEMORIES = ("DRAM", "L1", "L1_SMALL", "TRACE", "CB", "SYSTEM_MEMORY")
+MARKERS = {
+    "limit_device_memory": "limit_device_memory(size, memory=None): fail the test if it brings more than `size` to any one "
+    'device, in one memory ("DRAM", "L1", "L1_SMALL", "TRACE", "CB") or in any but CB; needs --ttmem',
+    "limit_device_leaks": 'limit_device_leaks(size="0 B", memory=None): fail the test if it leaves more than `size` behind, '
+    "over all devices, in one memory or in all; needs --ttmem",
+}
+
+
+class BadLimit(Exception):
+    """A mark that cannot be meant so; the message is one line that names the test."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `size` bytes. Of `memory`, or of any where it is None."""
+
+    size: int
+    memory: str | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one test may do: each limit on memory, and the one on leaks if there is one."""
+
+    memory: tuple[Limit, ...] = ()
+    leaks: Limit | None = None
+
+
+def marks_of(item: pytest.Item) -> list[str]:
+    """The names of our marks that a test has."""
+    return [name for name in MARKERS if item.get_closest_marker(name) is not None]
+
+
+def limits_of(item: pytest.Item, leaks_of_all: int | None) -> Limits:
+    """The limits of a test. A mark nearer to it takes the place of one further away, and any takes that of
+    --ttmem-limit-leaks.
+
+    Raises:
+        BadLimit: if a mark cannot be meant so.
+    """
+    memory: dict[str | None, Limit] = {}
+    for mark in item.iter_markers("limit_device_memory"):
+        limit = _limit(item, mark, None)
+        memory.setdefault(limit.memory, limit)
+    near = item.get_closest_marker("limit_device_leaks")
+    if near is not None:
+        leaks: Limit | None = _limit(item, near, "0 B")
+    else:
+        leaks = None if leaks_of_all is None else Limit(leaks_of_all, None)
+    return Limits(tuple(memory.values()), leaks)
+
+
+def _limit(item: pytest.Item, mark: Any, default: str | None) -> Limit:
+    def bad(why: str) -> BadLimit:
+        return BadLimit(f"{item.nodeid}: {mark.name}: {why}")
+
+    arguments = dict(zip(("size", "memory"), mark.args))
+    if len(mark.args) > 2 or set(arguments) & set(mark.kwargs) or set(mark.kwargs) - {"size", "memory"}:
+        raise bad("it takes a size, and memory=")
+    arguments |= mark.kwargs
+    if arguments.get("size", default) is None:
+        raise bad('it needs a size, as "24 MB"')
+    memory = arguments.get("memory")
+    if memory is not None and memory not in MEMORIES:
+        raise bad(f"{memory!r} is no memory: it is one of {', '.join(MEMORIES)}")
+    try:
+        return Limit(parse_size(arguments.get("size", default)), memory)
+    except ValueError as error:
+        raise bad(str(error)) from None

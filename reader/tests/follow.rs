@@ -1,0 +1,241 @@
+//! Regions of a program in the report, and `ttmem follow`: questions about a process while it runs.
+//!
+//! The rings are made in this process, with the shim's own half of the ring crate.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use ttmem_reader::{
+    Follower, Session, Target,
+    report::{Painter, Report, write_text},
+};
+use ttmem_ring::{CreateOptions, RingFile, RingReader};
+use ttmem_wire::{Event, EventKind, Memory, split_mark};
+
+struct Ring {
+    file: RingFile,
+    folder: PathBuf,
+}
+
+impl Ring {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("ttmem-follow-{name}-{}", std::process::id()));
+        let options = CreateOptions { folder: &folder, ring_bytes: 65_536, stage_slots: 1024, producer: "test" };
+        Self { file: RingFile::create(&options).unwrap(), folder }
+    }
+
+    fn push(&self, event: Event) {
+        let [_, payload @ ..] = event.encode().words;
+        self.file.stage().push(&payload).unwrap();
+    }
+
+    fn mark(&self, name: &str) {
+        split_mark(name.as_bytes()).for_each(|part| self.push(part));
+    }
+
+    fn allocate(&self, address: u64, size: u64) {
+        self.push(memory(EventKind::Allocate, address, size));
+    }
+
+    fn free(&self, address: u64) {
+        self.push(memory(EventKind::Free, address, 0));
+    }
+
+    fn flush(&self) {
+        self.file.mover().move_up_to(self.file.stage().claimed());
+    }
+
+    fn follower(&self) -> Follower {
+        let folders = vec![self.folder.clone()];
+        Follower::new(Target::Process { pid: std::process::id(), folders })
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn memory(kind: EventKind, address: u64, size: u64) -> Event {
+    let target = ttmem_wire::Target::Device(0);
+    Event { kind, memory: Some(Memory::Dram), target, address, size, ..Event::default() }
+}
+
+fn ask(follower: &mut Follower, question: &Value) -> Value {
+    serde_json::from_str(&follower.answer(&question.to_string())).unwrap()
+}
+
+/// A test as the pytest plugin marks it: a fixture of wider scope within its setup, and a call that leaves something.
+fn a_test(ring: &Ring) {
+    ring.allocate(1, 1000);
+    ring.mark("\u{1f}region:begin:p1:test_it[a:b]");
+    ring.mark("\u{1f}region:begin:p2:setup");
+    ring.mark("\u{1f}region:apart:p3:fixture weights");
+    ring.allocate(2, 5000);
+    ring.mark("\u{1f}region:end:p3");
+    ring.mark("\u{1f}region:end:p2");
+    ring.mark("\u{1f}region:begin:p4:call");
+    ring.allocate(3, 30);
+    ring.allocate(4, 7);
+    ring.free(3);
+    ring.mark("\u{1f}region:end:p4");
+}
+
+#[test]
+fn regions_are_in_the_report_and_their_marks_are_not() {
+    let ring = Ring::new("report");
+    a_test(&ring);
+    ring.mark("a mark for people");
+    ring.flush();
+    let mut session = Session::looking(RingReader::open(ring.file.path()).unwrap(), false);
+    session.advance();
+    let report = Report::new([&session]);
+    let json: Value = serde_json::from_str(&report.to_json()).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let process = &json["processes"][0];
+    assert_eq!(process["marks"].as_array().unwrap().len(), 1);
+    let names: Vec<&str> =
+        process["regions"].as_array().unwrap().iter().map(|each| each["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["test_it[a:b]", "setup", "fixture weights", "call"]);
+    let test = &process["regions"][0];
+    assert_eq!((&test["end_ns"], &test["left_behind"]), (&Value::Null, &json!({ "buffers": 1, "bytes": 7 })));
+    assert_eq!(test["left_apart"], json!({ "buffers": 1, "bytes": 5000 }));
+    let dram = &test["devices"][0]["memory"]["DRAM"];
+    assert_eq!(
+        (&dram["begin_bytes"], &dram["peak_bytes"], &dram["own_peak_bytes"]),
+        (&json!(1000), &json!(6037), &json!(37))
+    );
+    // What was written is read again.
+    assert_eq!(Report::from_json(&report.to_json()).unwrap().processes[0].regions.len(), 4);
+    let mut text = String::new();
+    write_text(&mut text, &report, Painter::plain()).unwrap();
+    assert!(text.contains("Regions, by name") && text.contains("  test_it[a:b]"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn answers_are_exact_up_to_the_mark_that_they_wait_for() {
+    let ring = Ring::new("answers");
+    let mut follower = ring.follower();
+    assert_eq!(ask(&mut follower, &json!({ "ask": "now", "tag": 7 }))["tag"], 7);
+    a_test(&ring);
+    ring.mark("\u{1f}sync:1");
+    ring.flush();
+    let answer = ask(&mut follower, &json!({ "ask": "region", "id": "p1", "after": "\u{1f}sync:1" }));
+    assert_eq!((&answer["answer"], &answer["complete"]), (&json!("region"), &json!(true)), "{answer}");
+    assert_eq!(answer["region"]["left_behind_regions"][0]["address"], 4);
+    let nested: Vec<_> =
+        answer["nested"].as_array().unwrap().iter().map(|each| each["name"].as_str().unwrap()).collect();
+    assert_eq!(nested, ["setup", "fixture weights", "call"]);
+    // The region goes on, and its answer with it; by name it is the same.
+    ring.free(4);
+    ring.mark("\u{1f}region:end:p1");
+    ring.mark("a name of mine");
+    ring.flush();
+    let answer = ask(&mut follower, &json!({ "ask": "region", "name": "test_it[a:b]", "after": "a name of mine" }));
+    assert_eq!(answer["region"]["left_behind"]["bytes"], 0);
+    assert!(answer["region"]["end_ns"].is_u64());
+    let now = ask(&mut follower, &json!({ "ask": "now" }));
+    assert_eq!(now["devices"][0]["memory"]["DRAM"]["live_bytes"], 6000);
+    assert_eq!((&now["alive"], &now["open_regions"]), (&json!(true), &json!([])));
+    let report = ask(&mut follower, &json!({ "ask": "report" }));
+    assert_eq!(report["report"]["processes"][0]["regions"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn what_cannot_be_answered_is_said_in_a_line() {
+    let ring = Ring::new("errors");
+    let mut follower = ring.follower();
+    for (question, why) in [
+        (json!({ "ask": "now", "after": "never", "timeout_ms": 30 }), "that mark was not seen within 30 ms"),
+        (json!({ "ask": "region", "name": "no such" }), "no such region was begun"),
+        (json!({ "ask": "region" }), "say which region"),
+        (json!({ "ask": "dance" }), "not a question"),
+        (json!({ "ask": "now", "afterwards": 1 }), "not a question"),
+    ] {
+        let answer = ask(&mut follower, &question);
+        assert_eq!(answer["answer"], "error");
+        assert!(answer["error"].as_str().unwrap().contains(why), "{answer}");
+    }
+    // One drains, no more.
+    let answer = ask(&mut ring.follower(), &json!({ "ask": "now", "after": "x" }));
+    assert!(answer["error"].as_str().unwrap().contains("drain"), "{answer}");
+    assert_eq!(answer["complete"], false);
+}
+
+#[test]
+fn what_another_took_before_is_told() {
+    let ring = Ring::new("late");
+    a_test(&ring);
+    ring.flush();
+    let mut first = Session::draining(RingReader::open(ring.file.path()).unwrap(), false).unwrap();
+    first.advance();
+    drop(first);
+    let answer = ask(&mut ring.follower(), &json!({ "ask": "now" }));
+    assert_eq!(
+        (&answer["complete"], &answer["events"]["drained_elsewhere"]),
+        (&json!(false), &answer["events"]["drained"])
+    );
+}
+
+struct Process {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Process {
+    fn new(ring: &Ring, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ttmem"))
+            .arg("follow")
+            .args(arguments)
+            .env("TTMEM_DIR", &ring.folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut process = Self { child, lines };
+        assert_eq!(process.next()["hello"], "ttmem-follow/1");
+        process
+    }
+
+    fn next(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
+    }
+
+    fn ask(&mut self, question: &Value) -> Value {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{question}").unwrap();
+        self.next()
+    }
+}
+
+#[test]
+fn the_command_answers_line_by_line_and_ends_with_its_input() {
+    let ring = Ring::new("command");
+    let pid = std::process::id().to_string();
+    let mut process = Process::new(&ring, &["--pid", &pid]);
+    a_test(&ring);
+    ring.mark("\u{1f}sync:1");
+    ring.flush();
+    let answer = process.ask(&json!({ "ask": "region", "id": "p4", "after": "\u{1f}sync:1" }));
+    assert_eq!(answer["region"]["left_behind"]["bytes"], 7);
+    assert_eq!(process.ask(&json!("?"))["answer"], "error");
+    drop(process.child.stdin.take());
+    assert!(process.child.wait().unwrap().success());
+    // The process lives: its ring stays. Who looks next is told that this one took events.
+    assert!(ring.file.path().exists());
+    let mut process = Process::new(&ring, &[ring.file.path().to_str().unwrap()]);
+    assert_eq!(process.ask(&json!({ "ask": "now" }))["complete"], false);
+    drop(process.child.stdin.take());
+    assert!(process.child.wait().unwrap().success());
+    let refused = Command::new(env!("CARGO_BIN_EXE_ttmem")).args(["follow", "/no/such.ring"]).output().unwrap();
+    assert_eq!((refused.status.code(), String::from_utf8_lossy(&refused.stderr).lines().count()), (Some(2), 1));
+}

@@ -1,0 +1,74 @@
+"""pytest with the plugin over tests of the real ttnn wheel, on mock devices."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import environment
+import wheel
+from test_plugin import SUITES, Outcome
+
+LEAKING = {5, 18, 31}
+
+
+def pythons_or_skip(version):
+    try:
+        python = wheel.python_with_ttnn(version)
+        return python, environment.pytest_beside(python)
+    except wheel.Unavailable as reason:
+        if os.environ.get("TTMEM_REQUIRE_TTNN") == "1":
+            raise
+        raise unittest.SkipTest(str(reason))
+
+
+class Mesh(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def pytest(self, *arguments, version=wheel.DEFAULT_VERSION):
+        python, beside = pythons_or_skip(version)
+        junit = self.folder / "junit.xml"
+        packages = f"{environment.ROOT / 'python'}:{beside}"
+        variables = environment.clean_environment(**wheel.environment("blackhole-8", self.folder))
+        variables |= {"PYTHONPATH": packages, "TTMEM_DIR": str(self.folder / "rings"), "TTMEM_BIN": environment.TTMEM}
+        command = [python, "-m", "pytest", "-p", "ttmem.pytest_plugin", "-p", "no:cacheprovider"]
+        command += [f"--junit-xml={junit}", "--ttmem", "--ttmem-limit-leaks=0 B", *arguments]
+        done = subprocess.run(command, cwd=SUITES, env=variables, capture_output=True, text=True, timeout=600)
+        return Outcome(done, junit)
+
+    def check(self, outcome):
+        expected = {f"test_number[{number}]" for number in LEAKING} | {"test_l1_is_over_the_limit"}
+        self.assertEqual(outcome.named("failure"), expected, outcome.text)
+        self.assertEqual((outcome.code, len(outcome.named("passed"))), (1, 37), outcome.text)
+        self.assertIn("3 left", outcome.text)
+        self.assertIn(", 4 over a limit", outcome.text)
+        self.assertIn("fixture weights (module)", outcome.text)
+        self.assertRegex(outcome.text, r"events: [0-9,]+ reported, 0 lost")
+        for number in LEAKING:
+            message = outcome.messages[f"test_number[{number}]"]
+            self.assertIn("behind in 8 buffers, 0 B allowed", message)
+            self.assertIn("on devices 0-7, each", message)
+        message = outcome.messages["test_l1_is_over_the_limit"]
+        self.assertIn("brought 24.0 KiB of L1 to device 0 during call, 16.0 KiB allowed", message)
+
+    def test_exactly_those_that_leak_fail_on_a_mesh_that_stays_open(self):
+        outcome = self.pytest("test_mesh.py")
+        self.check(outcome)
+        self.assertEqual(list((self.folder / "rings").glob("*.ring")), [])
+
+    def test_wheel_0_79(self):
+        self.check(self.pytest("test_mesh.py", version="0.79.0"))
+
+    def test_wheel_0_80(self):
+        self.check(self.pytest("test_mesh.py", version="0.80.0"))
+
+    def test_with_xdist(self):
+        self.check(self.pytest("test_mesh.py", "-n", "2"))
+
+
+if __name__ == "__main__":
+    unittest.main()
