@@ -90,9 +90,11 @@ class Follow:
         # A forked child has the pipes too, and must not speak on them.
         if os.getpid() != self._pid:
             raise FollowError("a forked child cannot ask about its parent")
+        # First, so that there is room for the mark: one that is lost would be waited for in vain.
+        flushed = _library.flush(self.TIMEOUT)
         moment = f"{_library.RESERVED}sync:{self._pid}.{next(self._moments)}"
         _library.set_mark(moment.encode())
-        if not _library.flush(self.TIMEOUT):
+        if not (flushed and _library.flush(self.TIMEOUT)):
             raise FollowError("events stay in the library; is the disk of TTMEM_DIR full, or its thread stopped?")
         question = {"ask": what, "after": moment, "timeout_ms": int(self.TIMEOUT * 1000), **details}
         try:

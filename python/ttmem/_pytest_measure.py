@@ -29,6 +29,17 @@ class Attempt:
         self.reports: dict[str, pytest.TestReport] = {}
         self.was_shown = False
         self.is_measured = False
+        self.is_in_teardown = False
+        #: What was found before fixtures of wider scope were torn down, if any are with this test.
+        self.found: dict[str, Any] | None = None
+
+    def let_go_of_values(self) -> None:
+        """Drops what fixtures of function scope gave: they are torn down, and pytest drops it only a little later."""
+        values = getattr(self.item, "funcargs", None) or {}
+        fixtures = getattr(getattr(self.item, "_fixtureinfo", None), "name2fixturedefs", {})
+        for name in list(values):
+            if name in fixtures and fixtures[name][-1].scope == "function":
+                del values[name]
 
     @property
     def awaits_verdict(self) -> bool:
@@ -62,6 +73,8 @@ class Measure:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:
+        if self._attempt is not None:
+            self._attempt.is_in_teardown = True
         with _region.region("teardown"):
             yield
 
@@ -73,6 +86,16 @@ class Measure:
         # What it makes lives longer than this test, and is not this test's.
         with _region.region(f"fixture {fixturedef.argname} ({fixturedef.scope})", apart=True):
             yield
+        # The last to be added is the first to be called: before its own teardown.
+        fixturedef.addfinalizer(self._look_before_wider_teardown)
+
+    def _look_before_wider_teardown(self) -> None:
+        """No other test wants the fixture, so it goes with this test: what that frees (a device that is closed frees all) must
+        not hide what the test left."""
+        attempt = self._attempt
+        if attempt is not None and attempt.is_in_teardown and attempt.found is None and not attempt.is_measured:
+            attempt.let_go_of_values()
+            attempt.found = self._look(attempt)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, None]:
@@ -110,7 +133,8 @@ class Measure:
             return
         attempt.is_measured = True
         item = attempt.item
-        found = self._measure(attempt)
+        found = self._look(attempt) if attempt.found is None else attempt.found
+        _region.end(attempt.identity)
         limits = Limits()
         try:
             limits = limits_of(item, self._leaks_of_all)
@@ -126,7 +150,7 @@ class Measure:
         found["is_over_limit"] = bool(texts)
         _tell(attempt, found, texts)
 
-    def _measure(self, attempt: Attempt) -> dict[str, Any]:
+    def _look(self, attempt: Attempt) -> dict[str, Any]:
         nodeid = attempt.item.nodeid
         try:
             answer = self._follow.ask("region", id=attempt.identity)
@@ -137,8 +161,6 @@ class Measure:
             return result(nodeid, self._worker, answer)
         except FollowError as error:
             return trouble(nodeid, self._worker, str(error))
-        finally:
-            _region.end(attempt.identity)
 
     def judge_late(self, item: pytest.Item) -> None:
         """Another plugin has run the phases and shown their reports: the verdict comes as one more."""

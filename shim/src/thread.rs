@@ -23,7 +23,7 @@ pub(crate) struct Program {
     pub(crate) placed_on: Cell<[u64; ttmem_wire::MAX_POOLS / 64]>,
     /// Its binaries are being loaded: what is allocated now, the program cache will hold.
     pub(crate) loading: Cell<bool>,
-    /// Who began to build it, by its place in the code and on the stack; zeroes for nobody. See `interpose::building`.
+    /// Who began to build it, by its function and its place on the stack; zeroes for nobody. See `interpose::building`.
     pub(crate) building: Cell<(usize, usize)>,
 }
 

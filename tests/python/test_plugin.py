@@ -156,6 +156,10 @@ class Marks(PluginTest):
         }.items():
             self.assertIn(f"test_bad_marks.py::{name}: {why}", outcome.messages[name])
 
+    def test_the_last_test_is_judged_before_the_device_is_closed(self):
+        self.assert_by_name(self.pytest("test_last.py", "--ttmem"))
+        self.assert_by_name(self.pytest("test_last.py", "--ttmem", "-n", "2"))
+
     def test_reruns(self):
         outcome = self.pytest("test_reruns.py", "--ttmem")
         self.assert_by_name(outcome)

@@ -23,9 +23,8 @@ const LAUNCH: &[u8] = b"_ZN4ttnn16device_operation6detail";
 
 /// Frames that are looked at, at most.
 const MAX_FRAMES: usize = 128;
-/// A frame is found again by its place, as far as arguments on the stack move it, and by where in the code it stands.
+/// A frame is found again by its function, and by its place as far as arguments on the stack move it.
 const SAME_PLACE: usize = 256;
-const SAME_FUNCTION: usize = 64 << 10;
 
 /// Callers that launch no op, so that each is looked up once.
 static OTHERS: [AtomicUsize; 16] = [const { AtomicUsize::new(0) }; 16];
@@ -86,23 +85,21 @@ fn note(caller: usize) {
     if is_building() {
         return;
     }
-    let place = find_frame(|code, place| (code == caller).then_some(place));
-    thread::with(|thread| thread.program.building.set(place.map_or((0, 0), |place| (caller, place))));
+    let found = find_frame(|frame| (frame.code == caller).then_some((frame.function, frame.place)));
+    thread::with(|thread| thread.program.building.set(found.unwrap_or((0, 0))));
 }
 
 /// Whether ttnn builds a program on this thread now.
 #[inline(always)]
 pub(super) fn is_building() -> bool {
-    let (caller, place) = thread::with(|thread| thread.program.building.get());
-    place != 0 && is_still_there(caller, place)
+    let (function, place) = thread::with(|thread| thread.program.building.get());
+    place != 0 && is_still_there(function, place)
 }
 
 #[cold]
 #[inline(never)]
-fn is_still_there(caller: usize, place: usize) -> bool {
-    let is_it = |code: usize, at: usize| {
-        (code.abs_diff(caller) < SAME_FUNCTION && at.abs_diff(place) < SAME_PLACE).then_some(())
-    };
+fn is_still_there(function: usize, place: usize) -> bool {
+    let is_it = |frame: Frame| (frame.function == function && frame.place.abs_diff(place) < SAME_PLACE).then_some(());
     let found = find_frame(is_it).is_some();
     if !found {
         thread::with(|thread| thread.program.building.set((0, 0)));
@@ -110,23 +107,35 @@ fn is_still_there(caller: usize, place: usize) -> bool {
     found
 }
 
-/// Shows `visit` the frames of this thread, innermost first, by where each stands in its code and on the stack, until it
-/// finds something.
-fn find_frame<T, F: FnMut(usize, usize) -> Option<T>>(visit: F) -> Option<T> {
+/// One frame of the stack.
+#[derive(Clone, Copy)]
+struct Frame {
+    /// Where it goes on.
+    code: usize,
+    /// Where its function begins.
+    function: usize,
+    place: usize,
+}
+
+/// Shows `visit` the frames of this thread, innermost first, until it finds something.
+fn find_frame<T, F: FnMut(Frame) -> Option<T>>(visit: F) -> Option<T> {
     struct Walk<T, F> {
         visit: F,
         left: usize,
         found: Option<T>,
     }
-    unsafe extern "C" fn step<T, F: FnMut(usize, usize) -> Option<T>>(
-        context: *mut c_void,
-        walk: *mut c_void,
-    ) -> c_int {
+    unsafe extern "C" fn step<T, F: FnMut(Frame) -> Option<T>>(context: *mut c_void, walk: *mut c_void) -> c_int {
         // SAFETY: it is the walk that find_frame passes, alive and not otherwise used during the call.
         let walk = unsafe { &mut *walk.cast::<Walk<T, F>>() };
         // SAFETY: the context is the unwinder's own, valid during the call.
-        let (code, place) = unsafe { (_Unwind_GetIP(context), _Unwind_GetCFA(context)) };
-        walk.found = (walk.visit)(code, place);
+        let frame = unsafe {
+            Frame {
+                code: _Unwind_GetIP(context),
+                function: _Unwind_GetRegionStart(context),
+                place: _Unwind_GetCFA(context),
+            }
+        };
+        walk.found = (walk.visit)(frame);
         walk.left -= 1;
         // Anything but 0 stops.
         c_int::from(walk.found.is_some() || walk.left == 0)
@@ -142,5 +151,6 @@ unsafe extern "C" {
     fn _Unwind_Backtrace(step: unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int, argument: *mut c_void)
     -> c_int;
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
+    fn _Unwind_GetRegionStart(context: *mut c_void) -> usize;
     fn _Unwind_GetCFA(context: *mut c_void) -> usize;
 }

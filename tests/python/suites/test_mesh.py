@@ -50,6 +50,15 @@ def test_number(number, mesh, weights, source):
         forgotten.append(result)
 
 
+def test_a_leak_after_an_op_that_was_refused(mesh):
+    # Refused while its program was being built: what comes after is not the program's.
+    wrong = ttnn.empty((1, 1, 64, 64), dtype=ttnn.bfloat16, layout=ttnn.ROW_MAJOR_LAYOUT, device=mesh)
+    with pytest.raises(RuntimeError):
+        ttnn.matmul(wrong, wrong)
+    del wrong
+    forgotten.append(tensor(mesh))
+
+
 @pytest.mark.limit_device_memory("16 KiB", memory="L1")
 def test_l1_is_over_the_limit(mesh, source):
     kept = [ttnn.add(source, source, memory_config=ttnn.L1_MEMORY_CONFIG) for _ in range(3)]
