@@ -41,7 +41,6 @@ pub(crate) fn record_in(tracker: &'static Tracker, event: Event) {
     }
 }
 
-#[cold]
 #[inline(never)]
 fn take_with_site(tracker: &'static Tracker, stacks: &'static Stacks, record: Record) {
     if let Ok(event) = Event::decode(&record) {
