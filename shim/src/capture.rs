@@ -7,7 +7,7 @@ use std::{
 };
 
 use ttmem_ring::{PAYLOAD_WORDS, StageFull};
-use ttmem_wire::{Event, EventKind, flags};
+use ttmem_wire::{Event, EventKind, Record, flags::MORE_CORES};
 
 use crate::{
     config::OnFull,
@@ -34,25 +34,29 @@ pub(crate) fn record(event: Event) {
 /// [`record`], where the tracker is known.
 #[inline(always)]
 pub(crate) fn record_in(tracker: &'static Tracker, event: Event) {
-    take(tracker, event, wants_site(&event));
+    // A function of its own: an event without a site must not pay for registers that the walk needs.
+    match tracker.stacks {
+        Some(stacks) if wants_site(event.kind, event.flags) => take_with_site(tracker, stacks, event.encode()),
+        _ => record_sited(tracker, event),
+    }
+}
+
+#[inline(never)]
+fn take_with_site(tracker: &'static Tracker, stacks: &'static Stacks, record: Record) {
+    if let Ok(event) = Event::decode(&record) {
+        let site = unless_nested(|| stacks.site());
+        record_sited(tracker, Event { site, ..event });
+    }
 }
 
 /// [`record_in`], where [`site`] was asked before.
 #[inline(always)]
-pub(crate) fn record_sited(tracker: &'static Tracker, event: Event) {
-    take(tracker, event, false);
-}
-
-#[inline(always)]
-fn take(tracker: &'static Tracker, mut event: Event, wants_site: bool) {
+pub(crate) fn record_sited(tracker: &'static Tracker, mut event: Event) {
     thread::with(|thread| {
         // A signal handler may report in the middle of a report. The stage does not mind; the channel could make the
         // handler wait for the very call that it interrupts, so a nested event goes without a token and the flusher
         // finds it on its round.
         let nested = thread.busy.replace(true);
-        if wants_site && !nested {
-            event.site = site_in(tracker);
-        }
         event.thread = thread.id(tracker.process);
         event.ticks = tracker.clock.now();
         let [_, payload @ ..] = event.encode().words;
@@ -66,31 +70,36 @@ fn take(tracker: &'static Tracker, mut event: Event, wants_site: bool) {
 
 /// Memory that comes to life, or cannot.
 #[inline(always)]
-fn wants_site(event: &Event) -> bool {
-    match event.kind {
+fn wants_site(kind: EventKind, flags: u16) -> bool {
+    match kind {
         EventKind::Allocate | EventKind::OutOfMemory => true,
-        EventKind::CbAllocate => event.flags & flags::MORE_CORES == 0,
+        EventKind::CbAllocate => flags & MORE_CORES == 0,
         _ => false,
     }
-}
-
-#[inline(always)]
-fn site_in(tracker: &'static Tracker) -> u32 {
-    tracker.stacks.map_or(0, Stacks::site)
 }
 
 /// The call site of the call that we stand in, for an event that is noted later; 0 for none.
 #[inline(always)]
 pub(crate) fn site(tracker: &'static Tracker) -> u32 {
-    if tracker.stacks.is_none() {
-        return 0;
-    }
-    thread::with(|thread| {
-        let mut site = 0;
-        if !thread.busy.replace(true) {
-            guarded(|| site = site_in(tracker));
-            thread.busy.set(false);
+    match tracker.stacks {
+        Some(stacks) => {
+            let mut site = 0;
+            guarded(|| site = unless_nested(|| stacks.site()));
+            site
         }
+        None => 0,
+    }
+}
+
+/// What a signal handler reports in the middle of a report goes without a site.
+#[inline(always)]
+fn unless_nested(site: impl FnOnce() -> u32) -> u32 {
+    thread::with(|thread| {
+        if thread.busy.replace(true) {
+            return 0;
+        }
+        let site = site();
+        thread.busy.set(false);
         site
     })
 }

@@ -55,7 +55,10 @@ impl Program {
 /// Runs `work` with this thread's words. They have no destructor, so this never fails.
 #[inline(always)]
 pub(crate) fn with<T>(work: impl FnOnce(&Thread) -> T) -> T {
-    THREAD.with(work)
+    // The closure that std gets is so small that it is always inlined; `work`, which is not, is not its business.
+    let thread = THREAD.with(std::ptr::from_ref);
+    // SAFETY: this thread's own words, which have no destructor: they live as long as the thread does.
+    work(unsafe { &*thread })
 }
 
 impl Thread {

@@ -15,8 +15,11 @@ use super::lines::line_at;
 pub(crate) struct SiteFile {
     file: File,
     codes: HashMap<u32, Option<Code>>,
-    modules: HashMap<u32, Option<(Arc<str>, Arc<str>)>>,
+    modules: HashMap<u32, Option<Module>>,
 }
+
+/// Path and build id.
+type Module = (Arc<str>, Arc<str>);
 
 #[derive(Debug)]
 struct Code {

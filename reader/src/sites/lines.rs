@@ -4,11 +4,11 @@ use ttmem_wire::sites::LineTable;
 
 /// The line of the instruction at byte `at`; `None` where the code has none there.
 pub(super) fn line_at(format: LineTable, table: &[u8], first_line: u32, at: u64) -> Option<u32> {
-    let ranges: Box<dyn Iterator<Item = Range> + '_> = match format {
+    let mut ranges: Box<dyn Iterator<Item = Range> + '_> = match format {
         LineTable::Pairs => Box::new(Pairs { table, at: 0, line: first_line.into() }),
         LineTable::Locations => Box::new(Locations { table, at: 0, line: first_line.into() }),
     };
-    ranges.skip_while(|range| range.end <= at).next().and_then(|range| range.line)
+    ranges.find(|range| range.end > at).and_then(|range| range.line)
 }
 
 /// Instructions up to `end` (a byte offset) belong to a line.

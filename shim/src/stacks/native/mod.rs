@@ -30,6 +30,7 @@ const SKIPPED: usize = 16;
 
 /// Where a walk begins.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 pub(super) struct Registers {
     pub(super) pc: usize,
     pub(super) sp: usize,

@@ -9,6 +9,7 @@ use std::{
 
 /// A loaded file.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "frames are walked by frame pointers there"))]
 pub(crate) struct Module {
     /// Its first byte in memory.
     pub(crate) start: usize,
@@ -113,6 +114,7 @@ fn by_headers(address: usize) -> Option<Module> {
     search.found
 }
 
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 impl Module {
     /// The bytes from `address` to the module's end.
     pub(super) fn bytes_from(&self, address: usize) -> Option<&'static [u8]> {

@@ -30,7 +30,7 @@ enum Rule {
     /// Nobody calls it, or nobody can say who.
     End,
     /// The caller's stack pointer is `cfa`, its address lies below that, and its frame pointer is `rbp`.
-    Step { cfa: Cfa, rbp: Rbp },
+    Step { cfa: Cfa, rbp: Saved },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ enum Cfa {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rbp {
+enum Saved {
     Same,
     AtCfa(i32),
     AtRbp(i32),
@@ -61,9 +61,9 @@ impl Rule {
             Cfa::AtRbp(offset) => (2, offset),
         };
         let (rbp_kind, rbp_offset) = match rbp {
-            Rbp::Same => (0, 0),
-            Rbp::AtCfa(offset) => (1, offset),
-            Rbp::AtRbp(offset) => (2, offset),
+            Saved::Same => (0, 0),
+            Saved::AtCfa(offset) => (1, offset),
+            Saved::AtRbp(offset) => (2, offset),
         };
         let fits = |offset: i32| (-(1 << 27)..1 << 27).contains(&offset);
         if !fits(cfa_offset) || !fits(rbp_offset) {
@@ -180,7 +180,7 @@ impl Rules {
 #[derive(Clone, Copy)]
 struct Row {
     cfa: Option<Cfa>,
-    rbp: Option<Rbp>,
+    rbp: Option<Saved>,
     return_address: Option<i64>,
 }
 
@@ -204,7 +204,7 @@ fn work_out(module: &Module, pc: usize) -> Option<Rule> {
         return None;
     }
     let factor = fde.cie().data_alignment_factor();
-    let mut row = Row { cfa: None, rbp: Some(Rbp::Same), return_address: None };
+    let mut row = Row { cfa: None, rbp: Some(Saved::Same), return_address: None };
     let mut initial = fde.cie().instructions(&frames, &bases);
     while let Some(instruction) = initial.next().ok()? {
         let before = row;
@@ -273,12 +273,12 @@ fn apply(
         Is::DefCfaExpression { expression } => row.cfa = at_rbp(expression, frames, true).map(Cfa::AtRbp),
         Is::Offset { register, factored_offset } => save(row, register, (factored_offset as i64).wrapping_mul(factor)),
         Is::OffsetExtendedSf { register, factored_offset } => save(row, register, factored_offset.wrapping_mul(factor)),
-        Is::SameValue { register: RBP } => row.rbp = Some(Rbp::Same),
+        Is::SameValue { register: RBP } => row.rbp = Some(Saved::Same),
         Is::Restore { register: RBP } => row.rbp = first.rbp,
-        Is::Expression { register: RBP, expression } => row.rbp = at_rbp(expression, frames, false).map(Rbp::AtRbp),
+        Is::Expression { register: RBP, expression } => row.rbp = at_rbp(expression, frames, false).map(Saved::AtRbp),
         // Its value is lost, which only matters where a caller's frame is told by it: then the walk goes astray, and ends
         // at the first read outside of the stack.
-        Is::Undefined { register: RBP } => row.rbp = Some(Rbp::Same),
+        Is::Undefined { register: RBP } => row.rbp = Some(Saved::Same),
         Is::ValOffset { register: RBP, .. }
         | Is::ValOffsetSf { register: RBP, .. }
         | Is::ValExpression { register: RBP, .. }
@@ -295,7 +295,7 @@ fn apply(
 
 fn save(row: &mut Row, register: Register, offset: i64) {
     match register {
-        RBP => row.rbp = offset.try_into().ok().map(Rbp::AtCfa),
+        RBP => row.rbp = offset.try_into().ok().map(Saved::AtCfa),
         RETURN_ADDRESS => row.return_address = Some(offset),
         _ => {}
     }
@@ -333,14 +333,14 @@ mod tests {
         let stack = StackMemory { from: start, to: start + 64 };
         let here = Registers { pc: 1, sp: start, fp: start + 32 };
         let caller = |cfa, rbp| Rule::caller(Rule::Step { cfa, rbp }.pack(), &stack, &here);
-        let found = caller(Cfa::Rsp(24), Rbp::AtCfa(-16)).unwrap();
+        let found = caller(Cfa::Rsp(24), Saved::AtCfa(-16)).unwrap();
         assert_eq!((found.pc, found.sp, found.fp), (1002, start + 24, 1001));
-        let found = caller(Cfa::Rbp(-8), Rbp::AtRbp(8)).unwrap();
+        let found = caller(Cfa::Rbp(-8), Saved::AtRbp(8)).unwrap();
         assert_eq!((found.pc, found.sp, found.fp), (1002, start + 24, 1005));
-        assert_eq!(caller(Cfa::Rsp(24), Rbp::Same).unwrap().fp, start + 32);
+        assert_eq!(caller(Cfa::Rsp(24), Saved::Same).unwrap().fp, start + 32);
         // Outside of the stack, downwards, and at the end: no caller.
-        assert!(caller(Cfa::Rsp(80), Rbp::Same).is_none() && caller(Cfa::Rsp(0), Rbp::Same).is_none());
-        assert!(caller(Cfa::AtRbp(0), Rbp::Same).is_none());
+        assert!(caller(Cfa::Rsp(80), Saved::Same).is_none() && caller(Cfa::Rsp(0), Saved::Same).is_none());
+        assert!(caller(Cfa::AtRbp(0), Saved::Same).is_none());
         assert!(Rule::caller(Rule::End.pack(), &stack, &here).is_none());
     }
 
