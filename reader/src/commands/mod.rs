@@ -10,6 +10,8 @@ mod record;
 mod report;
 mod rings;
 mod run;
+mod serve;
+mod top;
 mod tracked;
 
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ const FAILED: u8 = 2;
   ttmem diff before.ttmem after.ttmem        what changed?
   ttmem explain held-by-fewer                what a report's sentence means
   ttmem ls                                   who holds device memory now
+  ttmem top                                  the same, live
+  ttmem serve                                for Prometheus
   ttmem report /dev/shm/ttmem-0/4242-*.ring  what a dead process held
   ttmem clean                                remove what dead processes left
 
@@ -66,6 +70,8 @@ enum Command {
     Diff(diff::DiffFiles),
     Explain(explain::Explain),
     Ls(ls::Ls),
+    Top(top::Top),
+    Serve(serve::Serve),
     Clean(clean::Clean),
 }
 
@@ -79,6 +85,8 @@ pub fn main() -> ExitCode {
         Command::Diff(diff) => diff.run(),
         Command::Explain(explain) => explain.run(),
         Command::Ls(ls) => ls.run(),
+        Command::Top(top) => top.run(),
+        Command::Serve(serve) => serve.run(),
         Command::Clean(clean) => clean.run(),
     };
     result.unwrap_or_else(|failure: Failure| {
