@@ -72,13 +72,7 @@ impl Collector for Held {
         family(&mut encoder, ("events_lost", "Events that found no room", None), true, each(|process| process.lost))?;
         let help = "1 where every event is in the sums; 0 where another reader took some before, or some were lost";
         family(&mut encoder, ("exact", help, None), false, each(|process| u64::from(process.is_exact)))?;
-        let number = self.0.processes.len() as u64;
-        family(
-            &mut encoder,
-            ("processes", "Processes that have a ring", None),
-            false,
-            [(Labels::new(), number)].into_iter(),
-        )
+        encode_number(&mut encoder, self.0.processes.len() as u64)
     }
 }
 
@@ -105,4 +99,11 @@ fn family(
         if is_counter { ConstCounter::new(value).encode(metric)? } else { ConstGauge::new(value).encode(metric)? }
     }
     Ok(())
+}
+
+/// How many processes there are: a number that nobody's labels go with.
+fn encode_number(encoder: &mut DescriptorEncoder<'_>, number: u64) -> fmt::Result {
+    let number = ConstGauge::new(number);
+    let metric = encoder.encode_descriptor("processes", "Processes that have a ring", None, number.metric_type())?;
+    number.encode(metric)
 }
