@@ -6,11 +6,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use ttmem_ring::{CreateOptions, RingFile};
 use ttmem_wire::{Event, Memory, Target};
 
 mod common;
-use common::Folder;
+use common::{Folder, Held, ring};
 
 struct Server(Child, String);
 
@@ -44,23 +43,15 @@ impl Drop for Server {
     }
 }
 
-fn hold(ring: &RingFile, event: Event) {
-    let [_, payload @ ..] = event.encode().words;
-    ring.stage().push(&payload).unwrap();
-    ring.mover().move_up_to(ring.stage().claimed());
-}
-
 #[test]
 fn prometheus_gets_the_numbers_by_device_memory_process_and_rank() {
     let folder = Folder::new("serve");
-    let rings = folder.0.join("rings");
-    let ring =
-        RingFile::create(&CreateOptions { folder: &rings, ring_bytes: 1 << 20, stage_slots: 64, producer: "test" })
-            .unwrap();
+    let file = ring(&folder);
+    let mut held = Held::new(&file);
     let event = Event { memory: Some(Memory::L1Small), target: Target::Device(3), size: 4096, ..Event::default() };
-    hold(&ring, Event { address: 4096, size_per_bank: Some(64), ..event });
-    hold(&ring, Event { address: 8192, size_per_bank: Some(64), ..event });
-    hold(&ring, Event { kind: ttmem_wire::EventKind::Free, address: 8192, ..event });
+    held.push(Event { address: 4096, size_per_bank: Some(64), ..event });
+    held.push(Event { address: 8192, size_per_bank: Some(64), ..event });
+    held.push(Event { kind: ttmem_wire::EventKind::Free, address: 8192, ..event });
     let server = Server::start(&folder);
     let answer = server.ask("GET /metrics");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -80,7 +71,7 @@ fn prometheus_gets_the_numbers_by_device_memory_process_and_rank() {
     assert_eq!(value("ttmem_events_total"), "3");
     assert_eq!(value("ttmem_exact"), "1");
     assert!(body.contains("ttmem_processes 1\n") && body.ends_with("# EOF\n"), "{body}");
-    hold(&ring, Event { address: 1 << 20, size: 1 << 30, ..event });
+    held.push(Event { address: 1 << 20, size: 1 << 30, ..event });
     assert!(server.ask("GET /metrics?x=1").contains("} 1073745920\n"), "a scrape sees what is there then");
     assert!(server.ask("POST /metrics").starts_with("HTTP/1.1 405"));
     assert!(server.ask("GET /../etc/passwd").starts_with("HTTP/1.1 404"));
@@ -120,11 +111,10 @@ fn a_command_line_cannot_break_out_of_its_label() {
 #[test]
 fn child_that_holds() {
     let Some(folder) = std::env::var_os("TTMEM_TEST_HOLD") else { return };
-    let rings = std::path::Path::new(&folder).join("rings");
-    let ring =
-        RingFile::create(&CreateOptions { folder: &rings, ring_bytes: 1 << 20, stage_slots: 64, producer: "test" })
-            .unwrap();
-    hold(&ring, Event { memory: Some(Memory::L1Small), target: Target::Device(3), size: 4096, ..Event::default() });
+    let folder = std::mem::ManuallyDrop::new(Folder(folder.into()));
+    let file = ring(&folder);
+    let mut held = Held::new(&file);
+    held.push(Event { memory: Some(Memory::L1Small), target: Target::Device(3), size: 4096, ..Event::default() });
     let _ = std::io::stdin().read(&mut [0; 1]);
 }
 

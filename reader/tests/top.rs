@@ -11,29 +11,13 @@ use std::{
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
-use ttmem_ring::{CreateOptions, RingFile, RingReader};
+use ttmem_ring::{RingFile, RingReader};
 use ttmem_wire::{Event, EventKind, Memory, Pool, Target};
 
 mod common;
-use common::Folder;
+use common::{Folder, Held, ring};
 
 const LIMIT: Duration = Duration::from_secs(30);
-
-fn ring(folder: &Folder) -> RingFile {
-    RingFile::create(&CreateOptions {
-        folder: &folder.0.join("rings"),
-        ring_bytes: 1 << 20,
-        stage_slots: 1024,
-        producer: "test",
-    })
-    .unwrap()
-}
-
-fn push(ring: &RingFile, event: Event) {
-    let [_, payload @ ..] = event.encode().words;
-    ring.stage().push(&payload).unwrap();
-    ring.mover().move_up_to(ring.stage().claimed());
-}
 
 fn tensor(memory: Memory, target: Target, address: u64, size: u64, a_bank: u64) -> Event {
     Event {
@@ -48,14 +32,16 @@ fn tensor(memory: Memory, target: Target, address: u64, size: u64, a_bank: u64) 
 }
 
 /// 96 MiB of DRAM on each of 32 devices, half of L1, circular buffers on device 0.
-fn hold(ring: &RingFile) {
+fn hold(ring: &RingFile) -> Held<'_> {
+    let mut held = Held::new(ring);
     let pool = ring.pools().enter(&Pool { allocator: 1, mesh: Some(0), chips: (0..32).collect() }).unwrap();
     for at in 0..8 {
-        push(ring, tensor(Memory::Dram, Target::Pool(pool), 0x10_0000 * (at + 1), 12 << 20, 1 << 20));
+        held.push(tensor(Memory::Dram, Target::Pool(pool), 0x10_0000 * (at + 1), 12 << 20, 1 << 20));
     }
-    push(ring, tensor(Memory::L1, Target::Pool(pool), 0x8_0000, 48 << 20, 768 << 10));
+    held.push(tensor(Memory::L1, Target::Pool(pool), 0x8_0000, 48 << 20, 768 << 10));
     let place = tensor(Memory::CircularBuffer, Target::Device(0), 0x1_8000, 384 << 10, 0);
-    push(ring, Event { kind: EventKind::CbAllocate, extra: 64, ..place });
+    held.push(Event { kind: EventKind::CbAllocate, extra: 64, ..place });
+    held
 }
 
 fn ttmem(folder: &Folder, arguments: &[&str]) -> Output {
@@ -170,27 +156,50 @@ fn text_and_json_tell_what_is_held_now() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "ttmem: top: this is no terminal; use --once or --json\n");
 }
 
-#[test]
-fn what_another_reader_took_before_is_said_to_be_missing() {
-    let folder = Folder::new("top-late");
-    let ring = ring(&folder);
-    hold(&ring);
+/// Takes all out of a ring, as `ttmem run` does.
+fn drain(ring: &RingFile) -> RingReader {
     let mut other = RingReader::open(ring.path()).unwrap();
     other.lock_for_draining().unwrap();
     let mut taken = Vec::new();
-    assert_eq!(other.read(&mut taken, 5), 5);
-    other.release();
-    let json: serde_json::Value = serde_json::from_slice(&ttmem(&folder, &["top", "--json"]).stdout).unwrap();
-    assert_eq!(json["processes"][0]["is_exact"], false);
+    while other.read(&mut taken, 1000) > 0 {
+        other.release();
+    }
+    other
+}
+
+#[test]
+fn what_another_reader_took_is_seen_while_the_ring_has_it_and_then_said_to_be_missing() {
+    let folder = Folder::new("top-late");
+    let ring = ring(&folder);
+    let mut held = hold(&ring);
+    let mut other = drain(&ring);
+    let look = || -> serde_json::Value { serde_json::from_slice(&ttmem(&folder, &["top", "--json"]).stdout).unwrap() };
+    let exact = look();
+    assert_eq!(exact["processes"][0]["is_exact"], true);
+    assert_eq!(exact["devices"][31]["memory"][0]["live_bytes"], 96 << 20);
+    // Round the ring, which has 16,384 slots: those of the first buffers are written over.
+    for step in 0..17_000 {
+        let event = tensor(Memory::Dram, Target::Device(0), 0x7000_0000, 4096, 512);
+        held.push(Event { kind: if step % 2 == 0 { EventKind::Allocate } else { EventKind::Free }, ..event });
+        if step % 512 == 0 {
+            let mut taken = Vec::new();
+            other.read(&mut taken, 1000);
+            other.release();
+        }
+    }
+    let late = look();
+    assert_eq!(late["processes"][0]["is_exact"], false);
+    assert_eq!(late["processes"][0]["events"], 17_010);
     let text = String::from_utf8(ttmem(&folder, &["top", "--once"]).stdout).unwrap();
-    assert!(text.contains("another reader took 5 of its events"), "{text}");
+    assert!(text.contains("another reader took") && text.contains("of its events"), "{text}");
+    assert!(text.lines().any(|line| line.contains('~')), "{text}");
 }
 
 #[test]
 fn the_picture_follows_what_happens_and_keys_change_it() {
     let folder = Folder::new("top-keys");
-    let held = ring(&folder);
-    hold(&held);
+    let file = ring(&folder);
+    let mut held = hold(&file);
     let mut screen = Screen::new(&folder, (30, 100), &[]);
     let first = screen.until("bars", |text| text.contains("96.0 MiB") && text.contains("LIVE REGIONS"));
     if std::env::var_os("TTMEM_SHOW").is_some() {
@@ -202,13 +211,13 @@ fn the_picture_follows_what_happens_and_keys_change_it() {
     assert!(row.contains('·') && row.contains('█') && !row.contains('▒'), "{first}");
     assert!(first.lines().any(|line| line.starts_with(" 0 ") && line.contains('▒')), "{first}");
     assert!(first.contains("3.0 GiB       256 x   12.0 MiB DRAM"), "{first}");
-    push(&held, tensor(Memory::Dram, Target::Device(5), 0x9000_0000, 3 << 30, 0));
+    held.push(tensor(Memory::Dram, Target::Device(5), 0x9000_0000, 3 << 30, 0));
     screen
         .until("a new buffer", |text| text.contains("DRAM 6.0 GiB") && text.contains("3.0 GiB         1 x    3.0 GiB"));
     // Frozen: what comes is not shown, and afterwards all of it is.
     screen.press(" ");
     screen.until("frozen", |text| text.contains("FROZEN"));
-    push(&held, tensor(Memory::Dram, Target::Device(6), 0x9000_0000, 5 << 30, 0));
+    held.push(tensor(Memory::Dram, Target::Device(6), 0x9000_0000, 5 << 30, 0));
     std::thread::sleep(Duration::from_millis(400));
     assert!(screen.text().contains("DRAM 6.0 GiB"));
     screen.press(" ");
@@ -231,7 +240,7 @@ fn the_picture_follows_what_happens_and_keys_change_it() {
     screen.press("\u{1b}");
     // Another process's ring, which here is one more of this process.
     let second = ring(&folder);
-    push(&second, tensor(Memory::Dram, Target::Device(40), 0, 1 << 20, 0));
+    Held::new(&second).push(tensor(Memory::Dram, Target::Device(40), 0, 1 << 20, 0));
     screen.until("a second process", |text| text.contains("2 processes, 33 devices"));
     drop(second);
     screen.press("q");

@@ -119,8 +119,12 @@ fn draw_devices(frame: &mut Frame<'_>, state: &mut State, area: Rect, rows: Vec<
     let style = state.style;
     let hidden = rows.len().saturating_sub(room);
     let title = if hidden > 0 { format!("DEVICES  {} of {} rows", room, rows.len()) } else { "DEVICES".to_owned() };
-    let mut lines = vec![Line::styled(title, style.title())];
     let wide = usize::from(area.width);
+    // Over the two figures at the end of a row.
+    let figures = format!("{:>10} {:>10}", "CBs/core", "L1/bank");
+    let gap = bar_room(wide).1.then(|| wide.saturating_sub(title.len() + figures.len() + unused(wide)));
+    let title = gap.map_or_else(|| title.clone(), |gap| format!("{title}{}{figures}", " ".repeat(gap)));
+    let mut lines = vec![Line::styled(title, style.title())];
     lines.extend(
         rows.iter().skip(state.first_device).take(room).map(|(ids, device)| device_line(state, ids, device, wide)),
     );
@@ -128,6 +132,19 @@ fn draw_devices(frame: &mut Frame<'_>, state: &mut State, area: Rect, rows: Vec<
         lines.push(Line::styled("no process that runs has reported an event", style.faint()));
     }
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Name, labels and figures of a row without and with L1.
+const FIGURES: [usize; 2] = [10 + 5 + 12, 10 + 5 + 12 + 3 + 21];
+
+/// Cells of each bar, and whether there is one for L1.
+fn bar_room(wide: usize) -> (usize, bool) {
+    if wide >= 56 { ((wide - FIGURES[1]) / 2, true) } else { (wide.saturating_sub(FIGURES[0]), false) }
+}
+
+/// What two bars of one length leave at the end of a row.
+fn unused(wide: usize) -> usize {
+    (wide - FIGURES[1]) % 2
 }
 
 /// "0-7   DRAM ####....   1.5 GiB  L1 %%%...###  123.8 KiB + 64.0 KiB".
@@ -138,10 +155,7 @@ fn device_line(state: &State, ids: &[i32], device: &DeviceView, wide: usize) -> 
     let mark = if device.is_exact { " " } else { "~" };
     let of = |memory: Memory| device.memory.iter().find(|one| one.memory == memory);
     let mut spans = vec![Span::raw(format!("{mark}{:<8} ", style.ellipsis(name, 8)))];
-    // Name, two labels, their figures; the rest is for the bars.
-    let has_l1 = wide >= 56;
-    let figures = if has_l1 { 10 + 5 + 12 + 4 + 22 } else { 10 + 5 + 12 };
-    let room = wide.saturating_sub(figures) / if has_l1 { 2 } else { 1 };
+    let (room, has_l1) = bar_room(wide);
     let seen = |memory: Memory| state.seen.get(&memory).copied().unwrap_or(0);
     let empty = DeviceMemory {
         memory: Memory::Dram,
@@ -276,4 +290,95 @@ fn draw_help(frame: &mut Frame<'_>, style: Style, area: Rect) {
     lines.extend(HELP.iter().map(|&line| Line::raw(line)));
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines), place);
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::{Terminal, backend::TestBackend};
+    use ttmem_ledger::Totals;
+
+    use super::*;
+    use crate::{KindView, ProcessView, View};
+
+    /// Four devices, of which one has circular buffers; two processes, one of which was met late.
+    fn view() -> View {
+        let process = |pid, is_exact, live_bytes| ProcessView {
+            pid,
+            command: format!("python model.py --rank {pid}"),
+            rank: (pid == 7).then_some(1),
+            events: 123_456,
+            lost: 0,
+            is_exact,
+            why: (!is_exact).then(|| "another reader took 5 of its events".to_owned()),
+            live_bytes,
+            devices: vec![0, 1, 2, 3],
+            books: vec![(0, Memory::Dram, Totals::default())],
+        };
+        let memory = |memory, live_bytes, a_bank, capacity_per_bank| DeviceMemory {
+            memory,
+            live_bytes,
+            live_buffers: 2,
+            live_bytes_per_bank: Some(a_bank),
+            peak_bytes: live_bytes * 2,
+            capacity_per_bank,
+        };
+        let device = |device_id| DeviceView {
+            device_id,
+            memory: vec![
+                memory(Memory::Dram, 12 << 20, 1 << 20, (device_id == 3).then_some(4 << 20)),
+                memory(Memory::L1, 48 << 20, 768 << 10, None),
+                memory(Memory::CircularBuffer, if device_id == 0 { 384 << 10 } else { 0 }, 0, None),
+            ],
+            pids: vec![7],
+            is_exact: true,
+        };
+        let kind = |size, regions| KindView {
+            pid: 7,
+            memory: Memory::Dram,
+            size,
+            site: vec!["model.py:12 forward".into()],
+            regions,
+            bytes: size * regions,
+        };
+        View {
+            schema: crate::view::SCHEMA,
+            processes: vec![process(7, true, 240 << 20), process(8, false, 1 << 20)],
+            devices: (0..4).map(device).collect(),
+            kinds: vec![kind(6 << 20, 8), kind(4096, 3)],
+        }
+    }
+
+    fn picture(style: Style, wide: u16, tall: u16, change: impl Fn(&mut State)) -> Vec<String> {
+        let mut state = State::new(style);
+        state.show(view());
+        change(&mut state);
+        let mut terminal = Terminal::new(TestBackend::new(wide, tall)).unwrap();
+        terminal.draw(|frame| draw(frame, &mut state)).unwrap();
+        let buffer = terminal.backend().buffer();
+        let row = |y: u16| (0..wide).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+        (0..tall).map(row).collect()
+    }
+
+    const PLAIN: Style = Style { has_colours: false, has_blocks: false };
+
+    #[test]
+    fn the_whole_picture() {
+        let seen = picture(PLAIN, 100, 22, |_| {});
+        let wanted = include_str!("picture.txt");
+        assert_eq!(seen.join("\n"), wanted.trim_end_matches('\n'), "\n{}", seen.join("\n"));
+    }
+
+    #[test]
+    fn no_size_is_too_small_and_no_row_too_long() {
+        let blocks = Style { has_colours: true, has_blocks: true };
+        for style in [PLAIN, blocks] {
+            for wide in [1, 19, 20, 55, 56, 57, 80, 300] {
+                for tall in [1, 3, 4, 5, 10, 21, 22, 23, 24, 90] {
+                    for help in [false, true] {
+                        picture(style, wide, tall, |state| state.has_help = help);
+                    }
+                }
+            }
+        }
+    }
 }
