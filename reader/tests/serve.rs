@@ -156,3 +156,26 @@ fn it_waits_at_this_machine_alone_and_ends_when_told() {
     Command::new("kill").args(["-TERM", &server.0.id().to_string()]).status().unwrap();
     assert_eq!(server.0.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn the_dashboard_asks_for_metrics_that_there_are() {
+    let folder = Folder::new("serve-dashboard");
+    let file = ring(&folder);
+    let mut held = Held::new(&file);
+    let event = Event { memory: Some(Memory::L1), size: 64, size_per_bank: Some(64), ..Event::default() };
+    held.push(Event { target: Target::Device(0), ..event });
+    let told = Server::start(&folder).ask("GET /metrics");
+    let dashboard = include_str!("../../contrib/grafana-dashboard.json");
+    serde_json::from_str::<serde_json::Value>(dashboard).unwrap();
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    let asked: Vec<&str> = dashboard
+        .match_indices("ttmem_")
+        .map(|(at, _)| dashboard[at..].split(|c| !is_name(c)).next().unwrap())
+        .collect();
+    assert!(asked.len() > 10);
+    for name in asked {
+        let is_told =
+            told.lines().any(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} ")));
+        assert!(is_told, "{name}\n{told}");
+    }
+}
