@@ -306,3 +306,36 @@ fn child_that_holds_for_a_while() {
     hold(&ring);
     let _ = std::io::stdin().read(&mut [0; 1]);
 }
+
+/// Not a test of its own: a program on 32 devices with 3,000 tensors on each, and 20,000 events a second, which another
+/// reader drains. To measure what looking at it costs.
+#[test]
+fn child_that_works_for_a_while() {
+    let Some(folder) = std::env::var_os("TTMEM_TEST_HOLD") else { return };
+    let folder = std::mem::ManuallyDrop::new(Folder(PathBuf::from(folder)));
+    let ring = ring(&folder);
+    let mut held = hold(&ring);
+    let on_all =
+        |at: u64, size: u64| tensor(Memory::Dram, Target::Pool(0), 0x100_0000 + at * 0x1_0000, size, size / 12);
+    (0..3000).for_each(|at| held.push(on_all(at, 12 * (1 + at % 50) * 1024)));
+    let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let told = Arc::clone(&ended);
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read(&mut [0; 1]);
+        told.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let mut other = RingReader::open(ring.path()).unwrap();
+    other.lock_for_draining().unwrap();
+    let mut taken = Vec::new();
+    while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+        for at in 0..100 {
+            let event = on_all(5000 + at, 4096 * 12);
+            held.push(event);
+            held.push(Event { kind: EventKind::Free, ..event });
+        }
+        taken.clear();
+        other.read(&mut taken, 1000);
+        other.release();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
