@@ -73,6 +73,12 @@ impl Session {
         }
     }
 
+    /// The same, from the oldest event that is still in the ring: another reader may have taken it, and has it in its report.
+    pub fn looking_back(mut ring: RingReader, keep_live_at_marks: bool) -> Self {
+        ring.look_back();
+        Self::looking(ring, keep_live_at_marks)
+    }
+
     /// The session that drains the ring: what it has read, the process may overwrite.
     ///
     /// # Errors

@@ -158,6 +158,7 @@ fn pictures_and_a_million_events() {
     ] {
         let html = page(&folder, name, &story, chips);
         std::fs::copy(&html, out.join(format!("{name}.html"))).unwrap();
+        std::fs::copy(html.with_extension("ttmem"), out.join(format!("{name}.ttmem"))).unwrap();
         for (scheme, flag) in [("light", "--disable-features=x"), ("dark", "--force-dark-mode")] {
             let picture = format!("--screenshot={}", out.join(format!("{name}-{scheme}.png")).display());
             let since = Instant::now();

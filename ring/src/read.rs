@@ -108,6 +108,7 @@ pub struct RingReader {
     path: PathBuf,
     position: u64,
     draining: bool,
+    looks_back: bool,
     missed: u64,
 }
 
@@ -132,7 +133,7 @@ impl RingReader {
         let raw = MmapRaw::map_raw(&file)?;
         let mapped = Mapped::new(raw, header).ok_or(OpenError::Header(HeaderError::Field("file size")))?;
         let position = mapped.reader().tail.0.load(Ordering::Acquire);
-        Ok(Self { mapped, file, path: path.to_path_buf(), position, draining: false, missed: 0 })
+        Ok(Self { mapped, file, path: path.to_path_buf(), position, draining: false, looks_back: false, missed: 0 })
     }
 
     /// What the first page says.
@@ -156,6 +157,22 @@ impl RingReader {
             return false;
         }
         io::Error::last_os_error().raw_os_error() == Some(libc::EWOULDBLOCK)
+    }
+
+    /// Begins with the oldest record that is still in the ring, though a draining reader has taken it: what was released is
+    /// there until it is overwritten. Only for a reader that looks, and before its first read.
+    pub fn look_back(&mut self) {
+        let tail = self.position;
+        self.looks_back = true;
+        self.position = self.oldest_intact(tail);
+    }
+
+    /// The oldest record that nobody can be overwriting, where all before `tail` may be overwritten. The flusher writes a
+    /// batch at most before it shows how far it is; as much again stands for stores that another core sees early.
+    fn oldest_intact(&self, tail: u64) -> u64 {
+        let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
+        let margin = 2 * MAX_BATCH as u64;
+        tail.min(head.saturating_add(margin).saturating_sub(self.mapped.ring().len() as u64))
     }
 
     /// Makes this reader the one that drains. The lock ends with the reader, however that ends.
@@ -213,7 +230,8 @@ impl RingReader {
     fn drop_overwritten(&mut self, out: &mut Vec<Record>, first: usize, count: u64) {
         std::sync::atomic::fence(Ordering::Acquire);
         let tail = self.mapped.reader().tail.0.load(Ordering::Acquire);
-        let gone = tail.saturating_sub(self.position).min(count);
+        let intact = if self.looks_back { self.oldest_intact(tail) } else { tail };
+        let gone = intact.saturating_sub(self.position).min(count);
         self.missed += gone;
         out.drain(first..first + gone as usize);
     }

@@ -12,6 +12,8 @@ mod record;
 mod report;
 mod rings;
 mod run;
+mod serve;
+mod top;
 mod tracked;
 
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ const FAILED: u8 = 2;
   ttmem explain held-by-fewer                what a report's sentence means
   ttmem export run.ttmem -f perfetto -o t    for ui.perfetto.dev, and others
   ttmem ls                                   who holds device memory now
+  ttmem top                                  the same, live
+  ttmem serve                                for Prometheus
   ttmem report /dev/shm/ttmem-0/4242-*.ring  what a dead process held
   ttmem follow --pid 4242                    answers a tool's questions
   ttmem clean                                remove what dead processes left
@@ -73,6 +77,8 @@ enum Command {
     Export(export::Export),
     Follow(follow::Follow),
     Ls(ls::Ls),
+    Top(top::Top),
+    Serve(serve::Serve),
     Clean(clean::Clean),
 }
 
@@ -88,6 +94,8 @@ pub fn main() -> ExitCode {
         Command::Export(export) => export.run(),
         Command::Follow(follow) => follow.run(),
         Command::Ls(ls) => ls.run(),
+        Command::Top(top) => top.run(),
+        Command::Serve(serve) => serve.run(),
         Command::Clean(clean) => clean.run(),
     };
     result.unwrap_or_else(|failure: Failure| {

@@ -361,14 +361,14 @@ fn lines(timeline: Timeline) -> Vec<Line> {
             alike.entry((memory, cells)).or_default().push(device);
         }
     }
-    let mut lines: Vec<((Memory, Vec<i32>), Vec<Cell>)> = alike
+    let mut lines: Vec<_> = alike
         .into_iter()
         .map(|((memory, cells), mut devices)| {
             devices.sort_unstable();
             ((memory, devices), cells)
         })
         .collect();
-    lines.sort_by(|(one, _), (other, _)| one.cmp(other));
+    lines.sort_by(|(one, _): &((Memory, Vec<i32>), Vec<Cell>), (other, _)| one.cmp(other));
     let most = CELLS / lines.len().max(1);
     let line = |((memory, devices), cells): ((Memory, Vec<i32>), Vec<Cell>)| Line {
         memory: memory.to_string(),

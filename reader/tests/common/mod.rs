@@ -7,6 +7,7 @@ use std::{
 };
 
 use ttmem_recording::{ClockPoint, Ended, Meta, Pool, Process, Status, Writer};
+use ttmem_ring::{CreateOptions, Mover, RingFile};
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, Record, Target, flags, split_mark};
 
 pub struct Folder(pub PathBuf);
@@ -24,6 +25,31 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// The program's half of a ring, and the flusher's.
+pub struct Held<'a> {
+    ring: &'a RingFile,
+    mover: Mover<'a>,
+}
+
+impl<'a> Held<'a> {
+    pub fn new(ring: &'a RingFile) -> Self {
+        Self { ring, mover: ring.mover() }
+    }
+
+    pub fn push(&mut self, event: Event) {
+        let [_, payload @ ..] = event.encode().words;
+        self.ring.stage().push(&payload).unwrap();
+        self.mover.move_up_to(self.ring.stage().claimed());
+    }
+}
+
+/// A ring in the folder's `rings`.
+pub fn ring(folder: &Folder) -> RingFile {
+    let rings = folder.0.join("rings");
+    RingFile::create(&CreateOptions { folder: &rings, ring_bytes: 1 << 20, stage_slots: 1024, producer: "test" })
+        .unwrap()
 }
 
 /// A program that has put a way out of a page into every text that it can name.

@@ -1,0 +1,45 @@
+//! `ttmem top`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{output, rings};
+use crate::{
+    Failure, Lookout,
+    top::{self, Style, Watcher},
+};
+
+/// Shows live who holds what: devices, processes, history, the largest kinds of regions.
+///
+/// Takes nothing out of the rings. Keys: ? help, q quit, space freeze, s sort, m memory, / filter, Enter one process alone.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ttmem top
+  ttmem top --once
+  ttmem top --json | jq '.processes[] | {pid, live_bytes}'")]
+pub(super) struct Top {
+    /// Print what is held now as text, and end.
+    #[arg(long)]
+    once: bool,
+    /// Print what is held now as JSON (schema ttmem-top/1), and end.
+    #[arg(long, conflicts_with = "once")]
+    json: bool,
+}
+
+impl Top {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let mut watcher = Watcher::new(Lookout::new(|| rings::folders().unwrap_or_default()));
+        if self.once || self.json {
+            let view = watcher.look();
+            output::tell(&watcher.complaints().iter().map(|line| format!("ttmem: {line}\n")).collect::<String>());
+            let json = || serde_json::to_string_pretty(&view).unwrap_or_default() + "\n";
+            output::print(&if self.json { json() } else { top::text(&view) })?;
+        } else if top::has_terminal() {
+            top::run(watcher, Style::of_environment())?;
+        } else {
+            return Err(Failure::new("top: this is no terminal; use --once or --json"));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,96 @@
+//! `ttmem serve`: what is held now, for Prometheus. See docs/serve.md.
+
+mod metrics;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tiny_http::{Header, Method, Request, Response, Server};
+
+use crate::{Failure, Lookout, view::Ranks};
+
+/// How long a round waits for a request: rings are looked at in between, so that none runs full unseen.
+const ROUND: Duration = Duration::from_millis(200);
+
+const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A server that waits at an address.
+pub struct Exporter {
+    server: Server,
+    address: SocketAddr,
+    lookout: Lookout,
+    ranks: Ranks,
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporter").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Exporter {
+    /// Waits at `listen`; port 0 means any.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub fn new(listen: SocketAddr, lookout: Lookout) -> Result<Self, Failure> {
+        let failed = |why: String| Failure::new(format!("{listen}: {why}"));
+        let listener = TcpListener::bind(listen).map_err(|error| failed(error.to_string()))?;
+        let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
+        let server = Server::from_listener(listener, None).map_err(|error| failed(error.to_string()))?;
+        Ok(Self { server, address, lookout, ranks: Ranks::default() })
+    }
+
+    /// Where it waits.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` is set.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub fn run_until(&mut self, stop: &Arc<AtomicBool>) -> Result<(), Failure> {
+        let mut looked = Instant::now();
+        self.lookout.advance();
+        while !stop.load(Ordering::Relaxed) {
+            let request = self.server.recv_timeout(ROUND).map_err(|error| Failure::new(error.to_string()))?;
+            if let Some(request) = request {
+                self.answer(request);
+            }
+            // Many requests must not keep it from looking, nor none.
+            if looked.elapsed() >= ROUND {
+                self.lookout.advance();
+                looked = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, request: Request) {
+        let path = request.url().split('?').next().unwrap_or_default().to_owned();
+        let is_read = matches!(request.method(), Method::Get | Method::Head);
+        // Who goes away before the answer is none of our business.
+        let _ = match path.as_str() {
+            _ if !is_read => request.respond(Response::empty(405)),
+            "/metrics" => {
+                self.lookout.advance();
+                let text = metrics::text(self.lookout.sessions(), &mut self.ranks);
+                request.respond(Response::from_string(text).with_header(header("Content-Type", TEXT)))
+            }
+            "/" => request.respond(Response::from_string("ttmem serve: the metrics are at /metrics\n")),
+            _ => request.respond(Response::from_string("not found\n").with_status_code(404)),
+        };
+    }
+}
+
+fn header(name: &str, value: &str) -> Header {
+    // Both are constants of this file, and in ASCII.
+    Header::from_bytes(name, value).unwrap_or_else(|()| unreachable!("a header of constants"))
+}

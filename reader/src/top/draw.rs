@@ -1,0 +1,384 @@
+//! The picture: devices as bars, history, processes, kinds of regions.
+
+use std::collections::VecDeque;
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::Modifier,
+    text::{Line, Span},
+    widgets::{Clear, Paragraph},
+};
+use ttmem_wire::Memory;
+
+use super::{
+    bars,
+    state::{Sort, State},
+    style::Style,
+};
+use crate::{
+    DeviceMemory, DeviceView,
+    report::{bytes, count},
+};
+
+const HELP: &[&str] = &[
+    "space      freeze the picture          q        quit",
+    "s          sort the processes          m        memory of the graph",
+    "/          show what has this text     Esc      show all again",
+    "up, down   go to a process             Enter    look at it alone",
+    "g          one row a device            PgUp/Dn  more devices",
+    "The mouse: a click looks at a process alone, the wheel scrolls.",
+    "",
+    "L1: circular buffers from the left, buffers from the right, to one",
+    "scale; in each bank. A memory's full bar is its capacity where an",
+    "allocator has told it (=), else the most that any device held.",
+    "~ not all events are in this sum: another reader took them before,",
+    "or some were lost. `ttmem report` and the other reader tell more.",
+];
+
+/// Rows that the graph needs.
+const GRAPH: u16 = 5;
+
+pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State) {
+    let area = frame.area();
+    if area.width < 20 || area.height < 4 {
+        frame.render_widget(Paragraph::new("ttmem top: a larger terminal, please"), area);
+        return;
+    }
+    let devices = rows_of_devices(state);
+    let wanted = devices.len() as u16 + 1;
+    let graph = if area.height >= 22 { GRAPH } else { 0 };
+    let most = (area.height - 2 - graph) * 45 / 100;
+    let [head, bars, history, processes, kinds, foot] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(wanted.min(most.max(2))),
+        Constraint::Length(graph),
+        Constraint::Length((state.processes().len() as u16 + 1).clamp(2, 2 + area.height / 4)),
+        Constraint::Min(0),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    draw_head(frame, state, head);
+    draw_devices(frame, state, bars, devices);
+    if graph > 0 {
+        draw_history(frame, state, history);
+    }
+    draw_processes(frame, state, processes);
+    draw_kinds(frame, state, kinds);
+    draw_foot(frame, state, foot);
+    if state.has_help {
+        draw_help(frame, state.style, area);
+    }
+}
+
+fn draw_head(frame: &mut Frame<'_>, state: &State, area: Rect) {
+    let style = state.style;
+    let processes = state.view.processes.len() as u64;
+    let devices = state.view.devices.len() as u64;
+    let mut spans = vec![
+        Span::styled("ttmem top", style.title()),
+        Span::raw(format!(
+            "  {} {}, {} {}",
+            count(processes),
+            crate::report::noun(processes, "process", "processes"),
+            count(devices),
+            crate::report::noun(devices, "device", "devices")
+        )),
+    ];
+    for memory in [Memory::Dram, Memory::L1] {
+        spans.push(Span::raw("  "));
+        spans.push(Span::styled(memory.to_string(), style.memory(memory)));
+        spans.push(Span::raw(format!(" {}", bytes(state.view.live_bytes(memory)))));
+    }
+    if state.is_frozen {
+        spans.push(Span::styled("  FROZEN", style.warning()));
+    }
+    frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}
+
+/// Ids of devices that are drawn alike, and the first of them.
+fn rows_of_devices(state: &State) -> Vec<(Vec<i32>, DeviceView)> {
+    let mut rows: Vec<(Vec<i32>, DeviceView)> = Vec::new();
+    let only = state.only;
+    for device in state.view.devices.iter().filter(|device| only.is_none_or(|pid| device.pids.contains(&pid))) {
+        let is_alike = |(_, other): &&mut (Vec<i32>, DeviceView)| {
+            other.memory == device.memory && other.is_exact == device.is_exact
+        };
+        match rows.iter_mut().find(is_alike).filter(|_| state.is_grouped) {
+            Some((ids, _)) => ids.push(device.device_id),
+            None => rows.push((vec![device.device_id], device.clone())),
+        }
+    }
+    rows
+}
+
+fn draw_devices(frame: &mut Frame<'_>, state: &mut State, area: Rect, rows: Vec<(Vec<i32>, DeviceView)>) {
+    let room = usize::from(area.height.saturating_sub(1));
+    state.first_device = state.first_device.min(rows.len().saturating_sub(room));
+    state.device_rows = area;
+    let style = state.style;
+    let hidden = rows.len().saturating_sub(room);
+    let title = if hidden > 0 { format!("DEVICES  {} of {} rows", room, rows.len()) } else { "DEVICES".to_owned() };
+    let wide = usize::from(area.width);
+    // Over the two figures at the end of a row.
+    let figures = format!("{:>10} {:>10}", "CBs/core", "L1/bank");
+    let gap = bar_room(wide).1.then(|| wide.saturating_sub(title.len() + figures.len() + unused(wide)));
+    let title = gap.map_or_else(|| title.clone(), |gap| format!("{title}{}{figures}", " ".repeat(gap)));
+    let mut lines = vec![Line::styled(title, style.title())];
+    lines.extend(
+        rows.iter().skip(state.first_device).take(room).map(|(ids, device)| device_line(state, ids, device, wide)),
+    );
+    if rows.is_empty() {
+        lines.push(Line::styled("no process that runs has reported an event", style.faint()));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Name, labels and figures of a row without and with L1.
+const FIGURES: [usize; 2] = [10 + 5 + 12, 10 + 5 + 12 + 3 + 21];
+
+/// Cells of each bar, and whether there is one for L1.
+fn bar_room(wide: usize) -> (usize, bool) {
+    if wide >= 56 { ((wide - FIGURES[1]) / 2, true) } else { (wide.saturating_sub(FIGURES[0]), false) }
+}
+
+/// What two bars of one length leave at the end of a row.
+fn unused(wide: usize) -> usize {
+    (wide - FIGURES[1]) % 2
+}
+
+/// "0-7   DRAM ####....   1.5 GiB  L1 %%%...###  123.8 KiB + 64.0 KiB".
+fn device_line(state: &State, ids: &[i32], device: &DeviceView, wide: usize) -> Line<'static> {
+    let style = state.style;
+    let name = crate::report::plain_name(ids);
+    let name = name.trim_start_matches("devices ").trim_start_matches("device ");
+    let mark = if device.is_exact { " " } else { "~" };
+    let of = |memory: Memory| device.memory.iter().find(|one| one.memory == memory);
+    let mut spans = vec![Span::raw(format!("{mark}{:<8} ", style.ellipsis(name, 8)))];
+    let (room, has_l1) = bar_room(wide);
+    let seen = |memory: Memory| state.seen.get(&memory).copied().unwrap_or(0);
+    let empty = DeviceMemory {
+        memory: Memory::Dram,
+        live_bytes: 0,
+        live_buffers: 0,
+        live_bytes_per_bank: Some(0),
+        peak_bytes: 0,
+        capacity_per_bank: None,
+    };
+    let dram = of(Memory::Dram).copied().unwrap_or(empty);
+    let (used, all, is_known) = bars::fill(&dram, seen(Memory::Dram));
+    spans.push(Span::styled("DRAM ", style.memory(Memory::Dram)));
+    spans.extend(bars::bar(style, Memory::Dram, used, all, room));
+    spans.push(Span::raw(format!("{}{}", bars::size(dram.live_bytes), if is_known { "= " } else { "  " })));
+    if has_l1 {
+        let l1 = of(Memory::L1).copied().unwrap_or(empty);
+        let circular = of(Memory::CircularBuffer).map_or(0, |one| one.live_bytes);
+        let buffers = l1.live_bytes_per_bank.unwrap_or(l1.live_bytes);
+        let all = l1.capacity_per_bank.unwrap_or(bars::L1_OF_A_CORE).max(circular.saturating_add(buffers));
+        spans.push(Span::styled("L1 ", style.memory(Memory::L1)));
+        spans.extend(bars::l1_bar(style, circular, buffers, all, room));
+        spans.push(Span::styled(bars::size(circular), style.memory(Memory::CircularBuffer)));
+        spans.push(Span::raw(format!(" {}", bars::size(buffers))));
+    }
+    Line::from(spans)
+}
+
+fn draw_history(frame: &mut Frame<'_>, state: &State, area: Rect) {
+    let style = state.style;
+    let empty = VecDeque::new();
+    let history: Vec<u64> = state.history.get(&state.memory).unwrap_or(&empty).iter().copied().collect();
+    let wide = usize::from(area.width);
+    let shown = &history[history.len().saturating_sub(wide)..];
+    let most = shown.iter().copied().max().unwrap_or(0);
+    let title =
+        format!("HISTORY of {}, all devices: {:.0} s, at most {}", state.memory, wide as f64 / 10.0, bytes(most));
+    let mut lines = vec![Line::styled(style.ellipsis(&title, wide), style.title())];
+    let columns = bars::columns(style, shown, wide, usize::from(area.height.saturating_sub(1)));
+    lines.extend(columns.into_iter().map(|row| Line::styled(row, style.memory(state.memory))));
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn draw_processes(frame: &mut Frame<'_>, state: &mut State, area: Rect) {
+    let style = state.style;
+    let room = usize::from(area.height.saturating_sub(1));
+    if state.cursor < state.first_process {
+        state.first_process = state.cursor;
+    }
+    if state.cursor >= state.first_process + room.max(1) {
+        state.first_process = state.cursor + 1 - room.max(1);
+    }
+    state.first_process = state.first_process.min(state.processes().len().saturating_sub(room));
+    state.process_rows = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    let arrow = |sort: Sort, name: &str| if state.sort == sort { format!("{name}*") } else { name.to_owned() };
+    let head = format!(
+        "{:>8} {:>4} {:>12} {:>12} {:<7} {}",
+        arrow(Sort::Pid, "PID"),
+        "RANK",
+        arrow(Sort::Memory, "LIVE"),
+        arrow(Sort::Events, "EVENTS"),
+        "DEVICES",
+        arrow(Sort::Command, "COMMAND")
+    );
+    let wide = usize::from(area.width);
+    let mut lines = vec![Line::styled(head, style.title())];
+    for (at, process) in state.processes().into_iter().enumerate().skip(state.first_process).take(room) {
+        let rank = process.rank.map(|rank| rank.to_string()).unwrap_or_default();
+        let live = format!("{}{}", if process.is_exact { "" } else { "~" }, bytes(process.live_bytes));
+        let ids = crate::report::plain_name(&process.devices);
+        let ids = ids.trim_start_matches("devices ").trim_start_matches("device ");
+        let command = style.ellipsis(&process.command, wide.saturating_sub(48).max(8));
+        let row = format!(
+            "{:>8} {rank:>4} {live:>12} {:>12} {:<7} {command}",
+            process.pid,
+            count(process.events),
+            style.ellipsis(ids, 7)
+        );
+        let mut line = Line::raw(format!("{row:<wide$}"));
+        if state.only == Some(process.pid) {
+            line = line.style(style.title().add_modifier(Modifier::UNDERLINED));
+        }
+        if at == state.cursor {
+            line = line.patch_style(style.chosen());
+        }
+        lines.push(line);
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn draw_kinds(frame: &mut Frame<'_>, state: &State, area: Rect) {
+    let style = state.style;
+    let title = match state.only {
+        Some(pid) => format!("LIVE REGIONS of pid {pid}, by size"),
+        None => "LIVE REGIONS, by size".to_owned(),
+    };
+    let mut lines = vec![Line::styled(title, style.title())];
+    let fits = |kind: &&crate::KindView| state.only.is_none_or(|pid| kind.pid == pid);
+    let wide = usize::from(area.width);
+    for kind in state.view.kinds.iter().filter(fits).take(usize::from(area.height.saturating_sub(1))) {
+        let site = kind.site.first().map_or_else(String::new, |frame| format!("  {frame}"));
+        let what = format!(
+            "{} {:>9} x {} {:<8} pid {}{site}",
+            bars::size(kind.bytes),
+            count(kind.regions),
+            bars::size(kind.size),
+            kind.memory.to_string(),
+            kind.pid
+        );
+        lines.push(Line::raw(style.ellipsis(&what, wide)));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn draw_foot(frame: &mut Frame<'_>, state: &State, area: Rect) {
+    let style = state.style;
+    let line = if state.is_typing || !state.filter.is_empty() {
+        let end = if state.is_typing { "_" } else { "   (Esc: all)" };
+        Line::raw(format!("/{}{end}", state.filter))
+    } else if let Some(why) = state.view.processes.iter().find_map(|process| Some((process.pid, process.why.as_ref()?)))
+    {
+        Line::styled(style.ellipsis(&format!("~ pid {}: {}", why.0, why.1), usize::from(area.width)), style.warning())
+    } else {
+        Line::styled("? help  q quit  space freeze  s sort  m memory  g devices  / filter", style.faint())
+    };
+    frame.render_widget(Paragraph::new(line), area);
+}
+
+fn draw_help(frame: &mut Frame<'_>, style: Style, area: Rect) {
+    let (wide, tall) = (68.min(area.width), (HELP.len() as u16 + 2).min(area.height));
+    let place = Rect { x: (area.width - wide) / 2, y: (area.height - tall) / 2, width: wide, height: tall };
+    let mut lines = vec![Line::styled("HELP: any key closes it", style.title())];
+    lines.extend(HELP.iter().map(|&line| Line::raw(line)));
+    frame.render_widget(Clear, place);
+    frame.render_widget(Paragraph::new(lines), place);
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::{Terminal, backend::TestBackend};
+    use ttmem_ledger::Totals;
+
+    use super::*;
+    use crate::{KindView, ProcessView, View};
+
+    /// Four devices, of which one has circular buffers; two processes, one of which was met late.
+    fn view() -> View {
+        let process = |pid, is_exact, live_bytes| ProcessView {
+            pid,
+            command: format!("python model.py --rank {pid}"),
+            rank: (pid == 7).then_some(1),
+            events: 123_456,
+            lost: 0,
+            is_exact,
+            why: (!is_exact).then(|| "another reader took 5 of its events".to_owned()),
+            live_bytes,
+            devices: vec![0, 1, 2, 3],
+            books: vec![(0, Memory::Dram, Totals::default())],
+        };
+        let memory = |memory, live_bytes, a_bank, capacity_per_bank| DeviceMemory {
+            memory,
+            live_bytes,
+            live_buffers: 2,
+            live_bytes_per_bank: Some(a_bank),
+            peak_bytes: live_bytes * 2,
+            capacity_per_bank,
+        };
+        let device = |device_id| DeviceView {
+            device_id,
+            memory: vec![
+                memory(Memory::Dram, 12 << 20, 1 << 20, (device_id == 3).then_some(4 << 20)),
+                memory(Memory::L1, 48 << 20, 768 << 10, None),
+                memory(Memory::CircularBuffer, if device_id == 0 { 384 << 10 } else { 0 }, 0, None),
+            ],
+            pids: vec![7],
+            is_exact: true,
+        };
+        let kind = |size, regions| KindView {
+            pid: 7,
+            memory: Memory::Dram,
+            size,
+            site: vec!["model.py:12 forward".into()],
+            regions,
+            bytes: size * regions,
+        };
+        View {
+            schema: crate::view::SCHEMA,
+            processes: vec![process(7, true, 240 << 20), process(8, false, 1 << 20)],
+            devices: (0..4).map(device).collect(),
+            kinds: vec![kind(6 << 20, 8), kind(4096, 3)],
+        }
+    }
+
+    fn picture(style: Style, wide: u16, tall: u16, change: impl Fn(&mut State)) -> Vec<String> {
+        let mut state = State::new(style);
+        state.show(view());
+        change(&mut state);
+        let mut terminal = Terminal::new(TestBackend::new(wide, tall)).unwrap();
+        terminal.draw(|frame| draw(frame, &mut state)).unwrap();
+        let buffer = terminal.backend().buffer();
+        let row = |y: u16| (0..wide).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+        (0..tall).map(row).collect()
+    }
+
+    const PLAIN: Style = Style { has_colours: false, has_blocks: false };
+
+    #[test]
+    fn the_whole_picture() {
+        let seen = picture(PLAIN, 100, 22, |_| {});
+        let wanted = include_str!("picture.txt");
+        assert_eq!(seen.join("\n"), wanted.trim_end_matches('\n'), "\n{}", seen.join("\n"));
+    }
+
+    #[test]
+    fn no_size_is_too_small_and_no_row_too_long() {
+        let blocks = Style { has_colours: true, has_blocks: true };
+        for style in [PLAIN, blocks] {
+            for wide in [1, 19, 20, 55, 56, 57, 80, 300] {
+                for tall in [1, 3, 4, 5, 10, 21, 22, 23, 24, 90] {
+                    for help in [false, true] {
+                        picture(style, wide, tall, |state| state.has_help = help);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The view as text, for `--once`.
+
+use std::fmt::Write;
+
+use crate::{
+    View,
+    report::{bytes, count, noun, plain_name, shorten},
+};
+
+/// Kinds that are listed.
+const KINDS: usize = 10;
+
+/// The view in 80 columns.
+pub fn text(view: &View) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write(&mut text, view);
+    text
+}
+
+fn write(text: &mut String, view: &View) -> std::fmt::Result {
+    if view.processes.is_empty() {
+        return writeln!(text, "No process that runs has reported an event.");
+    }
+    writeln!(
+        text,
+        "{:<22} {:<13} {:>11} {:>9} {:>11} {:>9}",
+        "DEVICES", "MEMORY", "LIVE", "REGIONS", "A BANK", "PEAK"
+    )?;
+    let mut rows: Vec<(crate::DeviceMemory, Vec<i32>)> = Vec::new();
+    for device in &view.devices {
+        for memory in &device.memory {
+            match rows.iter_mut().find(|(row, _)| row == memory) {
+                Some((_, devices)) => devices.push(device.device_id),
+                None => rows.push((*memory, vec![device.device_id])),
+            }
+        }
+    }
+    rows.sort_by_key(|(row, devices)| (devices[0], row.memory));
+    for (row, devices) in &rows {
+        let each = if devices.len() > 1 { ", each" } else { "" };
+        let name = format!("{}{each}", plain_name(devices));
+        let bank = row.live_bytes_per_bank.map_or_else(|| "-".to_owned(), bytes);
+        let (live, peak) = (bytes(row.live_bytes), bytes(row.peak_bytes));
+        writeln!(text, "{name:<22} {:<13} {live:>11} {:>9} {bank:>11} {peak:>9}", row.memory, count(row.live_buffers))?;
+    }
+    writeln!(text, "\n{:>8} {:>5} {:>12} {:>12}  COMMAND", "PID", "RANK", "LIVE", "EVENTS")?;
+    for process in &view.processes {
+        let rank = process.rank.map(|rank| rank.to_string()).unwrap_or_default();
+        let live = format!("{}{}", if process.is_exact { "" } else { "~" }, bytes(process.live_bytes));
+        let command = shorten(&process.command, 38);
+        writeln!(text, "{:>8} {rank:>5} {live:>12} {:>12}  {command}", process.pid, count(process.events))?;
+    }
+    for process in &view.processes {
+        if let Some(why) = &process.why {
+            writeln!(text, "~ {}: {why}", process.pid)?;
+        }
+    }
+    if !view.kinds.is_empty() {
+        writeln!(text, "\n{:>8} {:>12} {:>9}  REGIONS OF", "PID", "IN ALL", "REGIONS")?;
+    }
+    for kind in view.kinds.iter().take(KINDS) {
+        let site = kind.site.first().map_or_else(String::new, |frame| format!(": {frame}"));
+        let what = shorten(&format!("{} {}{site}", bytes(kind.size), kind.memory), 46);
+        writeln!(text, "{:>8} {:>12} {:>9}  {what}", kind.pid, bytes(kind.bytes), count(kind.regions))?;
+    }
+    let more = view.kinds.len().saturating_sub(KINDS) as u64;
+    if more > 0 {
+        writeln!(text, "{:>8} {} more {}", "", count(more), noun(more, "kind", "kinds"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! What is held now: by process, by device, and by kind of region. What `ttmem top` shows and `ttmem serve` tells.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+};
+
+use serde::{Serialize, Serializer};
+use ttmem_ledger::Totals;
+use ttmem_ring::process_start;
+use ttmem_wire::Memory;
+
+use crate::Session;
+
+/// The name of the schema of its JSON.
+pub(crate) const SCHEMA: &str = "ttmem-top/1";
+
+/// Variables in which starters of many processes say which one a process is.
+const RANK_VARIABLES: [&str; 2] = ["OMPI_COMM_WORLD_RANK", "TT_MESH_HOST_RANK"];
+
+/// All processes that run, at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct View {
+    /// Always [`SCHEMA`].
+    pub schema: &'static str,
+    /// By what they hold, the most first.
+    pub processes: Vec<ProcessView>,
+    /// By id.
+    pub devices: Vec<DeviceView>,
+    /// By bytes, the most first.
+    pub kinds: Vec<KindView>,
+}
+
+/// A process.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProcessView {
+    /// For display.
+    pub pid: u32,
+    /// Program and arguments.
+    pub command: String,
+    /// Its rank among the processes of one job, where it has one.
+    pub rank: Option<u32>,
+    /// Events that it reported.
+    pub events: u64,
+    /// Events that found no room.
+    pub lost: u64,
+    /// Whether every event is in the sums.
+    pub is_exact: bool,
+    /// Why not.
+    pub why: Option<String>,
+    /// What it holds over all devices, circular buffers left out.
+    pub live_bytes: u64,
+    /// The devices that it used.
+    pub devices: Vec<i32>,
+    /// Its sums by device and memory.
+    #[serde(skip)]
+    pub books: Vec<(i32, Memory, Totals)>,
+}
+
+/// A device.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeviceView {
+    /// Its id.
+    pub device_id: i32,
+    /// Its memories.
+    pub memory: Vec<DeviceMemory>,
+    /// The processes that hold something of it.
+    pub pids: Vec<u32>,
+    /// Whether every event of these processes is in the sums.
+    pub is_exact: bool,
+}
+
+/// A memory of a device, over all processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DeviceMemory {
+    /// Which memory.
+    #[serde(serialize_with = "as_text")]
+    pub memory: Memory,
+    /// Bytes that are live.
+    pub live_bytes: u64,
+    /// Regions that are live.
+    pub live_buffers: u64,
+    /// Bytes live in each bank, where known.
+    pub live_bytes_per_bank: Option<u64>,
+    /// The sum of the processes' peaks.
+    pub peak_bytes: u64,
+    /// Bytes of each bank that the allocator has, known once it has refused.
+    pub capacity_per_bank: Option<u64>,
+}
+
+/// Live regions of one memory, call site and size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KindView {
+    /// Whose.
+    pub pid: u32,
+    /// In which memory.
+    #[serde(serialize_with = "as_text")]
+    pub memory: Memory,
+    /// Bytes of one.
+    pub size: u64,
+    /// The call site, innermost frame first; empty where it is not known.
+    pub site: Vec<String>,
+    /// How many, over all devices.
+    pub regions: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+fn as_text<S: Serializer>(memory: &Memory, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(memory)
+}
+
+impl View {
+    /// What these processes hold; `kinds` were counted before, since counting them takes longer.
+    pub fn new(sessions: &[Session], ranks: &mut Ranks, kinds: Vec<KindView>) -> Self {
+        let mut processes: Vec<ProcessView> = sessions.iter().map(|session| process(session, ranks)).collect();
+        let devices = devices(sessions, &processes);
+        processes.sort_by_key(|process| std::cmp::Reverse(process.live_bytes));
+        Self { schema: SCHEMA, processes, devices, kinds }
+    }
+
+    /// Live bytes of a memory over all devices.
+    pub fn live_bytes(&self, memory: Memory) -> u64 {
+        let memories = self.devices.iter().flat_map(|device| &device.memory);
+        memories.filter(|one| one.memory == memory).fold(0, |sum, one| sum.saturating_add(one.live_bytes))
+    }
+}
+
+/// The kinds of live regions, at most `most` of each process.
+pub(crate) fn kinds(sessions: &[Session], most: usize) -> Vec<KindView> {
+    let mut all = Vec::new();
+    for session in sessions {
+        let mut counts: HashMap<(Memory, u64), (u64, u64)> = HashMap::new();
+        for region in session.ledger().live() {
+            let (regions, bytes) = counts.entry((region.memory, region.size)).or_default();
+            *regions += 1;
+            *bytes = bytes.saturating_add(region.size);
+        }
+        let pid = session.header().pid;
+        let kind =
+            |((memory, size), (regions, bytes))| KindView { pid, memory, size, site: Vec::new(), regions, bytes };
+        let mut kinds: Vec<KindView> = counts.into_iter().map(kind).collect();
+        kinds.sort_by_key(|kind| (std::cmp::Reverse(kind.bytes), kind.memory, kind.size));
+        kinds.truncate(most);
+        all.extend(kinds);
+    }
+    all.sort_by_key(|kind| (std::cmp::Reverse(kind.bytes), kind.pid, kind.memory, kind.size));
+    all
+}
+
+fn process(session: &Session, ranks: &mut Ranks) -> ProcessView {
+    let header = session.header();
+    let books = session.ledger().totals();
+    let buffers = books.iter().filter(|(_, memory, _)| *memory != Memory::CircularBuffer);
+    let mut devices: Vec<i32> = books.iter().map(|&(device, ..)| device).collect();
+    devices.dedup();
+    let (lost, elsewhere) = (session.lost(), session.taken_elsewhere());
+    let why = if elsewhere > 0 {
+        Some(format!("another reader took {elsewhere} of its events: what it allocated before is not in the sums"))
+    } else {
+        (lost > 0).then(|| format!("{lost} of its events were lost"))
+    };
+    ProcessView {
+        pid: header.pid,
+        command: header.command.join(" "),
+        rank: ranks.of(header.pid, header.process_start),
+        events: session.reported(),
+        lost,
+        is_exact: why.is_none(),
+        why,
+        live_bytes: buffers.fold(0, |sum, (_, _, totals)| sum.saturating_add(totals.live_bytes)),
+        devices,
+        books,
+    }
+}
+
+fn devices(sessions: &[Session], processes: &[ProcessView]) -> Vec<DeviceView> {
+    let mut capacities: BTreeMap<(i32, Memory), u64> = BTreeMap::new();
+    for refused in sessions.iter().flat_map(|session| session.ledger().out_of_memory()) {
+        let Some((space, live)) = refused.space.zip(refused.live_bytes_per_bank) else { continue };
+        for &device in &refused.devices {
+            capacities.insert((device, refused.memory), space.free.saturating_add(live));
+        }
+    }
+    let mut devices: BTreeMap<i32, DeviceView> = BTreeMap::new();
+    for process in processes {
+        for &(device_id, memory, totals) in &process.books {
+            let empty = || DeviceView { device_id, memory: Vec::new(), pids: Vec::new(), is_exact: true };
+            let device = devices.entry(device_id).or_insert_with(empty);
+            if totals.live_buffers > 0 && !device.pids.contains(&process.pid) {
+                device.pids.push(process.pid);
+            }
+            device.is_exact &= process.is_exact;
+            let here = DeviceMemory {
+                memory,
+                live_bytes: totals.live_bytes,
+                live_buffers: totals.live_buffers,
+                live_bytes_per_bank: totals.live_bytes_per_bank,
+                peak_bytes: totals.peak_bytes,
+                capacity_per_bank: capacities.get(&(device_id, memory)).copied(),
+            };
+            match device.memory.iter_mut().find(|one| one.memory == memory) {
+                Some(all) => {
+                    all.live_bytes = all.live_bytes.saturating_add(here.live_bytes);
+                    all.live_buffers += here.live_buffers;
+                    all.peak_bytes = all.peak_bytes.saturating_add(here.peak_bytes);
+                    let both = all.live_bytes_per_bank.zip(here.live_bytes_per_bank);
+                    all.live_bytes_per_bank = both.map(|(one, other)| one.saturating_add(other));
+                }
+                None => device.memory.push(here),
+            }
+        }
+    }
+    let mut devices: Vec<DeviceView> = devices.into_values().collect();
+    devices.iter_mut().for_each(|device| device.memory.sort_by_key(|one| one.memory));
+    devices
+}
+
+/// The ranks of processes, asked for once each.
+#[derive(Debug, Default)]
+pub struct Ranks(HashMap<(u32, u64), Option<u32>>);
+
+impl Ranks {
+    fn of(&mut self, pid: u32, start: u64) -> Option<u32> {
+        *self.0.entry((pid, start)).or_insert_with(|| {
+            // The number may mean another process here: in a container it does.
+            let environment =
+                (process_start(pid) == Some(start)).then(|| fs::read(format!("/proc/{pid}/environ")).ok());
+            rank(&environment.flatten()?)
+        })
+    }
+}
+
+fn rank(environment: &[u8]) -> Option<u32> {
+    let value = |name: &str| {
+        let mut variables = environment.split(|&byte| byte == 0);
+        let value = variables.find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+        std::str::from_utf8(value).ok()?.trim().parse().ok()
+    };
+    RANK_VARIABLES.iter().find_map(|name| value(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rank;
+
+    #[test]
+    fn ranks_are_what_the_starter_said() {
+        assert_eq!(rank(b"A=1\0OMPI_COMM_WORLD_RANK=3\0TT_MESH_HOST_RANK=1\0"), Some(3));
+        assert_eq!(rank(b"XOMPI_COMM_WORLD_RANK=3\0TT_MESH_HOST_RANK=1"), Some(1));
+        assert_eq!(rank(b"OMPI_COMM_WORLD_RANK=\xff\0"), None);
+        assert_eq!(rank(b""), None);
+    }
+}

@@ -1,0 +1,341 @@
+//! `ttmem top`: pictures of it through a real terminal, its text and its JSON.
+//!
+//! The rings are made in this process, so it is the process that holds memory.
+
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+    process::{Command, Output},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use ttmem_ring::{RingFile, RingReader};
+use ttmem_wire::{Event, EventKind, Memory, Pool, Target};
+
+mod common;
+use common::{Folder, Held, ring};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn tensor(memory: Memory, target: Target, address: u64, size: u64, a_bank: u64) -> Event {
+    Event {
+        memory: Some(memory),
+        target,
+        address,
+        size,
+        size_per_bank: Some(a_bank),
+        holder: address,
+        ..Event::default()
+    }
+}
+
+/// 96 MiB of DRAM on each of 32 devices, half of L1, circular buffers on device 0.
+fn hold(ring: &RingFile) -> Held<'_> {
+    let mut held = Held::new(ring);
+    let pool = ring.pools().enter(&Pool { allocator: 1, mesh: Some(0), chips: (0..32).collect() }).unwrap();
+    for at in 0..8 {
+        held.push(tensor(Memory::Dram, Target::Pool(pool), 0x10_0000 * (at + 1), 12 << 20, 1 << 20));
+    }
+    held.push(tensor(Memory::L1, Target::Pool(pool), 0x8_0000, 48 << 20, 768 << 10));
+    let place = tensor(Memory::CircularBuffer, Target::Device(0), 0x1_8000, 384 << 10, 0);
+    held.push(Event { kind: EventKind::CbAllocate, extra: 64, ..place });
+    held
+}
+
+fn ttmem(folder: &Folder, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ttmem")).args(arguments).env("TTMEM_DIR", folder.0.join("rings")).output().unwrap()
+}
+
+/// `ttmem top` in a terminal of its own.
+struct Screen {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    input: Box<dyn Write + Send>,
+    parser: Arc<Mutex<vt100::Parser>>,
+    /// Everything that was written to the terminal.
+    raw: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Screen {
+    fn new(folder: &Folder, size: (u16, u16), variables: &[(&str, &str)]) -> Self {
+        let (rows, cols) = size;
+        let pair = native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_ttmem"));
+        command.arg("top");
+        command.env("TTMEM_DIR", folder.0.join("rings"));
+        command.env_remove("NO_COLOR");
+        command.env("TERM", "xterm");
+        command.env("LC_ALL", "C.UTF-8");
+        variables.iter().for_each(|(name, value)| command.env(name, value));
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0)));
+        let raw = Arc::new(Mutex::new(Vec::new()));
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let (seen, kept) = (Arc::clone(&parser), Arc::clone(&raw));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                seen.lock().unwrap().process(&bytes[..count]);
+                kept.lock().unwrap().extend_from_slice(&bytes[..count]);
+            }
+        });
+        let input = pair.master.take_writer().unwrap();
+        Self { child, master: pair.master, input, parser, raw }
+    }
+
+    fn text(&self) -> String {
+        self.parser.lock().unwrap().screen().contents()
+    }
+
+    /// Waits until the screen is as it should be; returns it.
+    fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let since = Instant::now();
+        loop {
+            let text = self.text();
+            if is_so(&text) {
+                return text;
+            }
+            assert!(since.elapsed() < LIMIT, "{what}; the screen:\n{text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.input.write_all(keys.as_bytes()).unwrap();
+        self.input.flush().unwrap();
+    }
+
+    /// Waits for its end; the terminal must be as it was before.
+    fn end(mut self) -> u32 {
+        let since = Instant::now();
+        let code = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status.exit_code();
+            }
+            assert!(since.elapsed() < LIMIT, "still there:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        std::thread::sleep(Duration::from_millis(100));
+        let parser = self.parser.lock().unwrap();
+        let screen = parser.screen();
+        assert!(!screen.alternate_screen() && !screen.hide_cursor());
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        code
+    }
+}
+
+#[test]
+fn text_and_json_tell_what_is_held_now() {
+    let folder = Folder::new("top-once");
+    let nothing = ttmem(&folder, &["top", "--once"]);
+    assert!(nothing.status.success());
+    assert_eq!(String::from_utf8_lossy(&nothing.stdout), "No process that runs has reported an event.\n");
+    let ring = ring(&folder);
+    hold(&ring);
+    let text = String::from_utf8(ttmem(&folder, &["top", "--once"]).stdout).unwrap();
+    for line in [
+        "devices 0-31, each     DRAM             96.0 MiB         8     8.0 MiB  96.0 MiB",
+        "device 0               CB              384.0 KiB         1   384.0 KiB 384.0 KiB",
+        "      3.0 GiB       256  12.0 MiB DRAM",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let json: serde_json::Value = serde_json::from_slice(&ttmem(&folder, &["top", "--json"]).stdout).unwrap();
+    assert_eq!(json["schema"], "ttmem-top/1");
+    assert_eq!(json["devices"].as_array().unwrap().len(), 32);
+    assert_eq!(json["devices"][31]["memory"][0]["live_bytes"], 96 << 20);
+    assert_eq!(json["processes"][0]["pid"], std::process::id());
+    assert_eq!(json["processes"][0]["is_exact"], true);
+    // Where there is no terminal there is no picture.
+    let output = ttmem(&folder, &["top"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "ttmem: top: this is no terminal; use --once or --json\n");
+}
+
+/// Takes all out of a ring, as `ttmem run` does.
+fn drain(ring: &RingFile) -> RingReader {
+    let mut other = RingReader::open(ring.path()).unwrap();
+    other.lock_for_draining().unwrap();
+    let mut taken = Vec::new();
+    while other.read(&mut taken, 1000) > 0 {
+        other.release();
+    }
+    other
+}
+
+#[test]
+fn what_another_reader_took_is_seen_while_the_ring_has_it_and_then_said_to_be_missing() {
+    let folder = Folder::new("top-late");
+    let ring = ring(&folder);
+    let mut held = hold(&ring);
+    let mut other = drain(&ring);
+    let look = || -> serde_json::Value { serde_json::from_slice(&ttmem(&folder, &["top", "--json"]).stdout).unwrap() };
+    let exact = look();
+    assert_eq!(exact["processes"][0]["is_exact"], true);
+    assert_eq!(exact["devices"][31]["memory"][0]["live_bytes"], 96 << 20);
+    // Round the ring, which has 16,384 slots: those of the first buffers are written over.
+    for step in 0..17_000 {
+        let event = tensor(Memory::Dram, Target::Device(0), 0x7000_0000, 4096, 512);
+        held.push(Event { kind: if step % 2 == 0 { EventKind::Allocate } else { EventKind::Free }, ..event });
+        if step % 512 == 0 {
+            let mut taken = Vec::new();
+            other.read(&mut taken, 1000);
+            other.release();
+        }
+    }
+    let late = look();
+    assert_eq!(late["processes"][0]["is_exact"], false);
+    assert_eq!(late["processes"][0]["events"], 17_010);
+    let text = String::from_utf8(ttmem(&folder, &["top", "--once"]).stdout).unwrap();
+    assert!(text.contains("another reader took") && text.contains("of its events"), "{text}");
+    assert!(text.lines().any(|line| line.contains('~')), "{text}");
+}
+
+#[test]
+fn the_picture_follows_what_happens_and_keys_change_it() {
+    let folder = Folder::new("top-keys");
+    let file = ring(&folder);
+    let mut held = hold(&file);
+    let mut screen = Screen::new(&folder, (30, 100), &[]);
+    let first = screen.until("bars", |text| text.contains("96.0 MiB") && text.contains("LIVE REGIONS"));
+    if std::env::var_os("TTMEM_SHOW").is_some() {
+        eprintln!("{first}");
+    }
+    assert!(first.contains("1 process, 32 devices  DRAM 3.0 GiB  L1 1.5 GiB"), "{first}");
+    let row = first.lines().find(|line| line.starts_with(" 1-31")).unwrap_or_else(|| panic!("{first}"));
+    // 768 of 1,536 KiB from the right, and on device 0 circular buffers from the left.
+    assert!(row.contains('·') && row.contains('█') && !row.contains('▒'), "{first}");
+    assert!(first.lines().any(|line| line.starts_with(" 0 ") && line.contains('▒')), "{first}");
+    assert!(first.contains("3.0 GiB       256 x   12.0 MiB DRAM"), "{first}");
+    held.push(tensor(Memory::Dram, Target::Device(5), 0x9000_0000, 3 << 30, 0));
+    screen
+        .until("a new buffer", |text| text.contains("DRAM 6.0 GiB") && text.contains("3.0 GiB         1 x    3.0 GiB"));
+    // Frozen: what comes is not shown, and afterwards all of it is.
+    screen.press(" ");
+    screen.until("frozen", |text| text.contains("FROZEN"));
+    held.push(tensor(Memory::Dram, Target::Device(6), 0x9000_0000, 5 << 30, 0));
+    std::thread::sleep(Duration::from_millis(400));
+    assert!(screen.text().contains("DRAM 6.0 GiB"));
+    screen.press(" ");
+    screen.until("thawed", |text| text.contains("DRAM 11.0 GiB") && !text.contains("FROZEN"));
+    screen.press("?");
+    screen.until("help", |text| text.contains("HELP") && text.contains("freeze the picture"));
+    screen.press("x");
+    screen.until("no help", |text| !text.contains("HELP"));
+    screen.press("s");
+    screen.until("sorted", |text| text.contains("EVENTS*"));
+    screen.press("m");
+    screen.until("memory", |text| text.contains("HISTORY of L1"));
+    screen.press("g");
+    screen.until("a row a device", |text| text.contains("of 32 rows"));
+    let pid = std::process::id().to_string();
+    screen.press("/no such program\r");
+    screen.until("filtered", |text| {
+        text.contains("/no such program   (Esc: all)") && !text.contains(&format!("{pid:>8} "))
+    });
+    screen.press("\u{1b}");
+    // Another process's ring, which here is one more of this process.
+    let second = ring(&folder);
+    Held::new(&second).push(tensor(Memory::Dram, Target::Device(40), 0, 1 << 20, 0));
+    screen.until("a second process", |text| text.contains("2 processes, 33 devices"));
+    drop(second);
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
+fn small_and_plain_terminals_are_served_and_every_end_gives_the_terminal_back() {
+    let folder = Folder::new("top-plain");
+    let ring = ring(&folder);
+    hold(&ring);
+    let screen = Screen::new(&folder, (12, 44), &[("NO_COLOR", "1"), ("LC_ALL", "C")]);
+    let text = screen.until("a narrow one", |text| text.contains("96.0 MiB") && text.contains("DRAM ###"));
+    assert!(text.lines().all(|line| line.chars().count() <= 44) && text.is_ascii(), "{text}");
+    let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap()).into_owned();
+    let colours = ["\u{1b}[31", "\u{1b}[32", "\u{1b}[34", "38;5;", "38;2;"];
+    assert!(!colours.iter().any(|colour| raw.contains(colour)), "NO_COLOR: {raw:?}");
+    screen.master.resize(PtySize { rows: 3, cols: 15, ..PtySize::default() }).unwrap();
+    screen.until("too small", |text| text.contains("ttmem top: a"));
+    let pid = screen.child.process_id().unwrap();
+    Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
+    assert_eq!(screen.end(), 0);
+    let mut screen = Screen::new(&folder, (24, 80), &[]);
+    screen.until("a usual one", |text| text.contains(&std::process::id().to_string()) && text.contains("x   12.0 MiB"));
+    let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap()).into_owned();
+    assert!(!raw.contains("38;2;"), "the sixteen colours that every terminal has");
+    // A click on the process looks at it alone.
+    let row = 1 + screen.text().lines().position(|line| line.contains(&std::process::id().to_string())).unwrap();
+    screen.press(&format!("\u{1b}[<0;5;{row}M\u{1b}[<0;5;{row}m"));
+    screen.until("alone", |text| text.contains(&format!("LIVE REGIONS of pid {}", std::process::id())));
+    screen.press("\u{3}");
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
+fn programs_come_and_go() {
+    let folder = Folder::new("top-goes");
+    let exe = std::env::current_exe().unwrap();
+    let mut child = Command::new(exe)
+        .args(["--exact", "child_that_holds_for_a_while", "--nocapture"])
+        .env("TTMEM_TEST_HOLD", &folder.0)
+        .env("OMPI_COMM_WORLD_RANK", "17")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut screen = Screen::new(&folder, (24, 100), &[]);
+    let row = format!("{:>8}   17", child.id());
+    screen.until("it comes, with its rank", |text| text.contains("1 process, 32 devices") && text.contains(&row));
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    screen.until("it goes", |text| text.contains("0 processes, 0 devices  DRAM 0 B"));
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+}
+
+/// Not a test of its own: a program that holds memory until its input ends.
+#[test]
+fn child_that_holds_for_a_while() {
+    let Some(folder) = std::env::var_os("TTMEM_TEST_HOLD") else { return };
+    let folder = std::mem::ManuallyDrop::new(Folder(PathBuf::from(folder)));
+    let ring = ring(&folder);
+    hold(&ring);
+    let _ = std::io::stdin().read(&mut [0; 1]);
+}
+
+/// Not a test of its own: a program on 32 devices with 3,000 tensors on each, and 20,000 events a second, which another
+/// reader drains. To measure what looking at it costs.
+#[test]
+fn child_that_works_for_a_while() {
+    let Some(folder) = std::env::var_os("TTMEM_TEST_HOLD") else { return };
+    let folder = std::mem::ManuallyDrop::new(Folder(PathBuf::from(folder)));
+    let ring = ring(&folder);
+    let mut held = hold(&ring);
+    let on_all =
+        |at: u64, size: u64| tensor(Memory::Dram, Target::Pool(0), 0x100_0000 + at * 0x1_0000, size, size / 12);
+    (0..3000).for_each(|at| held.push(on_all(at, 12 * (1 + at % 50) * 1024)));
+    let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let told = Arc::clone(&ended);
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read(&mut [0; 1]);
+        told.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let mut other = RingReader::open(ring.path()).unwrap();
+    other.lock_for_draining().unwrap();
+    let mut taken = Vec::new();
+    while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+        for at in 0..100 {
+            let event = on_all(5000 + at, 4096 * 12);
+            held.push(event);
+            held.push(Event { kind: EventKind::Free, ..event });
+        }
+        taken.clear();
+        other.read(&mut taken, 1000);
+        other.release();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
