@@ -105,3 +105,56 @@ class Recording:
         if whole:
             self.chunk(b"END.", 0, 0, b"")
         path.write_bytes(b"".join(self.chunks))
+
+
+def rising(numbers):
+    """One column, as differences to the number before."""
+    before, rest = 0, bytearray(16)
+    for number in numbers:
+        rest += varint((number - before) << 1)
+        before = number
+    return struct.pack("<BI", 2, len(rest)) + bytes(rest)
+
+
+def write_large(path, events):
+    """Writes a recording of some million events: 200 tensors of 100 sizes on a mesh of eight chips come and go. Blocks are alike but for their times, so this takes no time an event."""
+    pairs, chips = 8192, 8
+    recording = Recording()
+    recording.process(0, 100, ["python", "large.py"])
+    recording.pool(0, 0, list(range(chips)))
+    low = (1 << 40) - 1
+    rows = []
+    for pair in range(pairs + 200):
+        # Each is freed 200 later, so lifetimes overlap without being nested.
+        for kind, number in ((KINDS["allocate"], pair), (KINDS["free"], pair - 200)):
+            if 0 <= number < pairs:
+                slot, size = number % 250, 12_288 * (1 + number % 97)
+                rows.append([kind | (IN_POOL | PER_BANK) << 16 | 7 << 32, 0, slot << 24, size, size // 12, slot + 1])
+    what, place, address, size, per_bank, holder = (list(numbers) for numbers in zip(*rows))
+    blocks = events // len(rows)
+    fixed = [column(what), column([number & low for number in holder]), column([0] * len(rows)), column(place)]
+    last = [column(address), column(size), column(per_bank)]
+    sequences, ticks = rising(range(len(rows))), rising(range(0, len(rows) * 300, 300))
+    with open(path, "wb") as file:
+        file.write(b"".join(recording.chunks))
+        recording.chunks.clear()
+        for block in range(blocks):
+            first = 1000 + block * len(rows) * 300
+            columns = fixed + [shifted(sequences, block * len(rows)), shifted(ticks, first)] + last
+            content = b"".join(columns)
+            recording.chunk(b"EVNT", 0, len(rows), content)
+            file.write(b"".join(recording.chunks))
+            recording.chunks.clear()
+        recording.sequences[0] = blocks * len(rows)
+        recording.status(0)
+        recording.chunk(b"END.", 0, 0, b"")
+        file.write(b"".join(recording.chunks))
+    return blocks * len(rows)
+
+
+def shifted(rising_column, first):
+    """The same column, but that it begins with another number."""
+    rest = rising_column[5 + 16:]
+    after = next(at for at, byte in enumerate(rest) if byte < 0x80) + 1
+    rest = bytes(16) + varint(first << 1) + rest[after:]
+    return struct.pack("<BI", 2, len(rest)) + rest
