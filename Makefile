@@ -7,13 +7,13 @@ CARGO ?= cargo
 PYTHON ?= python3
 RELEASE = target/release
 
-.PHONY: build test test-rust test-model test-loom test-ttnn demo bench check install clean
+.PHONY: build test test-rust test-model test-loom test-ttnn test-export demo bench check install clean
 
 build:
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
 
 # The wheel first: others look at it too.
-test: build test-ttnn test-rust test-model test-loom
+test: build test-ttnn test-export test-rust test-model test-loom
 
 test-rust: build
 	$(CARGO) test --locked --workspace --exclude ttmem-benches
@@ -29,6 +29,10 @@ test-loom:
 # The real ttnn wheel on mock devices.
 test-ttnn: build
 	$(PYTHON) -m unittest discover -s tests/ttnn -p 'test_*.py'
+
+# Each format of `ttmem export`, opened by readers of others.
+test-export: build
+	$(PYTHON) -m unittest discover -s tests/export -p 'test_*.py'
 
 demo: build
 	@$(PYTHON) tests/ttnn/run_demo.py || { status=$$?; test $$status -eq 3 && sh tests/c/run_demo.sh; }

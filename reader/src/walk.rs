@@ -45,6 +45,14 @@ impl Walked {
         self.clock.realtime_ns(ticks)
     }
 
+    /// One that has these call sites, and nothing else.
+    #[cfg(test)]
+    pub(crate) fn with_sites(sites: HashMap<u32, Vec<String>>) -> Self {
+        let clock = ClockMap::through([(0, 0); 2]);
+        let (command, ended) = (vec!["train".to_owned()], None);
+        Self { pid: 7, command, started_ns: 0, ended, events: 0, lost: 0, sites, clock }
+    }
+
     /// The frames of a call site, the innermost first; none where it is not known.
     pub fn frames(&self, site: u32) -> &[String] {
         self.sites.get(&site).map_or(&[], Vec::as_slice)

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -18,7 +19,7 @@ import snapshot
 from recording import Recording
 from scenario import BANKS, KIB, Scenario
 
-TTMEM = str(readers.ROOT / "target" / "release" / "ttmem")
+TTMEM = os.environ.get("TTMEM_BIN") or str(readers.ROOT / "target" / "release" / "ttmem")
 
 
 def reader(get):
@@ -246,6 +247,47 @@ class Tables(ExportTest):
         self.assertEqual(order(regions), order(truth))
         states = ask("select state, count(*) from read_parquet(?) where pid = 200 group by 1 order by 1", "regions")
         self.assertEqual(states, [["orphaned", 2], ["released_at_close", 1]])
+
+
+class RealProgram(ExportTest):
+    """The demo on the real ttnn wheel and eight mock chips, recorded."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        sys.path.insert(0, str(readers.ROOT / "tests" / "ttnn"))
+        import wheel
+
+        try:
+            python = wheel.python_with_ttnn()
+        except wheel.Unavailable as reason:
+            if os.environ.get("TTMEM_REQUIRE_ALL") == "1":
+                raise
+            raise unittest.SkipTest(str(reason)) from None
+        cls.file = cls.folder / "demo.ttmem"
+        command = [TTMEM, "record", "-o", str(cls.file), "--", python, str(readers.ROOT / "tests" / "ttnn" / "demo.py")]
+        environment = wheel.environment("blackhole-8", cls.folder) | {"TTMEM_DIR": str(cls.folder / "rings")}
+        subprocess.run(command, env=environment, cwd=cls.folder, check=True, capture_output=True, timeout=300)
+        report = subprocess.run([TTMEM, "report", "--quiet", "--json", "-", str(cls.file)], capture_output=True, check=True)
+        [cls.process] = json.loads(report.stdout)["processes"]
+
+    def test_formats_say_what_the_report_says(self):
+        devices = {device["device_id"]: device["memory"] for device in self.process["devices"]}
+        found = snapshot.load(self.export("demo.pickle", "--format", "pytorch-snapshot"))
+        dram = {device: memory["DRAM"]["live_bytes"] for device, memory in devices.items()}
+        self.assertEqual(snapshot.check(found), dram)
+        self.assertEqual(len(dram), 8)
+        folded = self.ttmem(self.file, "--format", "folded").decode()
+        self.assertEqual(sum(int(line.rpartition(" ")[2]) for line in folded.splitlines()), sum(dram.values()))
+        python = reader(readers.python)
+        trace = self.export("demo.pftrace", "--format", "perfetto")
+        told = json.loads(self.read(python, readers.HERE / "read_perfetto.py", trace).splitlines()[-1])
+        peaks = {(device, name): max(value for _, value in readings) for _, device, name, readings in told["counters"]}
+        truth = {
+            (f"device {device}", f"{name} live bytes"): memory["peak_bytes"]
+            for device, memories in devices.items() for name, memory in memories.items()
+        }
+        self.assertEqual(peaks, truth)
 
 
 class BadInput(ExportTest):

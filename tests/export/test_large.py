@@ -9,7 +9,7 @@ import unittest
 import readers
 from recording import write_large
 
-TTMEM = str(readers.ROOT / "target" / "release" / "ttmem")
+TTMEM = os.environ.get("TTMEM_BIN") or str(readers.ROOT / "target" / "release" / "ttmem")
 EVENTS = int(os.environ.get("TTMEM_TEST_EVENTS", "1000000"))
 FORMATS = [
     ["perfetto"], ["pytorch-snapshot"], ["pprof"], ["pprof", "--at", "peak"], ["speedscope"], ["folded"], ["csv"],
