@@ -45,6 +45,14 @@ impl Walked {
         self.clock.realtime_ns(ticks)
     }
 
+    /// One that has these call sites, and nothing else.
+    #[cfg(test)]
+    pub(crate) fn with_sites(sites: HashMap<u32, Vec<String>>) -> Self {
+        let clock = ClockMap::through([(0, 0); 2]);
+        let (command, ended) = (vec!["train".to_owned()], None);
+        Self { pid: 7, command, started_ns: 0, ended, events: 0, lost: 0, sites, clock }
+    }
+
     /// The frames of a call site, the innermost first; none where it is not known.
     pub fn frames(&self, site: u32) -> &[String] {
         self.sites.get(&site).map_or(&[], Vec::as_slice)
@@ -61,6 +69,8 @@ pub struct Step<'a> {
     /// When, ns since 1970. It never goes back within a process: of two threads' events, what was reported second is no
     /// earlier.
     pub time_ns: u64,
+    /// How many events of the process came before the one that this belongs to, marks not counted.
+    pub number: u64,
     /// What.
     pub what: What<'a>,
 }
@@ -126,6 +136,7 @@ pub struct Walk {
     /// The recording's numbers of the processes.
     numbers: HashMap<u32, usize>,
     only: Option<u32>,
+    device: Option<i32>,
     is_cut: bool,
 }
 
@@ -215,7 +226,7 @@ impl Walk {
 
     fn empty(path: &Path) -> Self {
         let (processes, numbers) = (Vec::new(), HashMap::new());
-        Self { path: path.to_owned(), ring: None, processes, numbers, only: None, is_cut: false }
+        Self { path: path.to_owned(), ring: None, processes, numbers, only: None, device: None, is_cut: false }
     }
 
     fn process_mut(&mut self, number: u32) -> Option<&mut Walked> {
@@ -234,6 +245,11 @@ impl Walk {
         let pids: Vec<String> = self.processes.iter().map(|process| process.pid.to_string()).collect();
         let known = if pids.is_empty() { "none".to_owned() } else { pids.join(", ") };
         Err(Failure::with(&self.path, format!("has no process {pid}; it has {known}")))
+    }
+
+    /// Tells of one device only from now on: the chips of a mesh are alike. Events that name no device are still told.
+    pub fn choose_device(&mut self, device: i32) {
+        self.device = Some(device);
     }
 
     /// All processes, in the order of the file.
@@ -261,7 +277,7 @@ impl Walk {
         if at == At::Peak {
             let mut fullest = vec![Fullest::default(); self.processes.len()];
             self.walk(&stops, &mut |step| {
-                fullest[step.index].see(&step.what);
+                fullest[step.index].see(step);
                 Ok(())
             })?;
             stops = fullest.iter_mut().map(|fullest| Some(fullest.done())).collect();
@@ -272,7 +288,7 @@ impl Walk {
     fn walk(&self, stops: &[Option<u64>], each: &mut dyn FnMut(&Step<'_>) -> io::Result<()>) -> Result<(), Stopped> {
         let mut walkers: Vec<Option<Walker<'_>>> = self.processes.iter().map(|_| None).collect();
         for (index, process) in self.chosen() {
-            walkers[index] = Some(Walker::new(process, index, stops[index]));
+            walkers[index] = Some(Walker::new(process, index, stops[index], self.device));
         }
         if let Some(ring) = &self.ring {
             let pools = ring.pools.iter().map(|(index, pool)| Found::Pool(*index, pool.clone()));
@@ -336,13 +352,15 @@ struct Walker<'a> {
     time_ns: u64,
     /// Events so far, marks not counted.
     number: u64,
+    /// The only device that is told of.
+    device: Option<i32>,
     /// After which of them somebody wants to know what is live; else at the end.
     stop: Option<u64>,
     changes: Vec<Change>,
 }
 
 impl<'a> Walker<'a> {
-    fn new(process: &'a Walked, index: usize, stop: Option<u64>) -> Self {
+    fn new(process: &'a Walked, index: usize, stop: Option<u64>, device: Option<i32>) -> Self {
         let mut ledger = Ledger::new();
         ledger.note_changes();
         Self {
@@ -354,6 +372,7 @@ impl<'a> Walker<'a> {
             footprints: BTreeMap::new(),
             time_ns: 0,
             number: 0,
+            device,
             stop,
             changes: Vec::new(),
         }
@@ -380,8 +399,8 @@ impl<'a> Walker<'a> {
     }
 
     fn apply(&mut self, event: &Event, each: &mut dyn FnMut(&Step<'_>) -> io::Result<()>) -> io::Result<()> {
-        let (process, index, time_ns) = (self.process, self.index, self.time_ns);
-        let step = |what| Step { process, index, time_ns, what };
+        let (process, index, time_ns, number) = (self.process, self.index, self.time_ns, self.number);
+        let step = |what| Step { process, index, time_ns, number, what };
         if matches!(event.kind, EventKind::Mark | EventKind::MarkMore) {
             return match self.names.push(event) {
                 Some((_, name)) => each(&step(What::Mark(&name))),
@@ -402,10 +421,15 @@ impl<'a> Walker<'a> {
                 None => (&[][..], 0, None),
             },
         };
-        each(&step(What::Event { event, devices, allocator }))?;
+        if self.device.is_none_or(|device| devices.is_empty() || devices.contains(&device)) {
+            each(&step(What::Event { event, devices, allocator }))?;
+        }
         self.ledger.apply(event, pool);
         self.ledger.take_changes(&mut self.changes);
         for change in &self.changes {
+            if self.device.is_some_and(|device| device != device_of(change)) {
+                continue;
+            }
             if let Change::Footprint { device, bytes } = *change {
                 self.footprints.insert(device, bytes);
             }
@@ -413,25 +437,38 @@ impl<'a> Walker<'a> {
         }
         self.number += 1;
         if self.stop == Some(self.number) {
-            each(&step(What::Chosen { lives: &self.ledger.lives(), footprints: &self.footprints }))?;
+            each(&step(What::Chosen { lives: &self.lives(), footprints: &self.footprints }))?;
         }
         Ok(())
+    }
+
+    fn lives(&self) -> Vec<Life> {
+        let mut lives = self.ledger.lives();
+        lives.retain(|life| self.device.is_none_or(|device| device == life.region.device));
+        lives
     }
 
     fn end(mut self, each: &mut dyn FnMut(&Step<'_>) -> io::Result<()>) -> io::Result<()> {
         if let Some(ended) = self.process.ended {
             self.ledger.end(if matches!(ended, Ended::Code(_)) { End::Exited } else { End::Killed });
         }
-        let lives = self.ledger.lives();
+        let lives = self.lives();
         let none = BTreeMap::new();
-        let (process, index, time_ns) = (self.process, self.index, self.time_ns);
-        let step = |what| Step { process, index, time_ns, what };
+        let (process, index, time_ns, number) = (self.process, self.index, self.time_ns, self.number);
+        let step = |what| Step { process, index, time_ns, number, what };
         if self.stop.is_none_or(|stop| stop == 0) {
             let at_start = self.stop.is_some();
             let (lives, footprints) = if at_start { (&[][..], &none) } else { (&lives[..], &self.footprints) };
             each(&step(What::Chosen { lives, footprints }))?;
         }
         each(&step(What::End(&lives)))
+    }
+}
+
+fn device_of(change: &Change) -> i32 {
+    match change {
+        Change::Born(life) | Change::Widened { life, .. } | Change::Gone(life) => life.region.device,
+        Change::Footprint { device, .. } => *device,
     }
 }
 
@@ -476,30 +513,25 @@ struct Fullest {
     sums: LiveBytes,
     all: i128,
     most: i128,
+    /// Up to and with the event at work.
     number: u64,
     fullest: u64,
 }
 
 impl Fullest {
-    fn see(&mut self, what: &What<'_>) {
-        match what {
-            What::Event { .. } => {
-                self.look();
-                self.number += 1;
-            }
-            What::Change(change) => {
-                let place = match change {
-                    Change::Born(life) | Change::Widened { life, .. } | Change::Gone(life) => {
-                        (life.region.device, life.region.memory)
-                    }
-                    Change::Footprint { device, .. } => (*device, Memory::CircularBuffer),
-                };
-                let before = self.sums.of(place.0, place.1);
-                if let Some((_, after)) = self.sums.apply(change) {
-                    self.all += i128::from(after) - i128::from(before);
-                }
-            }
-            _ => {}
+    fn see(&mut self, step: &Step<'_>) {
+        let What::Change(change) = step.what else { return };
+        if step.number + 1 != self.number {
+            self.look();
+            self.number = step.number + 1;
+        }
+        let memory = match change {
+            Change::Born(life) | Change::Widened { life, .. } | Change::Gone(life) => life.region.memory,
+            Change::Footprint { .. } => Memory::CircularBuffer,
+        };
+        let before = self.sums.of(device_of(change), memory);
+        if let Some((_, after)) = self.sums.apply(change) {
+            self.all += i128::from(after) - i128::from(before);
         }
     }
 

@@ -51,6 +51,9 @@ pub(super) struct Export {
     /// Only the process with this id.
     #[arg(long, value_name = "PID")]
     process: Option<u32>,
+    /// Only this device: the chips of a mesh are alike, and one is a smaller file.
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    device: Option<i32>,
     /// In pytorch-snapshot, the newest N events of each device.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     max_entries: usize,
@@ -77,6 +80,9 @@ impl Export {
         };
         if let Some(pid) = self.process {
             walk.choose(pid)?;
+        }
+        if let Some(device) = self.device {
+            walk.choose_device(device);
         }
         let options = Options {
             format: self.format,

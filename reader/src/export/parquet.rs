@@ -249,7 +249,11 @@ impl Column {
             }
             (Self::Int(values), Cell::Int(value)) => values.push(*value as i32),
             (Self::Bool(values), Cell::Bool(value)) => values.push(*value),
-            (Self::Text(values), Cell::Text(value)) => values.push(ByteArray::from(*value)),
+            (Self::Text(values), Cell::Text(value)) => {
+                // Most rows have the text of the row before, which need not be copied.
+                let same = values.last().filter(|last| last.data() == value.as_bytes()).cloned();
+                values.push(same.unwrap_or_else(|| ByteArray::from(*value)));
+            }
             // A row is made in one place, so its cells are of the same kinds each time.
             _ => {}
         }

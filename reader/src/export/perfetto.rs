@@ -40,6 +40,8 @@ pub(super) struct Perfetto<'a> {
     /// Sums that the event at work changed, and when: each is written once, after the event.
     changed: BTreeSet<Place>,
     changed_at: u64,
+    /// Which event of which process.
+    changed_by: (usize, u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,32 +80,33 @@ impl<'a> Perfetto<'a> {
             names: HashMap::new(),
             changed: BTreeSet::new(),
             changed_at: 0,
+            changed_by: (0, 0),
         };
         let names = ARGUMENTS.iter().zip(1..).map(|(&name, iid)| Name { iid, name: name.to_owned() }).collect();
         let interned_data = Some(InternedData { event_names: Vec::new(), debug_annotation_names: names });
-        made.write(&TracePacket { sequence_flags: sequence::CLEARED, interned_data, ..TracePacket::default() })?;
+        made.write(TracePacket { sequence_flags: sequence::CLEARED, interned_data, ..TracePacket::default() })?;
         // Times are those of the wall clock; a trace counts from its boot. That both are the same lets the viewer show dates.
         let start = walk.chosen().map(|(_, process)| process.started_ns).min().unwrap_or(0);
         let clocks = [clocks::BOOTTIME, clocks::REALTIME].map(|clock_id| Clock { clock_id, timestamp: start });
         let clock_snapshot = Some(ClockSnapshot { clocks: clocks.into() });
-        made.write(&TracePacket { timestamp: Some(start), clock_snapshot, ..TracePacket::default() })?;
+        made.write(TracePacket { timestamp: Some(start), clock_snapshot, ..TracePacket::default() })?;
         for (index, process) in walk.chosen() {
             made.process_track(index, process)?;
         }
         Ok(made)
     }
 
-    fn write(&mut self, packet: &TracePacket) -> io::Result<()> {
+    fn write(&mut self, mut packet: TracePacket) -> io::Result<()> {
         self.buffer.clear();
         // The field `packet` of a Trace.
         self.buffer.push(1 << 3 | 2);
-        let sequenced = TracePacket { trusted_packet_sequence_id: 1, ..packet.clone() };
-        sequenced.encode_length_delimited(&mut self.buffer)?;
+        packet.trusted_packet_sequence_id = 1;
+        packet.encode_length_delimited(&mut self.buffer)?;
         self.output.write_all(&self.buffer)
     }
 
     fn event(&mut self, time_ns: u64, track_event: TrackEvent, interned_data: Option<InternedData>) -> io::Result<()> {
-        self.write(&TracePacket {
+        self.write(TracePacket {
             timestamp: Some(time_ns),
             track_event: Some(track_event),
             interned_data,
@@ -131,7 +134,7 @@ impl<'a> Perfetto<'a> {
         let (parent_uuid, name, process, counter) = describe();
         let name = Some(name).filter(|name| !name.is_empty());
         let track_descriptor = Some(Track { uuid, name, process, parent_uuid, counter });
-        self.write(&TracePacket { track_descriptor, ..TracePacket::default() })?;
+        self.write(TracePacket { track_descriptor, ..TracePacket::default() })?;
         self.tracks.insert(of, uuid);
         Ok(uuid)
     }
@@ -236,6 +239,9 @@ impl<'a> Perfetto<'a> {
 
 impl Exporter for Perfetto<'_> {
     fn step(&mut self, step: &Step<'_>) -> io::Result<()> {
+        if !self.changed.is_empty() && (step.index, step.number) != self.changed_by {
+            self.write_sums()?;
+        }
         match &step.what {
             What::Change(change) => {
                 match change {
@@ -246,23 +252,24 @@ impl Exporter for Perfetto<'_> {
                 if let Some(((device, memory), _)) = self.sums[step.index].apply(change) {
                     self.changed.insert((step.index, device, memory));
                     self.changed_at = step.time_ns;
+                    self.changed_by = (step.index, step.number);
                 }
                 Ok(())
             }
             What::Event { event, devices, .. } => {
-                self.write_sums()?;
-                if event.kind == EventKind::OutOfMemory { self.refusal(step, event, devices) } else { Ok(()) }
+                if event.kind == EventKind::OutOfMemory {
+                    self.refusal(step, event, devices)
+                } else {
+                    Ok(())
+                }
             }
-            What::Mark(name) => {
-                self.write_sums()?;
-                self.instant(step, TrackOf::Marks(step.index), "marks", (*name).to_owned(), Vec::new())
-            }
-            What::End(_) => self.write_sums(),
-            What::Chosen { .. } => Ok(()),
+            What::Mark(name) => self.instant(step, TrackOf::Marks(step.index), "marks", (*name).to_owned(), Vec::new()),
+            What::Chosen { .. } | What::End(_) => Ok(()),
         }
     }
 
-    fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
+    fn finish(mut self: Box<Self>) -> io::Result<Vec<String>> {
+        self.write_sums()?;
         Ok(match self.lanes.left_out {
             0 => Vec::new(),
             count => vec![format!(

@@ -165,3 +165,55 @@ pub(super) fn note_if_empty(is_empty: bool) -> Vec<String> {
     let sentence = "nothing is live at that moment; --at peak shows the fullest one";
     if is_empty { vec![sentence.to_owned()] } else { Vec::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use ttmem_ledger::{LiveRegion, State};
+
+    use super::*;
+
+    fn life(site: u32, size: u64) -> Life {
+        let region = LiveRegion {
+            device: 0,
+            memory: Memory::L1,
+            address: 64,
+            size,
+            size_per_bank: None,
+            holders: 1,
+            reports: 1,
+            state: State::Live,
+            allocated_at_ticks: 0,
+            thread: 1,
+            site,
+            num_cores: 0,
+            globally_allocated: false,
+            preallocated: false,
+            cached: false,
+        };
+        Life { region, allocator: 0, program: 0 }
+    }
+
+    #[test]
+    fn a_known_call_site_is_the_stack_and_else_memory_and_size_are() {
+        let frames = ["forward model.py:7", "main model.py:99"].map(str::to_owned);
+        let process = Walked::with_sites(HashMap::from([(3, frames.to_vec())]));
+        let mut stacks = Stacks::default();
+        let lives = [life(3, 100), life(3, 200), life(0, 50), life(9, 50)];
+        let footprints = BTreeMap::from([(0, 4096)]);
+        let what = What::Chosen { lives: &lives, footprints: &footprints };
+        stacks.step(&Step { process: &process, index: 0, time_ns: 0, number: 0, what });
+        let sorted = stacks.sorted();
+        let told: Vec<_> = sorted.iter().map(|(source, tally)| (source.frames(&process), tally.live_bytes)).collect();
+        let named = |frames: [&str; 2]| frames.map(str::to_owned).to_vec();
+        assert_eq!(
+            told,
+            [
+                (frames.to_vec(), 300),
+                (named(["size 50", "memory L1"]), 100),
+                (named(["circular buffers together", "memory CB"]), 4096),
+            ]
+        );
+    }
+}

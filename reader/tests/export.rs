@@ -1,0 +1,138 @@
+//! Exports that readers written in Rust can open, and rings. The other formats are in tests/export, with their readers.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use ttmem_recording::{ClockPoint, Ended, Meta, Pool, Process, Status, Writer};
+use ttmem_ring::{CreateOptions, RingFile};
+use ttmem_wire::{Event, EventKind, Memory, Target, split_mark};
+
+/// A folder of this test's own.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ttmem-export-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn export(file: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ttmem")).arg("export").arg(file).args(arguments).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn tensor(kind: EventKind, holder: u64, size: u64) -> Event {
+    Event {
+        kind,
+        memory: Some(Memory::Dram),
+        target: Target::Pool(2),
+        address: 4096 * holder,
+        size,
+        size_per_bank: Some(size / 4),
+        holder,
+        ..Event::default()
+    }
+}
+
+/// Two tensors on two chips, of which one is freed behind the mark "half", late by its thread's clock.
+fn recording(folder: &Folder) -> PathBuf {
+    let path = folder.0.join("run.ttmem");
+    let mut writer = Writer::new(std::fs::File::create(&path).unwrap()).unwrap();
+    let process = Process { process: 5, pid: 77, command: vec!["train".into()], ..Process::default() };
+    writer.meta(&Meta::Process(process)).unwrap();
+    let pool = Pool { process: 5, index: 2, allocator: 1, mesh: None, chips: vec![4, 5] };
+    writer.meta(&Meta::Pool(pool)).unwrap();
+    let mut events = vec![tensor(EventKind::Allocate, 1, 8192), tensor(EventKind::Allocate, 2, 1024)];
+    events.extend(split_mark(b"half"));
+    events.push(tensor(EventKind::Free, 1, 8192));
+    for (event, ticks) in events.iter_mut().zip([10, 20, 30, 25]) {
+        event.ticks = ticks;
+    }
+    let records: Vec<_> = events.iter().map(Event::encode).collect();
+    writer.events(5, &records).unwrap();
+    let clock = [(0, 1000), (10, 2000)].map(|(ticks, realtime_ns)| ClockPoint { ticks, realtime_ns });
+    let ended = Some(Ended::Code(0));
+    writer.meta(&Meta::Status(Status { process: 5, is_over: true, ended, clock, ..Status::default() })).unwrap();
+    writer.finish().unwrap();
+    path
+}
+
+#[test]
+fn inferno_draws_the_folded_stacks() {
+    let folder = Folder::new("inferno");
+    let file = recording(&folder);
+    let folded = text(&export(&file, &["--format", "folded", "--at", "peak"]));
+    assert_eq!(folded, "memory DRAM;size 1024 2048\nmemory DRAM;size 8192 16384\n");
+    let mut picture = Vec::new();
+    let mut options = inferno::flamegraph::Options::default();
+    inferno::flamegraph::from_lines(&mut options, folded.lines(), &mut picture).unwrap();
+    let picture = String::from_utf8(picture).unwrap();
+    for title in ["all (18,432 samples, 100%)", "size 8192 (16,384 samples, 88.89%)"] {
+        assert!(picture.contains(title), "{title}");
+    }
+    assert_eq!(text(&export(&file, &["--format", "folded"])), "memory DRAM;size 1024 2048\n");
+    let of_one = text(&export(&file, &["--format", "folded", "--device", "5", "--value", "allocated-objects"]));
+    assert_eq!(of_one, "memory DRAM;size 1024 1\nmemory DRAM;size 8192 1\n");
+}
+
+#[test]
+fn times_come_from_the_last_clock_and_never_go_back() {
+    let folder = Folder::new("times");
+    let lines = text(&export(&recording(&folder), &["--format", "jsonl"]));
+    let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = events.iter().map(|event| (event["time_ns"].as_u64().unwrap(), &event["event"])).collect();
+    assert_eq!(
+        format!("{told:?}"),
+        r#"[(2000, String("allocate")), (3000, String("allocate")), (4000, String("mark")), (4000, String("free"))]"#
+    );
+    assert_eq!(events[0]["devices"], serde_json::json!([4, 5]));
+    assert_eq!(events[2]["name"], "half");
+}
+
+#[test]
+fn a_ring_is_exported_like_a_recording_and_left_as_it_is() {
+    let folder = Folder::new("ring");
+    let options =
+        CreateOptions { folder: &folder.0.join("rings"), ring_bytes: 4096, stage_slots: 64, producer: "test" };
+    let ring = RingFile::create(&options).unwrap();
+    let event = Event { memory: Some(Memory::L1), target: Target::Device(3), size: 2048, ..Event::default() };
+    for address in [4096, 8192] {
+        let [_, payload @ ..] = Event { address, ..event }.encode().words;
+        ring.stage().push(&payload).unwrap();
+    }
+    ring.flush();
+    ring.mover().move_up_to(2);
+    let file = ttmem_ring::discover(&folder.0.join("rings")).unwrap().pop().unwrap();
+    for _ in 0..2 {
+        let folded = text(&export(&file, &["--format", "folded", "--at", "peak"]));
+        assert_eq!(folded, "memory L1;size 2048 4096\n");
+    }
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let folder = Folder::new("pipe");
+    let file = recording(&folder);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ttmem"))
+        .args(["export", "--format", "jsonl"])
+        .arg(&file)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}
