@@ -6,6 +6,12 @@ use crate::{RingWriter, Stage, stage::SlotState};
 /// most this many records in both places; recovery looks at as many to drop the doubles.
 pub const MAX_BATCH: usize = 256;
 
+/// The same for a ring of this size: at most half of it, since a batch that was not shown yet has overwritten as many of the
+/// oldest slots, and recovery must not take what it finds there for records of the ring.
+pub(crate) fn batch_limit(capacity: usize) -> usize {
+    MAX_BATCH.min(capacity / 2).max(1)
+}
+
 /// What one round moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
@@ -32,7 +38,7 @@ pub struct Mover<'a> {
 impl<'a> Mover<'a> {
     /// The mover of an unused stage and an empty ring.
     pub fn new(stage: Stage<'a>, ring: RingWriter<'a>) -> Self {
-        let batch_limit = MAX_BATCH.min(ring.capacity());
+        let batch_limit = batch_limit(ring.capacity());
         Self {
             stage,
             ring,
@@ -142,6 +148,27 @@ mod tests {
             assert_eq!(last.copy(), [sent - 1; 8]);
             reader.tail.0.store(mover.head(), crate::sync::Ordering::Release);
         }
+    }
+
+    #[test]
+    fn a_batch_that_was_not_shown_is_no_part_of_the_ring() {
+        let (producers, flusher, reader) = (ProducerPage::default(), FlusherPage::default(), ReaderPage::default());
+        let (stage_slots, ring_slots) = (slots(8), slots(4));
+        let stage = Stage::new(&producers, &stage_slots);
+        let mut mover = Mover::new(stage, RingWriter::new(&flusher, &reader, &ring_slots));
+        for n in 0..6 {
+            stage.push(&[n; PAYLOAD_WORDS]).unwrap();
+        }
+        mover.move_up_to(4);
+        reader.set_tail(4);
+        // The process dies here: 4 is put over 0, and not shown.
+        mover.take(4, &mut Moved::default());
+        assert_eq!(flusher.head(), 4);
+        let recent = batch_limit(4) as u64;
+        let in_ring: Vec<u64> = (4 - recent..4).map(|at| ring_slots[at as usize & 3].copy()[0]).collect();
+        let mut found = Vec::new();
+        crate::recover::recover(stage, &in_ring, &mut found);
+        assert_eq!(found.iter().map(|record| record.words[0]).collect::<Vec<_>>(), [4, 5]);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use memmap2::MmapRaw;
 use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
 
 use crate::{
-    Clock, ClockMap, MAX_BATCH, Recovery, Slot, clock, folder::effective_uid, map::Mapped, process, recover::recover,
-    sync::Ordering,
+    Clock, ClockMap, Recovery, Slot, clock, folder::effective_uid, map::Mapped, mover::batch_limit, process,
+    recover::recover, sync::Ordering,
 };
 
 /// Why a file can't be read as a ring.
@@ -250,7 +250,7 @@ impl RingReader {
     pub fn recover(&mut self, out: &mut Vec<Record>) -> Recovery {
         let slots = self.mapped.ring();
         let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
-        let recent = head.min(MAX_BATCH as u64).min(slots.len() as u64);
+        let recent = head.min(batch_limit(slots.len()) as u64);
         let in_ring: Vec<u64> = (head - recent..head).map(|at| record(slots, at).words[0]).collect();
         let first = out.len();
         let mut recovery = recover(self.mapped.stage(), &in_ring, out);
