@@ -171,7 +171,7 @@ impl RingReader {
     /// batch at most before it shows how far it is; as much again stands for stores that another core sees early.
     fn oldest_intact(&self, tail: u64) -> u64 {
         let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
-        let margin = 2 * MAX_BATCH as u64;
+        let margin = 2 * crate::mover::MAX_BATCH as u64;
         tail.min(head.saturating_add(margin).saturating_sub(self.mapped.ring().len() as u64))
     }
 
