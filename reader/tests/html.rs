@@ -7,8 +7,8 @@ use std::{
 };
 
 mod common;
-use common::{Folder, HOSTILE, Story, training};
-use ttmem_wire::{Event, Memory, Target};
+use common::{Folder, HOSTILE, Held, Story, ring, training};
+use ttmem_wire::{Event, EventKind, Memory, Pool, Target};
 
 fn page(folder: &Folder, name: &str, story: &Story, chips: i32) -> PathBuf {
     let recording = folder.0.join(format!("{name}.ttmem"));
@@ -141,6 +141,30 @@ fn a_clash_of_buffers_and_circular_buffers_is_seen() {
     let Some(dom) = dom(&folder, &html) else { return };
     // The last circular buffer lies from 0x36b20 to 0x3c320.
     assert!(part(&dom, "map").contains("clash: 8.8 KiB from 0x3a000"), "{}", part(&dom, "map"));
+}
+
+#[test]
+fn a_ring_shows_what_it_has() {
+    let folder = Folder::new("html-ring");
+    let file = ring(&folder);
+    let pool = file.pools().enter(&Pool { allocator: 1, mesh: None, chips: vec![0, 1] }).unwrap();
+    let mut held = Held::new(&file);
+    let event = Event { memory: Some(Memory::Dram), target: Target::Pool(pool), size: 36_864, ..Event::default() };
+    held.push(Event { address: 4096, ..event });
+    held.push(Event { address: 65_536, ..event });
+    held.push(Event { address: 4096, kind: EventKind::Free, ..event });
+    let html = folder.0.join("ring.html");
+    let output = Command::new(env!("CARGO_BIN_EXE_ttmem"))
+        .args(["report", "--html"])
+        .args([&html, file.path()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let Some(dom) = dom(&folder, &html) else { return };
+    let sums = part(&dom, "sums");
+    assert!(sums.contains("devices 0-1, each") && sums.contains("36,864 B") && sums.contains("73,728 B"), "{sums}");
+    assert!(part(&dom, "regions").contains("0x10000"));
+    assert!(part(&dom, "summary").contains("still runs"));
 }
 
 /// `TTMEM_HTML_OUT=DIR cargo test -p ttmem --test html -- --ignored` keeps pages, pictures of them and what a million

@@ -1,6 +1,9 @@
 //! The terminal, which is given back as it was: at the end, on an error, on a panic, on a signal.
 
-use std::io::{self, IsTerminal, Stdout, Write};
+use std::{
+    io::{self, IsTerminal, Stdout, Write},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use ratatui::{
     Frame,
@@ -13,6 +16,10 @@ use ratatui::{
     },
 };
 
+/// Whether the terminal is ours. Leaving twice would put the cursor back into what was written since.
+/// SYNC: one thread draws; a panic of another must only not leave twice, which the swap alone sees to.
+static IS_ENTERED: AtomicBool = AtomicBool::new(false);
+
 pub(super) struct Terminal(ratatui::Terminal<CrosstermBackend<Stdout>>);
 
 impl Terminal {
@@ -24,6 +31,7 @@ impl Terminal {
             before(info);
         }));
         enable_raw_mode()?;
+        IS_ENTERED.store(true, Ordering::Relaxed);
         execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture).inspect_err(|_| leave())?;
         let terminal = ratatui::Terminal::new(CrosstermBackend::new(io::stdout())).inspect_err(|_| leave())?;
         Ok(Self(terminal))
@@ -41,6 +49,9 @@ impl Drop for Terminal {
 }
 
 fn leave() {
+    if !IS_ENTERED.swap(false, Ordering::Relaxed) {
+        return;
+    }
     // A terminal that is gone needs no care.
     let _ = disable_raw_mode();
     let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
