@@ -75,9 +75,13 @@ impl Folded {
                 let at =
                     self.lives.iter().position(|known| is_same(known, life) && known.region.size == life.region.size);
                 prop_assert!(at.is_some(), "gone and never born: {life:?}");
-                at.into_iter().for_each(|at| drop(self.lives.remove(at)));
+                if let Some(at) = at {
+                    self.lives.remove(at);
+                }
             }
-            Change::Footprint { device, bytes } => drop(self.footprints.insert(*device, *bytes)),
+            Change::Footprint { device, bytes } => {
+                self.footprints.insert(*device, *bytes);
+            }
         }
         Ok(())
     }

@@ -202,7 +202,7 @@ class Stacks(ExportTest):
         # A semicolon in a command would be one frame more.
         self.assertTrue(all(stack.count(";") == 2 for stack in stacks), stacks)
         one = self.ttmem(self.file, "--format", "folded", "--process", "200").decode()
-        self.assertEqual(one, "memory DRAM;size 12288 12288\nmemory DRAM;size 24576 24576\n")
+        self.assertEqual(one, "memory DRAM;size_12288 12288\nmemory DRAM;size_24576 24576\n")
 
 
 class Tables(ExportTest):

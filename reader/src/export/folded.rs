@@ -34,7 +34,10 @@ impl Exporter for Folded<'_> {
             let value = tally.value(value);
             if value > 0 {
                 is_empty = false;
-                let frames: Vec<String> = frames.iter().map(|frame| escaped(frame)).collect();
+                let mut frames: Vec<String> = frames.iter().map(|frame| escaped(frame)).collect();
+                if let Some(last) = frames.last_mut() {
+                    *last = without_number(last);
+                }
                 writeln!(output, "{} {value}", frames.join(";"))?;
             }
         }
@@ -56,4 +59,13 @@ fn escaped(frame: &str) -> String {
             }
         })
         .collect()
+}
+
+/// Two numbers at a line's end are the values of two profiles that are compared: a stack may not end in one by itself, as
+/// "size 4096" does.
+fn without_number(frame: &str) -> String {
+    match frame.rsplit_once(' ') {
+        Some((before, last)) if last.parse::<f64>().is_ok() => format!("{before}_{last}"),
+        _ => frame.to_owned(),
+    }
 }
