@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import unittest
 
 import readers
 import snapshot
-from recording import Recording
+from recording import KINDS, Recording
 from scenario import BANKS, KIB, Scenario
 
 TTMEM = os.environ.get("TTMEM_BIN") or str(readers.ROOT / "target" / "release" / "ttmem")
@@ -318,6 +319,28 @@ class BadInput(ExportTest):
         rows = self.ttmem(cut, "--format", "jsonl").splitlines()
         self.assertEqual(len(rows), self.scenario.events)
         self.assertIn("cut short", self.notes)
+
+    def test_events_that_make_no_sense(self):
+        kinds = [kind for kind in KINDS if kind != "mark"] + ["allocate"] * 6
+        for seed in range(12):
+            chance, recording = random.Random(seed), Recording()
+            number = lambda: chance.choice([0, 1, chance.randrange(5000), 2**64 - 1 - chance.randrange(3), 2**63])
+            recording.process(0, 1, ["x"])
+            recording.pool(0, 0, [0, 1])
+            for at in range(240):
+                recording.event(
+                    0, chance.choice([at, 0, 2**64 - 1]), chance.choice(kinds), chance.choice(["DRAM", "L1", None, "CB"]),
+                    device=chance.choice([0, -1, 5, -7, 2**31 - 1]), pool=chance.choice([None, 0, 9]), address=number(),
+                    size=number(), per_bank=chance.choice([None, number()]), holder=chance.randrange(3),
+                    flags=chance.choice([0, 4, 16, 32, 64, 128]),
+                )
+            if seed % 2:
+                recording.status(0)
+            odd = self.folder / "odd.ttmem"
+            recording.write(odd)
+            for name in ("perfetto", "pprof", "speedscope", "folded", "csv", "jsonl", "pytorch-snapshot"):
+                self.ttmem(odd, "--format", name, "--at", "peak", "-o", self.folder / "odd")
+            snapshot.check(snapshot.load(self.folder / "odd"))
 
     def test_an_empty_recording(self):
         empty = self.folder / "empty.ttmem"

@@ -19,6 +19,8 @@ pub(super) struct Extents {
 struct Bytes {
     all: u64,
     per_bank: Option<u64>,
+    /// The most of those whose bytes a bank are not known.
+    unknown: u64,
 }
 
 /// One range.
@@ -55,6 +57,9 @@ impl Extents {
         let bytes = self.seen.entry(address).or_default();
         bytes.all = bytes.all.max(size);
         bytes.per_bank = bytes.per_bank.max(per_bank);
+        if per_bank.is_none() {
+            bytes.unknown = bytes.unknown.max(size);
+        }
     }
 
     /// Lays the range out from `start` on; `ranges` of them share the room. `live` are addresses of what may not overlap.
@@ -63,9 +68,12 @@ impl Extents {
         let banks = self.seen.values().filter_map(Bytes::banks).max().unwrap_or(1);
         let from = self.seen.first_key_value().map_or(0, |(&address, _)| address);
         let in_bank = |size: u64, per_bank: Option<u64>| per_bank.unwrap_or(size.div_ceil(banks)).max(1);
-        let end =
-            self.seen.iter().map(|(&address, bytes)| address.saturating_add(in_bank(bytes.all, bytes.per_bank))).max();
-        let length = end.unwrap_or(from).saturating_sub(from).checked_mul(banks);
+        let widest = |bytes: &Bytes| in_bank(0, bytes.per_bank).max(in_bank(bytes.unknown, None));
+        // None where an address is too high for its bytes.
+        let ends: Option<Vec<u64>> =
+            self.seen.iter().map(|(&address, bytes)| address.checked_add(widest(bytes))).collect();
+        let end = ends.map(|ends| ends.into_iter().max().unwrap_or(from));
+        let length = end.and_then(|end| end.saturating_sub(from).checked_mul(banks));
         let mut live: Vec<(u64, u64)> =
             live.iter().map(|&(address, size, per_bank)| (address, in_bank(size, per_bank))).collect();
         live.sort_unstable();
