@@ -34,8 +34,9 @@ impl Amount {
 pub struct Source {
     /// Which memory.
     pub memory: Memory,
-    /// The call site, and bytes of a region; `None` for all of the memory together.
-    pub part: Option<(u32, u64)>,
+    /// The call site, and bytes of a region, or `None` for regions of every size from there; `None` for all of the memory
+    /// together. A site of which nothing is known (0) is told by size alone.
+    pub part: Option<(u32, Option<u64>)>,
 }
 
 /// At which point a program was looked at.
@@ -179,7 +180,10 @@ impl Growth {
         let mut now: BTreeMap<Source, Amount> = BTreeMap::new();
         for (memory, site, bytes) in live {
             now.entry(Source { memory, part: None }).or_default().add(bytes);
-            now.entry(Source { memory, part: Some((site, bytes)) }).or_default().add(bytes);
+            now.entry(Source { memory, part: Some((site, Some(bytes))) }).or_default().add(bytes);
+            if site != 0 {
+                now.entry(Source { memory, part: Some((site, None)) }).or_default().add(bytes);
+            }
         }
         let looks = self.series.entry(point).or_default();
         let index = looks.count;
@@ -274,8 +278,8 @@ mod tests {
         }
         let [series] = &growth.series()[..] else { panic!("one series") };
         let trend = |part| series.trends.iter().find(|trend| trend.source.part == part).unwrap();
-        assert_eq!((series.looks, trend(Some((0, 4096))).course), (5, Course::Baseline));
-        let leak = trend(Some((0, 4608)));
+        assert_eq!((series.looks, trend(Some((0, Some(4096)))).course), (5, Course::Baseline));
+        let leak = trend(Some((0, Some(4608))));
         assert_eq!((leak.course, leak.is_steady), (Course::Grows, true));
         assert_eq!(leak.per_iteration, Amount { regions: 8, bytes: 36_864 });
         assert_eq!(trend(None).per_iteration, leak.per_iteration);
@@ -291,6 +295,20 @@ mod tests {
         let grows: Vec<_> = series[0].trends.iter().filter(|trend| trend.course == Course::Grows).collect();
         assert_eq!(grows.len(), 1);
         assert_eq!((grows[0].source.part, grows[0].is_steady), (None, false));
+    }
+
+    #[test]
+    fn and_is_found_by_its_site_where_that_is_known() {
+        let mut growth = Growth::default();
+        for iteration in 0..6_u64 {
+            let cache = (0..=iteration).map(|at| (Memory::Dram, 7, 32 * (at + 1)));
+            let steady = (0..3).map(|_| (Memory::Dram, 8, 64));
+            growth.look(Point::Marks("step".into()), cache.chain(steady));
+        }
+        let series = growth.series();
+        let course = |part| series[0].trends.iter().find(|trend| trend.source.part == part).unwrap().course;
+        assert_eq!((course(Some((7, None))), course(Some((8, None)))), (Course::Grows, Course::Baseline));
+        assert_ne!(course(Some((7, Some(32)))), Course::Grows);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use ttmem_recording::{Item, Meta, Reader};
 use ttmem_ring::{ClockMap, RingReader};
 use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Pool, Record, Target};
 
-use crate::{Ended, Failure, Session, Tell};
+use crate::{Ended, Failure, Session, Sites, Tell};
 
 /// Bytes that are read from a recording at once.
 const BUFFER: usize = 1 << 20;
@@ -163,6 +163,7 @@ impl Walk {
     /// If it cannot be read, or is damaged.
     pub fn recording(path: &Path) -> Result<Self, Failure> {
         let mut walk = Self::empty(path);
+        let mut sites: HashMap<u32, Sites> = HashMap::new();
         let mut reader = open(path)?;
         while let Some(item) = reader.next().map_err(|why| Failure::with(path, why))? {
             match item {
@@ -187,6 +188,10 @@ impl Walk {
                         process.ended = status.ended.map(Ended::from);
                     }
                 }
+                Item::Meta(Meta::Sites(more)) => {
+                    let known = sites.entry(more.process).or_default();
+                    more.sites.into_iter().for_each(|site| known.learn(site));
+                }
                 Item::Meta(_) => {}
                 Item::Events { process, records } => {
                     if let Some(process) = walk.process_mut(process) {
@@ -196,6 +201,11 @@ impl Walk {
             }
         }
         walk.is_cut = reader.is_cut();
+        for (number, known) in sites {
+            if let Some(process) = walk.process_mut(number) {
+                process.sites = known.frames();
+            }
+        }
         Ok(walk)
     }
 
@@ -220,7 +230,7 @@ impl Walk {
             ended: told.ended,
             events: records.len() as u64,
             lost: told.counts.lost,
-            sites: HashMap::new(),
+            sites: told.account.sites().frames(),
             clock: told.clock,
         });
         let pools = session.account().pools().map(|(index, pool)| (index, pool.clone())).collect();

@@ -1,6 +1,5 @@
 //! The rules as one would tell them: lists that are searched from end to end, and every sum made anew.
 #![allow(dead_code, reason = "each test file uses a part")]
-#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,7 +7,6 @@ mod events;
 mod kinds;
 mod model;
 mod moments;
-mod sites;
 mod timeline;
 
 use std::path::Path;

@@ -9,11 +9,10 @@ use ttmem_wire::Memory;
 
 use super::{
     moments::Moments,
-    sites,
     timeline::{Cell, Timeline},
 };
 use crate::{
-    Account, Told,
+    Told,
     report::{EndedReport, MemoryReport, ProcessReport, Verdict, bytes, plain_name, verdict},
 };
 
@@ -156,8 +155,8 @@ impl<T: Clone + Eq + std::hash::Hash> Once<T> {
 }
 
 /// The tables that rows point into.
-struct Tables<'a> {
-    account: &'a Account,
+struct Tables {
+    frames: HashMap<u32, Vec<String>>,
     time: Time,
     memories: Once<Memory>,
     sites: Once<Vec<String>>,
@@ -165,12 +164,12 @@ struct Tables<'a> {
     device_sets: Once<Vec<i32>>,
 }
 
-impl Tables<'_> {
+impl Tables {
     fn site(&mut self, site: u32) -> usize {
         if let Some(&number) = self.known_sites.get(&site) {
             return number;
         }
-        let frames = if site == 0 { Vec::new() } else { sites::frames(self.account, site) };
+        let frames = self.frames.remove(&site).unwrap_or_default();
         let number = self.sites.number(frames);
         self.known_sites.insert(site, number);
         number
@@ -235,7 +234,7 @@ impl Process {
         let start = line.start.unwrap_or(0);
         let time = Time { clock: told.clock, start_ns: told.clock.realtime_ns(start) };
         let mut tables = Tables {
-            account: told.account,
+            frames: told.account.sites().frames(),
             time,
             memories: Once::new(),
             sites: Once::new(),

@@ -36,6 +36,12 @@ pub struct GrowthReport {
     pub bytes_per_iteration: u64,
     /// Whether it is the same in each iteration.
     pub is_steady: bool,
+    /// Regions at the last look, over all devices.
+    #[serde(default)]
+    pub live_regions: u64,
+    /// Their bytes.
+    #[serde(default)]
+    pub live_bytes: u64,
     /// What each source does.
     pub sources: Vec<SourceReport>,
 }
@@ -45,8 +51,11 @@ pub struct GrowthReport {
 pub struct SourceReport {
     /// Which memory.
     pub memory: String,
-    /// Bytes of one region; null for all of the memory together.
+    /// Bytes of one region; null for those of every size, from the call site or, without one, in the memory.
     pub size: Option<u64>,
+    /// Whether the text tells it: what grows is told once, by size, else by call site, else by memory.
+    #[serde(skip)]
+    pub is_told: bool,
     /// `grows`, `baseline`, `varies`, `rose_once` or `too_few`.
     pub verdict: Cow<'static, str>,
     /// Regions at the last look, over all devices.
@@ -134,14 +143,8 @@ pub(super) fn over_runs(processes: &[ProcessReport]) -> Vec<GrowthReport> {
 }
 
 fn report(point: &'static str, name: String, series: &Series, naming: Option<&Naming<'_>>) -> GrowthReport {
-    let grows = |trend: &&Trend| trend.course == Course::Grows;
-    let parts = || series.trends.iter().filter(|trend| trend.source.part.is_some());
     let wholes = || series.trends.iter().filter(|trend| trend.source.part.is_none());
-    // What grows by a known size is told by size; a memory that grows as a whole, by many sizes, is told as a whole.
-    let of_sizes: Vec<&Trend> = parts().filter(grows).collect();
-    let is_explained = |whole: &&Trend| of_sizes.iter().any(|part| part.source.memory == whole.source.memory);
-    let growing: Vec<&Trend> =
-        of_sizes.iter().copied().chain(wholes().filter(grows).filter(|whole| !is_explained(whole))).collect();
+    let growing = told_growth(&series.trends);
     let course = if !growing.is_empty() {
         Course::Grows
     } else {
@@ -161,17 +164,42 @@ fn report(point: &'static str, name: String, series: &Series, naming: Option<&Na
         regions_per_iteration: sum(|trend| trend.per_iteration.regions),
         bytes_per_iteration: sum(|trend| narrow(trend.per_iteration.bytes)),
         is_steady: growing.iter().all(|trend| trend.is_steady),
-        sources: trends.into_iter().take(LISTED).map(|trend| source(trend, naming)).collect(),
+        live_regions: wholes().fold(0, |sum: u64, trend| sum.saturating_add(trend.last.regions)),
+        live_bytes: wholes().fold(0, |sum: u64, trend| sum.saturating_add(narrow(trend.last.bytes))),
+        sources: trends
+            .into_iter()
+            .take(LISTED)
+            .map(|trend| SourceReport { is_told: growing.contains(&trend), ..source(trend, naming) })
+            .collect(),
     };
     report.text = sentence(&report);
     report
+}
+
+/// What grows, each byte told once: by size where it is one, else by call site, else by memory.
+fn told_growth(trends: &[Trend]) -> Vec<&Trend> {
+    let growing = || trends.iter().filter(|trend| trend.course == Course::Grows);
+    let mut told: Vec<&Trend> = growing().filter(|trend| matches!(trend.source.part, Some((_, Some(_))))).collect();
+    let memory_and_site = |trend: &Trend| (trend.source.memory, trend.source.part.map(|(site, _)| site));
+    let of_sites: Vec<&Trend> = growing()
+        .filter(|trend| matches!(trend.source.part, Some((_, None))))
+        .filter(|trend| !told.iter().any(|part| memory_and_site(part) == memory_and_site(trend)))
+        .collect();
+    told.extend(of_sites);
+    let wholes: Vec<&Trend> = growing()
+        .filter(|trend| trend.source.part.is_none())
+        .filter(|trend| !told.iter().any(|part| part.source.memory == trend.source.memory))
+        .collect();
+    told.extend(wholes);
+    told
 }
 
 fn source(trend: &Trend, naming: Option<&Naming<'_>>) -> SourceReport {
     let Trend { source, course, last: Amount { regions, bytes }, per_iteration, .. } = trend;
     SourceReport {
         memory: source.memory.to_string(),
-        size: source.part.map(|(_, size)| size),
+        size: source.part.and_then(|(_, size)| size),
+        is_told: false,
         verdict: name_of(*course).into(),
         live_regions: *regions,
         live_bytes: narrow(*bytes),
@@ -191,10 +219,8 @@ fn sentence(report: &GrowthReport) -> String {
         "runs" => format!("{looks} runs"),
         _ => format!("{looks} marks \"{}\"", report.name),
     };
-    let wholes = || report.sources.iter().filter(|source| source.size.is_none());
-    let regions = wholes().fold(0_u64, |sum, source| sum.saturating_add(source.live_regions));
-    let live = wholes().fold(0_u64, |sum, source| sum.saturating_add(source.live_bytes));
-    let held = format!("{} {}, {}", count(regions), noun(regions, "region", "regions"), bytes(live));
+    let regions = report.live_regions;
+    let held = format!("{} {}, {}", count(regions), noun(regions, "region", "regions"), bytes(report.live_bytes));
     let unit = match report.point.as_ref() {
         "closes" => "a close",
         "runs" => "a run",

@@ -270,12 +270,10 @@ fn write_growth(out: &mut impl Write, growth: &[GrowthReport], paint: Painter) -
         write!(out, "{style}")?;
         write_wrapped(out, "  ", &report.text)?;
         write!(out, "{style:#}")?;
-        let growing = || report.sources.iter().filter(|source| source.verdict == "grows" && grows);
-        let by_size = |memory: &str| growing().any(|source| source.memory == memory && source.size.is_some());
-        // A memory that grows by known sizes need not be told as a whole too.
-        for source in growing().filter(|source| source.size.is_some() || !by_size(&source.memory)).take(LISTED) {
+        for source in report.sources.iter().filter(|source| source.is_told).take(LISTED) {
             let what = match source.size {
                 Some(size) => format!("regions of {} in {}", bytes(size), source.memory),
+                None if !source.site.is_empty() => format!("regions of many sizes in {}", source.memory),
                 None => format!("{} as a whole", source.memory),
             };
             write_wrapped(

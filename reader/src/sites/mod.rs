@@ -70,6 +70,13 @@ impl Sites {
         &self.known
     }
 
+    /// The frames of all that are known, innermost first, in the default style.
+    pub fn frames(&self) -> HashMap<u32, Vec<String>> {
+        let symbols = RefCell::new(Symbols::default());
+        let naming = Naming::new(self, SiteStyle::default(), &symbols);
+        self.known.keys().map(|&id| (id, naming.named(id).frames)).collect()
+    }
+
     /// Events that go without their site, since there was no room for more.
     pub fn refused(&self) -> u64 {
         self.refused
