@@ -21,6 +21,8 @@ use crate::{
 
 /// How long an answer waits for its mark if the asker does not say.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Regions that a report lists, the largest: with their call sites, all of a large program would be an answer of 100 MB.
+const REGIONS_TOLD: usize = 1000;
 /// Between looks for rings that the process makes.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// While a mark is waited for.
@@ -231,7 +233,14 @@ impl Follower {
         }
         match ask.ask {
             What::Now => Ok(self.now()),
-            What::Report => Ok(Body::Report { report: Box::new(Report::new(&self.sessions)) }),
+            What::Report => {
+                let mut report = Report::new(&self.sessions);
+                for process in &mut report.processes {
+                    process.live.truncate(REGIONS_TOLD);
+                    process.released_at_close.truncate(REGIONS_TOLD);
+                }
+                Ok(Body::Report { report: Box::new(report) })
+            }
             What::Region => self.region(ask),
         }
     }

@@ -9,6 +9,8 @@ use ttmem_ring::ClockMap;
 use super::{Painter, bytes, collect::regions_of, count, model::RegionReport, shorten};
 use crate::{Account, sites::Naming, spans::Span};
 
+/// Regions that were left behind and are listed, the largest; each may carry its call site.
+const LEFT_LISTED: usize = 256;
 /// Lines of the table.
 const LISTED: usize = 12;
 /// Columns for a name.
@@ -145,7 +147,10 @@ impl SpanReport {
             left_behind,
             left_cached,
             left_apart,
-            left_behind_regions: regions_of(&span.window.left_behind, clock, naming),
+            left_behind_regions: {
+                let left = &span.window.left_behind;
+                regions_of(&left[..left.len().min(LEFT_LISTED)], clock, naming)
+            },
         }
     }
 
