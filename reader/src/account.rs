@@ -76,6 +76,13 @@ impl Account {
         self.ledger.apply(event, pool);
     }
 
+    /// What the allocator was being asked for when the process aborted: refusals that nobody could note.
+    pub(crate) fn hear_last_words(&mut self, requests: &[Record]) {
+        for event in requests.iter().filter(|request| is_refusal(request)).filter_map(|it| Event::decode(it).ok()) {
+            self.apply(&event, |_| None);
+        }
+    }
+
     /// Notes a pool before the events that name it.
     pub fn learn_pool(&mut self, index: u32, pool: Pool) {
         let index = index as usize;
@@ -131,4 +138,9 @@ impl Account {
     pub fn unreadable(&self) -> u64 {
         self.unreadable
     }
+}
+
+/// Whether a record tells that an allocator refused.
+pub(crate) fn is_refusal(record: &Record) -> bool {
+    Event::decode(record).is_ok_and(|event| event.kind == EventKind::OutOfMemory)
 }

@@ -10,7 +10,7 @@ use std::{
 use ttmem_recording::{ClockPoint, LastWords, Meta, Pool, Process, Sites, Status, Writer};
 use ttmem_wire::Record;
 
-use crate::{Account, Ended, Session, Symbols, Tell, Told};
+use crate::{Account, Session, Symbols, Tell, Told};
 
 /// So that a document stays small.
 const SITES_A_DOCUMENT: usize = 256;
@@ -203,11 +203,7 @@ fn status(process: u32, told: &Told<'_>) -> Status {
         unreadable: told.account.unreadable(),
         pretended: counts.pretended,
         is_over: told.is_over,
-        ended: told.ended.map(|ended| match ended {
-            Ended::Code(code) => ttmem_recording::Ended::Code(code),
-            Ended::Signal(signal) => ttmem_recording::Ended::Signal(signal),
-            Ended::Unknown => ttmem_recording::Ended::Unknown,
-        }),
+        ended: told.ended.map(Into::into),
         clock: told.clock.points().map(|(ticks, realtime_ns)| ClockPoint { ticks, realtime_ns }),
     }
 }

@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path};
 
-use ttmem_ledger::End;
 use ttmem_recording::{Item, Meta, Process, Reader, Status};
 use ttmem_ring::ClockMap;
-use ttmem_wire::{Event, EventKind, Pool, Record};
+use ttmem_wire::{Pool, Record};
 
 use crate::{Account, Counts, Ended, Failure, Tell, Told};
 
@@ -32,6 +31,12 @@ pub struct Recording {
     pub is_cut: bool,
 }
 
+/// Opens a recording.
+pub(crate) fn open_recording(path: &Path) -> Result<Reader<BufReader<File>>, Failure> {
+    let file = File::open(path).map_err(|why| Failure::with(path, why))?;
+    Reader::new(BufReader::with_capacity(BUFFER, file)).map_err(|why| Failure::with(path, why))
+}
+
 /// Reads a whole recording.
 ///
 /// # Errors
@@ -47,8 +52,7 @@ pub(crate) fn replay_with(
     apply_events: &mut dyn FnMut(&mut Account, u32, &[Record]),
 ) -> Result<Recording, Failure> {
     let failed = |why: &dyn std::fmt::Display| Failure::with(path, why);
-    let file = File::open(path).map_err(|why| failed(&why))?;
-    let mut reader = Reader::new(BufReader::with_capacity(BUFFER, file)).map_err(|why| failed(&why))?;
+    let mut reader = open_recording(path)?;
     let mut processes: BTreeMap<u32, Replay> = BTreeMap::new();
     while let Some(item) = reader.next().map_err(|why| failed(&why))? {
         match item {
@@ -97,10 +101,8 @@ fn apply(processes: &mut BTreeMap<u32, Replay>, meta: Meta, keep_live_at_marks: 
         }
         Meta::LastWords(words) => {
             if let Some(replay) = processes.get_mut(&number) {
-                let events = words.records.iter().filter_map(|&words| Event::decode(&Record { words }).ok());
-                for event in events.filter(|event| event.kind == EventKind::OutOfMemory) {
-                    replay.account.apply(&event, |_| None);
-                }
+                let records: Vec<Record> = words.records.into_iter().map(|words| Record { words }).collect();
+                replay.account.hear_last_words(&records);
             }
         }
         Meta::Sites(sites) => {
@@ -123,7 +125,7 @@ impl Replay {
     fn conclude(&mut self, is_cut: bool) {
         self.is_cut = is_cut && self.status.ended.is_none();
         if let Some(ended) = self.ended() {
-            self.account.ledger_mut().end(if matches!(ended, Ended::Code(_)) { End::Exited } else { End::Killed });
+            self.account.ledger_mut().end(ended.into());
         }
     }
 

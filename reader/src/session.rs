@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ttmem_ledger::{End, Ledger};
 use ttmem_ring::{AlreadyDrained, ClockMap, Counters, ProcessWatch, Recovery, RingReader};
-use ttmem_wire::{Event, EventKind, Header, Record};
+use ttmem_wire::{Event, Header, Record};
 
 use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile, source::Source};
 
@@ -32,6 +32,23 @@ impl From<ttmem_recording::Ended> for Ended {
             ttmem_recording::Ended::Signal(signal) => Self::Signal(signal),
             ttmem_recording::Ended::Unknown => Self::Unknown,
         }
+    }
+}
+
+impl From<Ended> for ttmem_recording::Ended {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Code(code) => Self::Code(code),
+            Ended::Signal(signal) => Self::Signal(signal),
+            Ended::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Ended> for End {
+    /// What a ledger asks: by itself, or not.
+    fn from(ended: Ended) -> Self {
+        if matches!(ended, Ended::Code(_)) { Self::Exited } else { Self::Killed }
     }
 }
 
@@ -211,27 +228,18 @@ impl Session {
     fn conclude(&mut self, told: Option<Ended>) {
         let ended = told.or_else(|| self.source.exit_status().map(Ended::Code)).unwrap_or(Ended::Unknown);
         if ended == Ended::Signal(ABORT) {
-            self.hear_last_words();
+            // An exception that nobody catches aborts the process before the library can note it: what the allocator was
+            // asked for then stands in the ring file.
+            self.account.hear_last_words(&self.source.open_requests());
         }
         self.ended = Some(ended);
         self.watch = None;
-        self.account.ledger_mut().end(if matches!(ended, Ended::Code(_)) { End::Exited } else { End::Killed });
+        self.account.ledger_mut().end(ended.into());
     }
 
     /// What the allocator was being asked for when the process aborted.
     pub(crate) fn last_words(&self) -> Vec<Record> {
         if self.ended == Some(Ended::Signal(ABORT)) { self.source.open_requests() } else { Vec::new() }
-    }
-
-    /// An exception that nobody catches aborts the process before the library can note it: what the allocator was asked for
-    /// then stands in the ring file.
-    fn hear_last_words(&mut self) {
-        let requests = self.source.open_requests();
-        for event in requests.iter().filter_map(|record| Event::decode(record).ok()) {
-            if event.kind == EventKind::OutOfMemory {
-                self.account.apply(&event, |_| None);
-            }
-        }
     }
 
     /// How the process ended; `None` while it runs.

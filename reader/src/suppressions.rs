@@ -67,6 +67,14 @@ impl Suppressions {
         Self::parse(&text).map_err(|(line, what)| Failure::new(format!("{}:{line}: {what}", path.display())))
     }
 
+    /// Reads a file if one is named: without one, there are no rules.
+    ///
+    /// # Errors
+    /// Those of [`Suppressions::read`].
+    pub fn read_if_named(path: Option<&Path>) -> Result<Self, Failure> {
+        path.map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
     /// Reads the text of a file; an error has its line and what is wrong there.
     fn parse(text: &str) -> Result<Self, (u64, String)> {
         let mut rules = Vec::new();

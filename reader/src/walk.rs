@@ -6,22 +6,18 @@ mod live_bytes;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
-    io::{self, BufReader},
+    io::{self},
     path::{Path, PathBuf},
 };
 
 pub use live_bytes::LiveBytes;
 use live_bytes::{Fullest, device_of};
-use ttmem_ledger::{Change, End, Ledger, Life};
-use ttmem_recording::{Item, Meta, Reader};
+use ttmem_ledger::{Change, Ledger, Life};
+use ttmem_recording::{Item, Meta};
 use ttmem_ring::{ClockMap, RingReader};
 use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Pool, Record, Target};
 
-use crate::{Ended, Failure, Session, Sites, Tell};
-
-/// Bytes that are read from a recording at once.
-const BUFFER: usize = 1 << 20;
+use crate::{Ended, Failure, Session, Sites, Tell, account::is_refusal, replay::open_recording};
 
 /// A process that is walked through.
 #[derive(Debug)]
@@ -164,7 +160,7 @@ impl Walk {
     pub fn recording(path: &Path) -> Result<Self, Failure> {
         let mut walk = Self::empty(path);
         let mut sites: HashMap<u32, Sites> = HashMap::new();
-        let mut reader = open(path)?;
+        let mut reader = open_recording(path)?;
         while let Some(item) = reader.next().map_err(|why| Failure::with(path, why))? {
             match item {
                 Item::Meta(Meta::Process(process)) => {
@@ -320,7 +316,7 @@ impl Walk {
         walkers: &mut [Option<Walker<'_>>],
         each: &mut dyn FnMut(&Step<'_>) -> io::Result<()>,
     ) -> Result<(), Stopped> {
-        let mut reader = open(&self.path).map_err(Stopped::Reading)?;
+        let mut reader = open_recording(&self.path).map_err(Stopped::Reading)?;
         let failed = |why: &dyn std::fmt::Display| Stopped::Reading(Failure::with(&self.path, why));
         while let Some(item) = reader.next().map_err(|why| failed(&why))? {
             let last_words: Vec<Record>;
@@ -344,15 +340,6 @@ impl Walk {
         }
         Ok(())
     }
-}
-
-fn open(path: &Path) -> Result<Reader<BufReader<File>>, Failure> {
-    let file = File::open(path).map_err(|why| Failure::with(path, why))?;
-    Reader::new(BufReader::with_capacity(BUFFER, file)).map_err(|why| Failure::with(path, why))
-}
-
-fn is_refusal(record: &Record) -> bool {
-    Event::decode(record).is_ok_and(|event| event.kind == EventKind::OutOfMemory)
 }
 
 /// One process on its way.
@@ -464,7 +451,7 @@ impl<'a> Walker<'a> {
 
     fn end(mut self, each: &mut dyn FnMut(&Step<'_>) -> io::Result<()>) -> io::Result<()> {
         if let Some(ended) = self.process.ended {
-            self.ledger.end(if matches!(ended, Ended::Code(_)) { End::Exited } else { End::Killed });
+            self.ledger.end(ended.into());
         }
         let lives = self.lives();
         let none = BTreeMap::new();

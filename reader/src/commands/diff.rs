@@ -62,8 +62,7 @@ impl DiffFiles {
         if let Some(path) = &self.json {
             output::check_writable(path)?;
         }
-        let suppressions =
-            self.suppressions.as_deref().map_or_else(|| Ok(Suppressions::default()), Suppressions::read)?;
+        let suppressions = Suppressions::read_if_named(self.suppressions.as_deref())?;
         if self.b.is_none() && (self.from.is_none() || self.to.is_none()) {
             return Err(Failure::new("diff of one file needs --from MARK and --to MARK; else name two files"));
         }

@@ -53,7 +53,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 impl ReportOptions {
     /// Reads the suppressions, before anything is run.
     pub(super) fn read_suppressions(&self) -> Result<Suppressions, Failure> {
-        self.suppressions.as_deref().map_or_else(|| Ok(Suppressions::default()), Suppressions::read)
+        Suppressions::read_if_named(self.suppressions.as_deref())
     }
 
     /// The exit code: the command's `code`, or that of a leak where the command itself succeeded. Says why.
