@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
 
 use crate::region::Key;
@@ -10,7 +11,7 @@ use crate::region::Key;
 type Entry = (u64, i32, Memory, u64, u32);
 
 /// Who holds what, by id. Holders without one are not in it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ByHolder(BTreeSet<Entry>);
 
 fn entry(id: u64, key: Key) -> Entry {

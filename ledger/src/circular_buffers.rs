@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::{CoreRange, Event, Memory, flags};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// A placed circular buffer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CircularBuffer {
     address: u64,
     size: u64,
@@ -26,11 +27,13 @@ pub(crate) struct CircularBuffer {
 }
 
 /// The circular buffers of one device.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct OnDevice {
     /// By program, 0 where it is not known; those of one in the order of their placement.
     programs: BTreeMap<u64, Vec<CircularBuffer>>,
+    #[serde(skip)]
     count: u64,
+    #[serde(skip)]
     footprint: Footprint,
     release_was_reported: bool,
 }
@@ -60,7 +63,7 @@ impl Gone {
 }
 
 /// The circular buffers of all devices.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CircularBuffers {
     devices: BTreeMap<i32, OnDevice>,
     release_of_all_was_reported: bool,
@@ -139,6 +142,16 @@ impl OnDevice {
 }
 
 impl CircularBuffers {
+    /// After reading from a file: what follows from the rest is not in it.
+    pub(crate) fn complete(&mut self) {
+        for on_device in self.devices.values_mut() {
+            let OnDevice { programs, count, footprint, .. } = on_device;
+            *count = programs.values().map(|buffers| buffers.len() as u64).sum();
+            let placements = programs.values().flatten().flat_map(CircularBuffer::placements);
+            placements.for_each(|placement| footprint.note(placement));
+        }
+    }
+
     /// Adds one, or a part of one; returns the device's state after it.
     pub(crate) fn place(&mut self, device: i32, event: &Event) -> (&mut OnDevice, Changed) {
         let on_device = self.devices.entry(device).or_default();

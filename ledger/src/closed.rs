@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
 
 use crate::{by_holder::ByHolder, places::Wanted, region::Key};
@@ -12,7 +13,7 @@ const MAX_REMEMBERED: usize = 1 << 18;
 
 /// Holders of released regions that have not reported their free. An address is forgotten when it serves again; an id is
 /// not, since ids never serve again.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Closed {
     /// How many holders of an id, 0 for none, each region had.
     holders: BTreeMap<(Key, u64), u32>,
@@ -20,6 +21,11 @@ pub(crate) struct Closed {
 }
 
 impl Closed {
+    /// Whether what was read from a file is what events can give.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.holders.values().all(|&count| count > 0)
+    }
+
     fn remembered(&self) -> usize {
         self.holders.len().max(self.by_id.len())
     }

@@ -1,11 +1,12 @@
 //! What the ledger noticed beside the sums.
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::{Memory, Space};
 
 use crate::LiveRegion;
 
 /// Events that did not fit, counted. None of them is fatal, and none changes a total.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anomalies {
     /// Frees that matched nothing live; one that names a pool counts once for each chip.
     pub unmatched_frees: u64,
@@ -22,7 +23,7 @@ pub struct Anomalies {
 }
 
 /// What closing devices released.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Released {
     /// The regions, as they were when they were released; the first [`crate::MAX_LISTED`] of them.
     pub regions: Vec<LiveRegion>,
@@ -35,7 +36,7 @@ pub struct Released {
 }
 
 /// An allocator refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutOfMemory {
     /// On which devices.
     pub devices: Vec<i32>,

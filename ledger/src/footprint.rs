@@ -39,6 +39,12 @@ impl Footprint {
         }
     }
 
+    /// The same, and the unions are left for later.
+    pub(crate) fn note(&mut self, placement: Placement) {
+        *self.placements.entry(placement).or_default() += 1;
+        self.is_stale = true;
+    }
+
     pub(crate) fn remove(&mut self, placement: Placement) {
         if let Some(count) = self.placements.get_mut(&placement) {
             *count -= 1;

@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
+
+use crate::totals::is_count;
 
 /// Series that are kept; a program that gives every mark a name of its own has no loop that could be judged.
 const MAX_SERIES: usize = 512;
@@ -14,7 +17,7 @@ const MAX_SERIES: usize = 512;
 const MAX_SOURCES: usize = 8192;
 
 /// Regions and their bytes, over all devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Amount {
     /// How many regions.
     pub regions: u64,
@@ -30,7 +33,7 @@ impl Amount {
 }
 
 /// What memory comes from, as far as it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// Which memory.
     pub memory: Memory,
@@ -40,7 +43,7 @@ pub struct Source {
 }
 
 /// At which point a program was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Point {
     /// At marks whose names are the same but for numbers, which are written as `#`.
     Marks(String),
@@ -90,19 +93,19 @@ pub struct Series {
 }
 
 /// The looks so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Growth {
     series: BTreeMap<Point, Looks>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Looks {
     count: u64,
     tracks: BTreeMap<Source, Track>,
 }
 
 /// One source over the looks of a series.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Track {
     last: Amount,
     /// At the end of the warm-up.
@@ -197,6 +200,18 @@ impl Growth {
         for track in looks.tracks.values_mut().filter(|track| index > 0 && track.seen_in < index) {
             track.look(index, Amount::default());
         }
+    }
+
+    /// The call sites of all sources.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = u32> {
+        self.series.values().flat_map(|looks| looks.tracks.keys()).filter_map(|source| Some(source.part?.0))
+    }
+
+    /// Whether what was read from a file is what events can give.
+    pub(crate) fn is_sound(&self) -> bool {
+        let is_sound = |track: &Track| [track.rises, track.falls, track.seen_in].into_iter().all(is_count);
+        self.series.len() <= MAX_SERIES
+            && self.series.values().all(|looks| is_count(looks.count) && looks.tracks.values().all(is_sound))
     }
 
     /// What every series says.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     recent::Recent,
     refusals::Refusals,
     region::{Key, Region},
-    totals::Sums,
+    totals::{Sums, is_count},
     windows::{Window, WindowId, Windows},
 };
 
@@ -34,12 +35,13 @@ pub enum End {
 }
 
 /// What a process did with device memory. See the crate's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Ledger {
     places: Places,
     sums: Sums,
     circular_buffers: CircularBuffers,
     /// Made when the first free comes that names no address: most programs name it and should not pay for this.
+    #[serde(skip)]
     by_holder: Option<ByHolder>,
     closed: Closed,
     recent: Recent,
@@ -50,8 +52,10 @@ pub struct Ledger {
     windows: Windows,
     /// Allocations on a device when it was closed last: a second close of the same is no second iteration.
     allocations_at_close: BTreeMap<i32, u64>,
+    #[serde(skip)]
     end: Option<End>,
     /// What the events since the last look did; only where somebody asked for it.
+    #[serde(skip)]
     changes: Option<Vec<Change>>,
 }
 
@@ -405,6 +409,55 @@ impl Ledger {
     /// The first [`MAX_LISTED`] refusals of an allocator.
     pub fn out_of_memory(&self) -> &[OutOfMemory] {
         self.refusals.list()
+    }
+
+    /// Regions and circular buffers that are live.
+    pub fn live_count(&self) -> u64 {
+        self.sums.live()
+    }
+
+    /// After reading from a file: makes what follows from the rest, and says whether it all is what events can give.
+    pub(crate) fn complete(&mut self) -> bool {
+        self.circular_buffers.complete();
+        self.places.complete();
+        let Anomalies { unmatched_frees, double_frees, duplicate_holders, unknown_pools, without_memory, late_frees } =
+            self.anomalies;
+        let Released { regions, count, bytes, cached } = &self.released;
+        let counts = [
+            unmatched_frees,
+            double_frees,
+            duplicate_holders,
+            unknown_pools,
+            without_memory,
+            late_frees,
+            *count,
+            *cached,
+        ];
+        counts.into_iter().all(is_count)
+            && *bytes < 1 << 126
+            && regions.len() <= MAX_LISTED
+            && self.places.are_sound(&self.sums)
+            && self.sums.are_sound(&self.places)
+            && self.closed.is_sound()
+            && self.recent.is_sound()
+            && self.refusals.are_sound()
+            && self.growth.is_sound()
+            && self.windows.are_sound(&self.sums)
+    }
+
+    /// The call sites of all that it lists, some more than once.
+    pub(crate) fn named_sites(&self) -> impl Iterator<Item = u32> {
+        let refused = self.refusals.list().iter();
+        let refused =
+            refused.flat_map(|refusal| refusal.holders.iter().map(|holder| holder.site).chain([refusal.site]));
+        let circular = self.circular_buffers.devices().flat_map(|(device, on_device)| {
+            on_device.entries().map(move |buffer| buffer.shown(device, State::Live).site)
+        });
+        let live = self.places.regions().map(|(_, region)| region.site);
+        live.chain(circular)
+            .chain(self.released.regions.iter().map(|region| region.site))
+            .chain(refused)
+            .chain(self.growth.sites())
     }
 
     /// Patterns worth a sentence, in the order in which a report tells them.

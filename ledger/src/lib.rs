@@ -40,6 +40,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod account;
 mod by_holder;
 mod changes;
 mod circular_buffers;
@@ -57,15 +58,18 @@ mod places;
 mod recent;
 mod refusals;
 mod region;
+mod spans;
 mod together;
 mod totals;
 mod windows;
 
+pub use account::{Account, Damaged, MAX_MARKS_KEPT, Mark};
 pub use changes::{Change, Life};
 pub use findings::{Anomalies, Finding, OutOfMemory, Released};
 pub use growth::{Amount, Course, Point, Series, Source, Trend, judge, series_name};
 pub use ledger::{End, Ledger, MAX_LISTED};
 pub use live::{LiveRegion, State};
+pub use spans::{RESERVED, Span, Spans};
 pub use together::{Together, together};
 pub use totals::Totals;
 pub use windows::{MAX_OPEN_WINDOWS, Window, WindowId, WindowSums};

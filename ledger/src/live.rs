@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
 
 /// What became of a region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
     /// The process runs and holds it.
     Live,
@@ -18,7 +19,7 @@ pub enum State {
 }
 
 /// A region, or a circular buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveRegion {
     /// Device id.
     pub device: i32,

@@ -1,9 +1,13 @@
 //! What one allocator has handed out in one memory of one device.
 
-use std::hash::BuildHasher;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::BuildHasher,
+};
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashTable, hash_table};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser::SerializeTuple};
 use ttmem_wire::Event;
 
 use crate::{
@@ -71,6 +75,19 @@ impl Place {
         Some((who, None))
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.regions.is_empty() && self.further.is_empty()
+    }
+
+    /// Whether what was read from a file is what events can give.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.regions().all(|(address, region)| {
+            let others = self.further.get(&address);
+            let fit = others.is_none_or(|ids| !ids.is_empty() && !ids.contains(&0) && !ids.contains(&region.holder));
+            fit && region.holders() > 0 && others.map_or(0, BTreeSet::len) == region.further as usize
+        }) && self.further.keys().all(|&address| self.region(address).is_some())
+    }
+
     /// How well a live region fits an event: whether that holder holds it, then when it came to life.
     pub(crate) fn fit(&self, address: u64, id: u64) -> Option<(bool, u64)> {
         let region = self.region(address)?;
@@ -91,5 +108,41 @@ impl Place {
         for (address, region) in self.regions() {
             holders::each(region, &self.further, address, |id, count| each(address, id, count));
         }
+    }
+}
+
+/// The regions alone, and the further holders: the table is made anew.
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut place = serializer.serialize_tuple(2)?;
+        place.serialize_element(&Regions(&self.regions))?;
+        place.serialize_element(&self.further)?;
+        place.end()
+    }
+}
+
+struct Regions<'a>(&'a HashTable<Entry>);
+
+impl Serialize for Regions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Place {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (entries, further): (Vec<Entry>, BTreeMap<u64, BTreeSet<u64>>) = Deserialize::deserialize(deserializer)?;
+        let mut place = Self { further: further.into_iter().collect(), ..Self::default() };
+        let hasher = &place.hasher;
+        place.regions.reserve(entries.len(), |entry| hasher.hash_one(entry.address));
+        for entry in entries {
+            let hash = hasher.hash_one(entry.address);
+            let known = |other: &Entry| other.address == entry.address;
+            match place.regions.entry(hash, known, |entry| hasher.hash_one(entry.address)) {
+                hash_table::Entry::Vacant(vacant) => vacant.insert(entry),
+                hash_table::Entry::Occupied(_) => return Err(D::Error::custom("two regions at one address")),
+            };
+        }
+        Ok(place)
     }
 }

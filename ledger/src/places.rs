@@ -7,6 +7,7 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
 
 use crate::{
@@ -21,18 +22,20 @@ use crate::{
 type Name = (i32, Memory, u32);
 
 /// Places are found by name in a tree; events come in runs on one place, so the last one is tried first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Places {
     slots: Vec<Slot>,
     index: BTreeMap<Name, usize>,
     /// The slots of each device, in the order of names: a free may name no more than a device.
+    #[serde(skip)]
     of_device: HashMap<i32, Vec<usize>, RandomState>,
     /// Slots whose place was released.
     vacant: Vec<usize>,
+    #[serde(skip)]
     last: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Slot {
     name: Option<Name>,
     place: Place,
@@ -230,6 +233,38 @@ impl Places {
     pub(crate) fn has(&self, key: &Key) -> bool {
         let at = self.index.get(&(key.device, key.memory, key.allocator));
         at.is_some_and(|&at| self.slots[at].place.region(key.address).is_some())
+    }
+
+    /// After reading from a file: what follows from the rest is not in it.
+    pub(crate) fn complete(&mut self) {
+        self.of_device.clear();
+        for (name, &at) in &self.index {
+            self.of_device.entry(name.0).or_default().push(at);
+        }
+    }
+
+    /// All live regions, each with the index of its sums.
+    pub(crate) fn regions_with_sums(&self) -> impl Iterator<Item = (usize, &Region)> {
+        self.slots.iter().flat_map(|slot| slot.place.regions().map(|(_, region)| (slot.totals, region)))
+    }
+
+    /// Whether what was read from a file is what events can give.
+    pub(crate) fn are_sound(&self, sums: &Sums) -> bool {
+        let is_named = |(name, &at): (&Name, &usize)| {
+            let slot = self.slots.get(at);
+            name.1 != Memory::CircularBuffer
+                && slot.is_some_and(|slot| slot.name == Some(*name) && sums.has(name.0, name.1, slot.totals))
+        };
+        let mut vacant = self.vacant.clone();
+        vacant.sort_unstable();
+        vacant.dedup();
+        let is_vacant =
+            |&at: &usize| self.slots.get(at).is_some_and(|slot| slot.name.is_none() && slot.place.is_empty());
+        self.index.iter().all(is_named)
+            && vacant.iter().all(is_vacant)
+            && self.index.len() + vacant.len() == self.slots.len()
+            && vacant.len() == self.vacant.len()
+            && self.slots.iter().all(|slot| slot.place.is_sound())
     }
 
     /// All live regions by who holds them.

@@ -2,9 +2,14 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::{Event, Memory};
 
-use crate::{LiveRegion, MAX_LISTED, OutOfMemory, State, places::Places, totals::Sums};
+use crate::{
+    LiveRegion, MAX_LISTED, OutOfMemory, State,
+    places::Places,
+    totals::{Sums, is_count},
+};
 
 /// The largest holders that are kept of each.
 const HOLDERS: usize = 16;
@@ -12,7 +17,7 @@ const HOLDERS: usize = 16;
 /// ledger down.
 const MAX_LOOKS: usize = 50_000_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Refusals {
     list: Vec<OutOfMemory>,
     times: u64,
@@ -46,6 +51,11 @@ impl Refusals {
             devices,
             holders,
         });
+    }
+
+    /// Whether what was read from a file is what events can give.
+    pub(crate) fn are_sound(&self) -> bool {
+        self.list.len() <= MAX_LISTED && is_count(self.times) && self.looks <= MAX_LOOKS
     }
 
     pub(crate) fn list(&self) -> &[OutOfMemory] {

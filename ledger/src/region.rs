@@ -1,11 +1,12 @@
 //! A live region: bytes that somebody holds, at one address of one memory of one device.
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::{Event, Memory, flags};
 
 use crate::{LiveRegion, State, totals::Extent};
 
 /// What a region is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) address: u64,
     pub(crate) device: i32,
@@ -17,7 +18,7 @@ pub(crate) struct Key {
 
 /// A region in the table: compact, since there are many. The usual holders lie in it: one with an id and any number
 /// without. Further ones with an id are in a table of their own, see [`crate::holders`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Region {
     size: u64,
     per_bank: u64,
@@ -36,7 +37,7 @@ pub(crate) struct Region {
 
 /// A region in its table, in a cache line of its own: an event touches that one, and 100,000 of them cost less than 120 bytes
 /// each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
 pub(crate) struct Entry {
     pub(crate) address: u64,

@@ -5,10 +5,13 @@ use std::{
     ops::{Index, IndexMut},
 };
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
 
+use crate::places::Places;
+
 /// What one memory of one device holds and has seen. Bytes are on that device; "per bank" is within each of its banks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Bytes live now, each region once.
     pub live_bytes: u64,
@@ -29,7 +32,7 @@ pub struct Totals {
 }
 
 /// The sums while they run: wide enough that no report of 2^64-1 bytes can wrap them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct RunningTotals {
     pub(crate) bytes: u128,
     pub(crate) bytes_per_bank: u128,
@@ -49,7 +52,7 @@ pub(crate) struct RunningTotals {
 }
 
 /// The sums of all devices and memories. The index of one stays the same, so that who adds often need not look it up.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sums {
     all: Vec<RunningTotals>,
     index: BTreeMap<(i32, Memory), usize>,
@@ -71,6 +74,16 @@ impl Sums {
 
     pub(crate) fn known(&self, device: i32, memory: Memory) -> Option<&RunningTotals> {
         self.index.get(&(device, memory)).map(|&at| &self.all[at])
+    }
+
+    /// Whether the sums of a memory are at this index.
+    pub(crate) fn has(&self, device: i32, memory: Memory, at: usize) -> bool {
+        self.index.get(&(device, memory)) == Some(&at)
+    }
+
+    /// Regions and circular buffers that are live.
+    pub(crate) fn live(&self) -> u64 {
+        self.all.iter().fold(0, |sum, totals| sum.saturating_add(totals.regions))
     }
 
     /// Reports of allocations on a device so far.
@@ -104,6 +117,23 @@ impl Sums {
     /// By device, then memory.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, Memory, &RunningTotals)> {
         self.index.iter().map(|(&(device, memory), &at)| (device, memory, &self.all[at]))
+    }
+}
+
+impl Sums {
+    /// Whether sums that were read from a file are what events can give, with these live. Circular buffers have no regions.
+    pub(crate) fn are_sound(&self, places: &Places) -> bool {
+        let mut live = vec![RunningTotals::default(); self.all.len()];
+        for (at, region) in places.regions_with_sums() {
+            let Some(totals) = live.get_mut(at) else { return false };
+            totals.add(region.extent());
+        }
+        let mut pointed_at = vec![false; self.all.len()];
+        self.index.len() == self.all.len()
+            && self.index.iter().all(|(&(_, memory), &at)| {
+                let is_new = pointed_at.get_mut(at).is_some_and(|seen| !std::mem::replace(seen, true));
+                is_new && self.all[at].is_sound(&live[at], memory == Memory::CircularBuffer)
+            })
     }
 }
 
@@ -172,6 +202,12 @@ impl RunningTotals {
         }
     }
 
+    fn is_sound(&self, live: &Self, is_circular: bool) -> bool {
+        let of_regions = |sums: &Self| (sums.bytes, sums.bytes_per_bank, sums.regions, sums.regions_without_banks);
+        (is_circular || of_regions(self) == of_regions(live))
+            && [self.allocations, self.frees, self.released_at_close].into_iter().all(is_count)
+    }
+
     fn note_peaks(&mut self) {
         self.peak_bytes = self.peak_bytes.max(self.bytes);
         self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(self.bytes_per_bank);
@@ -201,6 +237,11 @@ impl RunningTotals {
             released_at_close: self.released_at_close,
         }
     }
+}
+
+/// Whether a number that was read from a file can have been counted: far from where it would wrap.
+pub(crate) fn is_count(number: u64) -> bool {
+    number < 1 << 62
 }
 
 fn narrow(bytes: u128) -> u64 {

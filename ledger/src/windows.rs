@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     live::sort_largest_first,
     places::Places,
     region::Key,
-    totals::{RunningTotals, Sums},
+    totals::{RunningTotals, Sums, is_count},
 };
 
 /// Windows that may be open at once: each costs something at each end of any other.
@@ -24,11 +25,11 @@ pub const MAX_OPEN_WINDOWS: usize = 256;
 const WEED_FROM: usize = 8192;
 
 /// Which window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WindowId(u64);
 
 /// What a window saw in one memory of one device. Bytes are on that device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowSums {
     /// Bytes live when it was opened.
     pub begin_bytes: u64,
@@ -60,7 +61,7 @@ pub struct WindowSums {
 }
 
 /// What a window saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// By device, then memory; where nothing was and nothing happened is left out.
     pub sums: Vec<(i32, Memory, WindowSums)>,
@@ -69,7 +70,7 @@ pub struct Window {
 }
 
 /// The windows that are open.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Windows {
     /// In the order in which they were opened.
     open: Vec<Open>,
@@ -80,7 +81,7 @@ pub(crate) struct Windows {
     apart: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Open {
     number: u64,
     is_apart: bool,
@@ -91,14 +92,14 @@ struct Open {
 }
 
 /// What came to life, and the youngest window kept apart that was open then.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Born {
     key: Key,
     apart: u64,
 }
 
 /// One memory of one device. Sums that are new had nothing before.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Row {
     begin_bytes: u128,
     begin_regions: u64,
@@ -156,9 +157,9 @@ impl Row {
             peak_bytes: narrow(self.peak_bytes),
             peak_bytes_per_bank: (!self.banks_were_unknown).then(|| narrow(self.peak_bytes_per_bank)),
             own_peak_bytes: narrow(self.own_peak),
-            allocations: totals.allocations - self.allocations,
-            frees: totals.frees - self.frees,
-            released_at_close: totals.released_at_close - self.released_at_close,
+            allocations: totals.allocations.saturating_sub(self.allocations),
+            frees: totals.frees.saturating_sub(self.frees),
+            released_at_close: totals.released_at_close.saturating_sub(self.released_at_close),
             ..WindowSums::default()
         }
     }
@@ -257,6 +258,18 @@ impl Windows {
     /// What a window has seen so far.
     pub(crate) fn look(&self, id: WindowId, sums: &Sums, places: &Places) -> Option<Window> {
         Some(self.see(self.position(id)?, sums, places))
+    }
+
+    /// Whether what was read from a file is what events can give.
+    pub(crate) fn are_sound(&self, sums: &Sums) -> bool {
+        let youngest_apart = self.open.iter().rev().find(|window| window.is_apart).map_or(0, |window| window.number);
+        self.open.len() <= MAX_OPEN_WINDOWS
+            && is_count(self.opened)
+            && self.apart == youngest_apart
+            && (!self.open.is_empty() || self.born.is_empty())
+            && self.open.is_sorted_by(|one, next| one.number < next.number && one.first <= next.first)
+            && self.open.last().is_none_or(|last| last.number <= self.opened && last.first <= self.born.len())
+            && self.open.iter().all(|window| window.rows.len() <= sums.indices().count())
     }
 
     fn position(&self, id: WindowId) -> Option<usize> {

@@ -2,16 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
+    fs::File,
     io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
-use ttmem_ring::{RingReader, discover};
+use ttmem_ring::{RingReader, discover, remove_ring};
 
-use crate::{Ended, Recorder, Session, sites::path_beside};
+use crate::{Ended, Recorder, Session};
 
 /// Between looks for new rings. Short: how a process ended can be told only if it was met alive.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -137,8 +137,7 @@ impl Drainer {
             };
             if session.is_over() && !was_over && !self.keep.rings {
                 // If it cannot be removed, it is known and will not be opened again.
-                let _ = fs::remove_file(session.path());
-                let _ = fs::remove_file(path_beside(session.path()));
+                let _ = remove_ring(session.path());
             }
         }
         if let Some(recorder) = &mut self.recorder {
@@ -155,7 +154,9 @@ impl Drainer {
 
     /// Rings that could not be drained, a line each.
     pub fn complaints(&self) -> impl Iterator<Item = String> {
-        self.refused.iter().map(|(path, why)| format!("{}: {why}", path.display()))
+        let refused = self.refused.iter().map(|(path, why)| (&**path, &**why));
+        let troubled = self.sessions.iter().filter_map(|session| Some((session.path(), session.trouble()?)));
+        refused.chain(troubled).map(|(path, why)| format!("{}: {why}", path.display()))
     }
 }
 

@@ -3,20 +3,19 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use ttmem_ring::{RING_EXTENSION, RingReader, discover};
+use ttmem_ledger::{RESERVED, Span};
+use ttmem_ring::{RING_EXTENSION, RingReader, discover, remove_ring};
 
 use crate::{
     Session, SiteStyle, Symbols, Tell,
     report::{DeviceReport, EventCounts, Report, SpanReport, devices},
     sites::Naming,
-    spans::{RESERVED, Span},
 };
 
 /// How long an answer waits for its mark if the asker does not say.
@@ -140,7 +139,7 @@ impl Follower {
             session.settle(None);
             if removes && session.is_over() && !was_over {
                 // If it cannot be removed, it is known and will not be opened again.
-                let _ = fs::remove_file(session.path());
+                let _ = remove_ring(session.path());
             }
         }
         events

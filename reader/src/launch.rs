@@ -66,10 +66,15 @@ pub(crate) fn preload(library: &Path, folder: &Path) -> Result<OsString, Failure
     Ok(value)
 }
 
-/// Starts the command, its standard streams untouched.
-pub(crate) fn start(command: &[OsString], preload: &OsStr, folder: &Path) -> io::Result<Child> {
+/// Starts the command, its standard streams untouched. `keeps_all`: whoever wants every event has no use for folded ones.
+pub(crate) fn start(command: &[OsString], preload: &OsStr, folder: &Path, keeps_all: bool) -> io::Result<Child> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    Command::new(program).args(arguments).env("LD_PRELOAD", preload).env("TTMEM_DIR", folder).spawn()
+    let mut command = Command::new(program);
+    command.args(arguments).env("LD_PRELOAD", preload).env("TTMEM_DIR", folder);
+    if keeps_all {
+        command.env("TTMEM_FOLD", "0");
+    }
+    command.spawn()
 }
 
 /// Signals while a child runs: those of the terminal reach the child by themselves and must not end us; those that are sent

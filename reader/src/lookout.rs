@@ -66,7 +66,7 @@ impl Lookout {
             }
             match RingReader::open(&path) {
                 // What a dead process held is for `ttmem ls` and `ttmem report`.
-                Ok(ring) if ring.is_alive() => self.sessions.push(Session::looking_back(ring, false)),
+                Ok(ring) if ring.is_alive() => self.sessions.push(Session::looking(ring, false)),
                 Ok(_) => {}
                 Err(_) if !path.exists() => continue,
                 Err(error) => {

@@ -198,7 +198,8 @@ fn status(process: u32, told: &Told<'_>) -> Status {
         process,
         reported: counts.reported,
         drained: counts.drained,
-        drained_elsewhere: counts.drained_elsewhere,
+        // What came folded is in no recording.
+        drained_elsewhere: counts.drained_elsewhere.saturating_add(counts.restored),
         lost: counts.lost,
         unreadable: told.account.unreadable(),
         pretended: counts.pretended,

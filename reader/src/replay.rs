@@ -149,6 +149,7 @@ impl Tell for Replay {
                 reported: status.reported.max(drained.saturating_add(status.lost)),
                 drained,
                 drained_elsewhere: status.drained_elsewhere,
+                restored: 0,
                 lost: status.lost,
                 pretended: status.pretended,
             },

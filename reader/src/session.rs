@@ -6,7 +6,7 @@ use ttmem_ledger::{End, Ledger};
 use ttmem_ring::{AlreadyDrained, ClockMap, Counters, ProcessWatch, Recovery, RingReader};
 use ttmem_wire::{Event, Header, Record};
 
-use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile, source::Source};
+use crate::{Account, Counts, Mark, Tell, Told, left, sites::SiteFile, source::Source};
 
 /// Records that are copied out of a ring at once.
 const BATCH: usize = 4096;
@@ -58,16 +58,26 @@ pub struct Session {
     source: Source,
     account: Account,
     watch: Option<ProcessWatch>,
-    /// Events that other readers had taken before.
+    /// Whether what others left beside the ring was looked at.
+    is_attached: bool,
+    /// Events that came out of the snapshot.
+    restored: u64,
+    /// Events that other readers had taken before, and left in no snapshot.
     taken_before: u64,
     /// Events that another reader took while this one looked.
     missed: u64,
+    /// Of those that the ring says were missed, what is accounted for otherwise.
+    missed_at_attach: u64,
     drained: u64,
     recovery: Recovery,
     ended: Option<Ended>,
     batch: Vec<Record>,
     /// The file of call sites, once an event has named one.
     sites: Option<SiteFile>,
+    /// Why the snapshot beside the ring was not used.
+    trouble: Option<String>,
+    /// The last snapshot's bytes, for the next.
+    saved: Vec<u8>,
 }
 
 impl Session {
@@ -75,28 +85,27 @@ impl Session {
     pub fn looking(ring: RingReader, keep_live_at_marks: bool) -> Self {
         let header = ring.header();
         let watch = ProcessWatch::open(header.pid, header.process_start);
-        let taken_before = ring.position();
         Self {
             source: Source::Open(Box::new(ring)),
             account: Account::new(keep_live_at_marks),
             watch,
-            taken_before,
+            is_attached: false,
+            restored: 0,
+            taken_before: 0,
             missed: 0,
+            missed_at_attach: 0,
             drained: 0,
             recovery: Recovery::default(),
             ended: None,
             batch: Vec::new(),
             sites: None,
+            trouble: None,
+            saved: Vec::new(),
         }
     }
 
-    /// The same, from the oldest event that is still in the ring: another reader may have taken it, and has it in its report.
-    pub fn looking_back(mut ring: RingReader, keep_live_at_marks: bool) -> Self {
-        ring.look_back();
-        Self::looking(ring, keep_live_at_marks)
-    }
-
-    /// The session that drains the ring: what it has read, the process may overwrite.
+    /// The session that drains the ring: what it has read, and left in a snapshot, the process may overwrite. When this reader
+    /// ends, however it does, the next goes on from there.
     ///
     /// # Errors
     /// If another reader drains it.
@@ -122,18 +131,28 @@ impl Session {
         // No further than here: a program that never pauses must not keep us from the others.
         let head = ring.counters().head;
         let mut batch = std::mem::take(&mut self.batch);
-        let mut events = 0;
-        while let Source::Open(ring) = &mut self.source {
+        let mut events = self.attach(&mut batch, keep);
+        while let Source::Open(ring) = &mut self.source
+            && ring.position() < head
+        {
             let before = ring.position();
+            let missed = ring.missed();
             ring.read(&mut batch, BATCH);
             let position = ring.position();
-            events += self.apply_all(&mut batch, keep);
-            if let Source::Open(ring) = &mut self.source {
-                ring.release();
+            let first = position - batch.len() as u64;
+            if ring.missed() > missed && self.attach_again(first) {
+                batch.clear();
+                events = self.attach(&mut batch, keep);
+                continue;
             }
-            if position >= head || position == before {
+            events += self.apply_all(&mut batch, keep);
+            self.make_room(is_alive, false);
+            if position == before {
                 break;
             }
+        }
+        if events == 0 {
+            self.make_room(is_alive, true);
         }
         if !is_alive {
             events += self.read_the_last(&mut batch, keep);
@@ -144,19 +163,70 @@ impl Session {
         events
     }
 
+    /// Begins with what others have left: the snapshot, and the ring behind it.
+    ///
+    /// The ring is copied before the snapshot is read. What is overwritten meanwhile lies in a snapshot by then, so whatever
+    /// the flusher and a draining reader do, the two fit together.
+    fn attach(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
+        let Source::Open(ring) = &mut self.source else { return 0 };
+        if std::mem::replace(&mut self.is_attached, true) {
+            return 0;
+        }
+        ring.read(batch, usize::MAX);
+        let first = ring.position() - batch.len() as u64;
+        self.taken_before = first;
+        match left::read(ring.path(), ring.header().ring_id, self.account.keeps_live_at_marks()) {
+            Ok(Some(left)) if ring.skip_to(left.position) => {
+                let known = left.position.saturating_sub(first).min(batch.len() as u64);
+                batch.drain(..known as usize);
+                self.restored = left.position - left.missing;
+                self.taken_before = left.missing + first.saturating_sub(left.position);
+                self.account = left.account;
+            }
+            Ok(Some(_)) => self.trouble = Some("its snapshot goes further than the ring, and is not used".to_owned()),
+            Ok(None) => {}
+            Err(why) => self.trouble = Some(format!("its snapshot is not used: {why}")),
+        }
+        // What was overwritten before it was copied is in the snapshot, or counted as taken.
+        self.missed_at_attach = ring.missed();
+        let events = self.apply_all(batch, keep);
+        // It has held a whole ring.
+        *batch = Vec::new();
+        events
+    }
+
+    /// A session that only looks was overtaken: all below `first` that it has not seen may be in a snapshot, from which it begins
+    /// anew. False if not.
+    fn attach_again(&mut self, first: u64) -> bool {
+        let Source::Open(ring) = &mut self.source else { return false };
+        if left::goes_to(ring.path(), ring.header().ring_id).is_none_or(|position| position < first) {
+            return false;
+        }
+        ring.look_again();
+        self.account = Account::new(self.account.keeps_live_at_marks());
+        (self.is_attached, self.restored, self.drained) = (false, 0, 0);
+        true
+    }
+
+    /// Lets the process use the room of what was read, where there is enough of it, or time: each time a snapshot is left
+    /// first, for who comes after this reader. A dead process needs no room.
+    fn make_room(&mut self, is_alive: bool, has_time: bool) {
+        let Source::Open(ring) = &mut self.source else { return };
+        let part = if has_time { 16 } else { 2 };
+        if !is_alive || !ring.is_draining() || ring.unreleased() < (ring.header().ring_slots / part).max(1) {
+            return;
+        }
+        let taken = self.taken_before;
+        // Where there is no room for it, the process goes first: those who come later are told what they lack.
+        self.saved = left::leave(ring, &self.account, taken, std::mem::take(&mut self.saved));
+        ring.release();
+    }
+
     /// The ring of a dead process was read to its end: what is left is in the stage.
     fn read_the_last(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
         let Source::Open(ring) = &mut self.source else { return 0 };
-        let was_recovered = ring.was_recovered();
         self.recovery = ring.recover(batch);
         self.missed = ring.missed();
-        if was_recovered {
-            // Another reader took these from the stage before: they are neither in the ring nor lost.
-            let counters = ring.counters();
-            let in_stage = counters.claimed.saturating_sub(counters.head);
-            let unwritten = self.recovery.half_written.saturating_add(self.recovery.impossible);
-            self.taken_before = self.taken_before.saturating_add(in_stage.saturating_sub(unwritten));
-        }
         let events = self.apply_all(batch, keep);
         // What an abort left unanswered is told later, when the file of its site is gone.
         let requests = self.source.open_requests();
@@ -284,15 +354,26 @@ impl Session {
 
     /// Events that were got out: by this session, and by other readers.
     pub fn drained(&self) -> u64 {
-        self.drained.saturating_add(self.taken_elsewhere())
+        self.drained.saturating_add(self.restored).saturating_add(self.taken_elsewhere())
     }
 
-    /// Of these, events that other readers took: they are not in this ledger.
+    /// Of these, events that came out of a snapshot: they are in this ledger, and were not seen one by one.
+    pub fn restored(&self) -> u64 {
+        self.restored
+    }
+
+    /// Why a snapshot beside the ring was not used.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Of these, events that other readers took and left in no snapshot: they are not in this ledger.
     pub fn taken_elsewhere(&self) -> u64 {
         let missed = match &self.source {
             Source::Open(ring) => ring.missed(),
             Source::Closed(_) => self.missed,
         };
+        let missed = missed.saturating_sub(self.missed_at_attach);
         self.taken_before.saturating_add(missed)
     }
 
@@ -321,6 +402,7 @@ impl Tell for Session {
                 reported: self.reported(),
                 drained: self.drained(),
                 drained_elsewhere: self.taken_elsewhere(),
+                restored: self.restored,
                 lost: self.lost(),
                 pretended: self.counters().pretended,
             },

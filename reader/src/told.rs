@@ -13,6 +13,8 @@ pub struct Counts {
     pub drained: u64,
     /// Of these, events that other readers took: they are not in the account.
     pub drained_elsewhere: u64,
+    /// Of these, events that came folded, out of a snapshot: they are in the account, and were not seen one by one.
+    pub restored: u64,
     /// Events that nobody will ever get.
     pub lost: u64,
     /// Allocations that a graph capture only pretended.

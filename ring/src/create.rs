@@ -3,11 +3,14 @@
 use std::{
     ffi::{CString, OsStr},
     fmt,
-    fs::File,
+    fs::{File, OpenOptions},
     io,
     os::{
         fd::{AsRawFd, FromRawFd},
-        unix::ffi::OsStrExt,
+        unix::{
+            ffi::OsStrExt,
+            fs::{MetadataExt, OpenOptionsExt},
+        },
     },
     path::{Path, PathBuf},
 };
@@ -16,7 +19,7 @@ use memmap2::MmapRaw;
 use ttmem_wire::{HEADER_BYTES, Header, MAX_POOLS, PAGE, RECORD_WORDS};
 
 use crate::{
-    Clock, FlusherPage, FolderError, Mover, PoolTable, ProducerPage, RingWriter, Stage, clock, ensure_folder,
+    Clock, FlusherPage, FolderError, Mover, PoolTable, ProducerPage, RingWriter, Stage, clock, ensure_folder, lock,
     map::Mapped, process,
 };
 
@@ -67,11 +70,25 @@ impl std::error::Error for CreateError {}
 ///
 /// The lock on the file lives exactly as long as the mapping: the descriptor that took it is closed, the mapping keeps the
 /// open file. A reader that gets the lock knows that the process is gone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RingFile {
     mapped: &'static Mapped,
     clock: Clock,
     path: PathBuf,
+    /// Device and number of the file.
+    identity: (u64, u64),
+}
+
+/// The right to move the tail of this process's own ring, as long as no reader drains it.
+#[derive(Debug)]
+pub struct TailLock {
+    file: File,
+}
+
+impl Drop for TailLock {
+    fn drop(&mut self) {
+        lock::drop(&self.file);
+    }
 }
 
 impl RingFile {
@@ -82,7 +99,8 @@ impl RingFile {
     /// # Errors
     /// [`CreateError`] says what could not be done; nothing is left behind then.
     pub fn create(options: &CreateOptions<'_>) -> Result<Self, CreateError> {
-        let path = options.folder.to_path_buf();
+        // The program may change its folder before the path is used again.
+        let path = std::path::absolute(options.folder).unwrap_or_else(|_| options.folder.to_path_buf());
         let fail = |doing| {
             let path = path.clone();
             move |cause: io::Error| CreateError { doing, path, cause: cause.into() }
@@ -103,9 +121,11 @@ impl RingFile {
             .map_err(fail("lay out a ring in"))?;
         mapped.keep_from_children().map_err(fail("keep from children the ring in"))?;
         mapped.write_header();
-        lock(&file).map_err(fail("lock a file in"))?;
+        show_life(&file).map_err(fail("lock a file in"))?;
         give_name(&file, &folder, &name).map_err(fail("name a file in"))?;
-        Ok(Self { mapped: Box::leak(Box::new(mapped)), clock, path: path.join(name) })
+        let metadata = file.metadata().map_err(fail("look at a file in"))?;
+        let identity = (metadata.dev(), metadata.ino());
+        Ok(Self { mapped: Box::leak(Box::new(mapped)), clock, path: path.join(name), identity })
     }
 
     /// Where the file is.
@@ -141,6 +161,24 @@ impl RingFile {
     /// The flusher's page.
     pub fn flusher(&self) -> &'static FlusherPage {
         self.mapped.flusher()
+    }
+
+    /// Takes the lock that readers drain under; `None` if one does. A descriptor for as long as it is held.
+    ///
+    /// # Errors
+    /// If the file is no longer where it was made.
+    pub fn lock_tail(&self) -> io::Result<Option<TailLock>> {
+        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&self.path)?;
+        let metadata = file.metadata()?;
+        if (metadata.dev(), metadata.ino()) != self.identity {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if !lock::take(&file) {
+            return Ok(None);
+        }
+        self.mapped.reader().note_holder(std::process::id());
+        Ok(Some(TailLock { file }))
     }
 
     /// The mover of this file, for the one flusher: call it once.
@@ -192,15 +230,17 @@ fn unnamed_file(folder: &File) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Makes the space real: with a size alone, a full file system would answer a later write with SIGBUS.
-fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+/// Whether a file of this size may be written: growing one beyond the limit would end the host with SIGXFSZ.
+pub(crate) fn check_size_limit(bytes: u64) -> io::Result<()> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is a valid rlimit to write to.
     check(unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) })?;
-    // Growing a file beyond this limit would end the host with SIGXFSZ.
-    if limit.rlim_cur < bytes {
-        return Err(io::Error::from_raw_os_error(libc::EFBIG));
-    }
+    if limit.rlim_cur < bytes { Err(io::Error::from_raw_os_error(libc::EFBIG)) } else { Ok(()) }
+}
+
+/// Makes the space real: with a size alone, a full file system would answer a later write with SIGBUS.
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    check_size_limit(bytes)?;
     // SAFETY: the descriptor is valid; the call has no other precondition. It returns the error, not errno.
     match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes as libc::off_t) } {
         0 => Ok(()),
@@ -208,7 +248,7 @@ fn reserve(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
-fn lock(file: &File) -> io::Result<()> {
+fn show_life(file: &File) -> io::Result<()> {
     // SAFETY: the descriptor is valid.
     check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
 }

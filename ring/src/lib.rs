@@ -30,11 +30,15 @@ mod discover;
 #[cfg(not(loom))]
 mod folder;
 #[cfg(not(loom))]
+mod lock;
+#[cfg(not(loom))]
 mod map;
 #[cfg(not(loom))]
 mod process;
 #[cfg(not(loom))]
 mod read;
+#[cfg(not(loom))]
+mod snapshot;
 
 pub use mover::{MAX_BATCH, Moved, Mover};
 pub use pages::{FlusherPage, ProducerPage, ReaderPage};
@@ -47,7 +51,7 @@ pub use write::RingWriter;
 #[cfg(not(loom))]
 pub use clock::{Clock, ClockMap, monotonic_ns, realtime_ns};
 #[cfg(not(loom))]
-pub use create::{CreateError, CreateOptions, DEFAULT_RING_BYTES, MIN_RING_BYTES, RingFile, STAGE_SLOTS};
+pub use create::{CreateError, CreateOptions, DEFAULT_RING_BYTES, MIN_RING_BYTES, RingFile, STAGE_SLOTS, TailLock};
 #[cfg(not(loom))]
 pub use discover::{RING_EXTENSION, discover};
 #[cfg(not(loom))]
@@ -56,3 +60,8 @@ pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder, fo
 pub use process::{Ended, ProcessWatch, process_start, send_signal};
 #[cfg(not(loom))]
 pub use read::{AlreadyDrained, Counters, OpenError, RingReader};
+#[cfg(not(loom))]
+pub use snapshot::{
+    SNAPSHOT_EXTENSION, SnapshotFileError, UnnamedSnapshot, read_snapshot, remove_orphans, remove_ring, sites_path,
+    snapshot_path,
+};

@@ -1,5 +1,9 @@
 //! Stage to ring: the flusher's work, without its thread.
 
+use std::ops::Range;
+
+use ttmem_wire::Record;
+
 use crate::{RingWriter, Stage, stage::SlotState};
 
 /// Records that are shown to the reader and freed in the stage together. A process that dies between the two leaves at
@@ -91,6 +95,27 @@ impl<'a> Mover<'a> {
         self.ring.head()
     }
 
+    /// Records of the ring that nobody has taken out; `None` if the tail is where no tail can be.
+    pub fn unread(&self) -> Option<Range<u64>> {
+        self.ring.unread()
+    }
+
+    /// Appends the records of `range`, which must be unread, to `out`.
+    pub fn copy(&self, range: Range<u64>, out: &mut Vec<Record>) {
+        out.extend(range.map(|at| Record { words: self.ring.record(at) }));
+    }
+
+    /// Gives the room of all records below `tail` back, in the place of a reader. For the holder of the lock, once they lie
+    /// in a snapshot that has its name.
+    pub fn release(&mut self, tail: u64) {
+        self.ring.release(tail);
+    }
+
+    /// Slots of the ring.
+    pub fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
     /// Whether records were passed over and wait.
     pub fn has_holes(&self) -> bool {
         !self.holes.is_empty()
@@ -160,7 +185,7 @@ mod tests {
             stage.push(&[n; PAYLOAD_WORDS]).unwrap();
         }
         mover.move_up_to(4);
-        reader.set_tail(4);
+        mover.release(4);
         // The process dies here: 4 is put over 0, and not shown.
         mover.take(4, &mut Moved::default());
         assert_eq!(flusher.head(), 4);

@@ -66,7 +66,7 @@ pub(crate) struct ClockLine {
     pub(crate) nanoseconds: AtomicU64,
 }
 
-/// What the draining reader writes.
+/// What the draining reader writes, or in its place the flusher while it folds: whoever holds the lock.
 #[derive(Debug, Default)]
 #[repr(C, align(4096))]
 pub struct ReaderPage {
@@ -74,8 +74,6 @@ pub struct ReaderPage {
     pub(crate) tail: Line,
     /// The reader's process id, for messages.
     pub(crate) pid: Line,
-    /// 1 once a reader has taken what the stage of a dead process still held.
-    pub(crate) recovered: Line,
 }
 
 impl ProducerPage {
@@ -145,6 +143,11 @@ impl ProducerPage {
 }
 
 impl ReaderPage {
+    /// Notes who holds the lock, for messages.
+    pub(crate) fn note_holder(&self, pid: u32) {
+        self.pid.0.store(u64::from(pid), Ordering::Relaxed);
+    }
+
     /// Gives the ring's room up to `tail` back to the producer, as a reader does; for a reader in the same process.
     pub fn set_tail(&self, tail: u64) {
         // SYNC (D): see `RingReader::release`.

@@ -11,13 +11,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use std::time::{Duration, Instant};
+
 use memmap2::MmapRaw;
 use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
 
 use crate::{
-    Clock, ClockMap, Recovery, Slot, clock, folder::effective_uid, map::Mapped, mover::batch_limit, process,
+    Clock, ClockMap, Recovery, Slot, clock, folder::effective_uid, lock, map::Mapped, mover::batch_limit, process,
     recover::recover, sync::Ordering,
 };
+
+/// How long a reader waits for the process itself to be done with the tail.
+const FOLD_PATIENCE: Duration = Duration::from_millis(200);
+
+/// And until it has noted that it has it.
+const NOTE_PATIENCE: Duration = Duration::from_millis(1);
 
 /// Why a file can't be read as a ring.
 #[derive(Debug)]
@@ -108,7 +116,6 @@ pub struct RingReader {
     path: PathBuf,
     position: u64,
     draining: bool,
-    looks_back: bool,
     missed: u64,
 }
 
@@ -133,7 +140,7 @@ impl RingReader {
         let raw = MmapRaw::map_raw(&file)?;
         let mapped = Mapped::new(raw, header).ok_or(OpenError::Header(HeaderError::Field("file size")))?;
         let position = mapped.reader().tail.0.load(Ordering::Acquire);
-        Ok(Self { mapped, file, path: path.to_path_buf(), position, draining: false, looks_back: false, missed: 0 })
+        Ok(Self { mapped, file, path: path.to_path_buf(), position, draining: false, missed: 0 })
     }
 
     /// What the first page says.
@@ -159,47 +166,26 @@ impl RingReader {
         io::Error::last_os_error().raw_os_error() == Some(libc::EWOULDBLOCK)
     }
 
-    /// Begins with the oldest record that is still in the ring, though a draining reader has taken it: what was released is
-    /// there until it is overwritten. Only for a reader that looks, and before its first read.
-    pub fn look_back(&mut self) {
-        let tail = self.position;
-        self.looks_back = true;
-        self.position = self.oldest_intact(tail);
-    }
-
-    /// The oldest record that nobody can be overwriting, where all before `tail` may be overwritten. The flusher writes a
-    /// batch at most before it shows how far it is; as much again stands for stores that another core sees early.
-    fn oldest_intact(&self, tail: u64) -> u64 {
-        let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
-        let margin = 2 * crate::mover::MAX_BATCH as u64;
-        tail.min(head.saturating_add(margin).saturating_sub(self.mapped.ring().len() as u64))
-    }
-
     /// Makes this reader the one that drains. The lock ends with the reader, however that ends.
     ///
     /// # Errors
     /// [`AlreadyDrained`] if another has it.
     pub fn lock_for_draining(&mut self) -> Result<(), AlreadyDrained> {
-        let taken = self.set_lock(libc::F_WRLCK);
         let page = self.mapped.reader();
-        if !taken {
-            return Err(AlreadyDrained { pid: page.pid.0.load(Ordering::Relaxed) as u32 });
+        let since = Instant::now();
+        while !lock::take(&self.file) {
+            let pid = page.pid.0.load(Ordering::Relaxed) as u32;
+            // The process itself has it while it folds, which takes some milliseconds; it may not have noted so yet.
+            let patience = if pid == self.header().pid { FOLD_PATIENCE } else { NOTE_PATIENCE };
+            if since.elapsed() >= patience {
+                return Err(AlreadyDrained { pid });
+            }
+            std::thread::sleep(Duration::from_micros(100));
         }
-        page.pid.0.store(u64::from(std::process::id()), Ordering::Relaxed);
+        page.note_holder(std::process::id());
         self.position = page.tail.0.load(Ordering::Acquire);
         self.draining = true;
         Ok(())
-    }
-
-    /// Sets or drops the lock of the reader that drains. A lock of the open file: it does not meet the producer's flock, and
-    /// nobody drops it by closing another descriptor.
-    fn set_lock(&self, kind: libc::c_int) -> bool {
-        // SAFETY: an all-zero flock is a valid value of this plain C struct.
-        let mut whole: libc::flock = unsafe { std::mem::zeroed() };
-        whole.l_type = kind as _;
-        whole.l_whence = libc::SEEK_SET as _;
-        // SAFETY: the descriptor is valid and the struct is initialised.
-        unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_SETLK, &raw const whole) == 0 }
     }
 
     /// Appends up to `max` records that have come since the last call; returns how many.
@@ -228,12 +214,38 @@ impl RingReader {
     /// For a reader that only looks: what a draining reader released meanwhile may have been overwritten while it was
     /// copied, and is gone from this view.
     fn drop_overwritten(&mut self, out: &mut Vec<Record>, first: usize, count: u64) {
+        // SYNC (J): pairs with the Release fences of the writer: a copy of a newer record comes with the tail that let it in.
         std::sync::atomic::fence(Ordering::Acquire);
         let tail = self.mapped.reader().tail.0.load(Ordering::Acquire);
-        let intact = if self.looks_back { self.oldest_intact(tail) } else { tail };
-        let gone = intact.saturating_sub(self.position).min(count);
+        let gone = tail.saturating_sub(self.position).min(count);
         self.missed += gone;
         out.drain(first..first + gone as usize);
+    }
+
+    /// Passes over all below `position`, which a snapshot has. False, and nothing is done, if the ring never came so far.
+    pub fn skip_to(&mut self, position: u64) -> bool {
+        let reached = self.mapped.flusher().head.0.load(Ordering::Acquire) >= position;
+        if reached {
+            self.position = self.position.max(position);
+        }
+        reached
+    }
+
+    /// For a reader that only looks, and has missed records: goes back to the ring's tail, and has missed nothing.
+    pub fn look_again(&mut self) {
+        // SYNC (D): pairs with the Release store of who moved the tail: the snapshot that is found now goes so far at least.
+        self.position = self.mapped.reader().tail.0.load(Ordering::Acquire);
+        self.missed = 0;
+    }
+
+    /// Records that were read and not released.
+    pub fn unreleased(&self) -> u64 {
+        self.position.saturating_sub(self.mapped.reader().tail.0.load(Ordering::Acquire))
+    }
+
+    /// Whether this reader drains.
+    pub fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// Gives what was read back to the producer. Does nothing for a reader that only looks.
@@ -245,28 +257,13 @@ impl RingReader {
     }
 
     /// What the stage of a dead process still holds: call it when [`RingReader::is_alive`] has said no and
-    /// [`RingReader::read`] gives nothing more. A draining reader writes down that it was done; a second call, or the next
-    /// draining reader's, then finds nothing.
+    /// [`RingReader::read`] gives nothing more. Nothing is taken out: the next reader finds the same.
     pub fn recover(&mut self, out: &mut Vec<Record>) -> Recovery {
         let slots = self.mapped.ring();
         let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
         let recent = head.min(batch_limit(slots.len()) as u64);
         let in_ring: Vec<u64> = (head - recent..head).map(|at| record(slots, at).words[0]).collect();
-        let first = out.len();
-        let mut recovery = recover(self.mapped.stage(), &in_ring, out);
-        let page = self.mapped.reader();
-        if page.recovered.0.load(Ordering::Acquire) == 1 {
-            out.truncate(first);
-            recovery.from_stage = 0;
-        } else if self.draining {
-            page.recovered.0.store(1, Ordering::Release);
-        }
-        recovery
-    }
-
-    /// Whether a draining reader has taken what the stage held.
-    pub fn was_recovered(&self) -> bool {
-        self.mapped.reader().recovered.0.load(Ordering::Acquire) == 1
+        recover(self.mapped.stage(), &in_ring, out)
     }
 
     /// Records that this reader never saw, because a draining reader took them first.
@@ -333,7 +330,7 @@ impl Drop for RingReader {
     /// By hand: a child that another thread forks holds the open file, and so the lock, until it execs.
     fn drop(&mut self) {
         if self.draining {
-            self.set_lock(libc::F_UNLCK);
+            lock::drop(&self.file);
         }
     }
 }

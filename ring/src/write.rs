@@ -1,8 +1,13 @@
 //! The ring's writing half: the flusher's alone.
 
+use std::ops::Range;
+
 use ttmem_wire::RECORD_WORDS;
 
-use crate::{FlusherPage, ReaderPage, Slot, sync::Ordering};
+use crate::{
+    FlusherPage, ReaderPage, Slot,
+    sync::{Ordering, fence},
+};
 
 /// Puts records behind the ring's head. They become visible with [`RingWriter::publish`].
 #[derive(Debug)]
@@ -38,6 +43,9 @@ impl<'a> RingWriter<'a> {
         }
         // SYNC (D): pairs with the reader's Release store of the tail: its copies out of the slots are over.
         self.tail_seen = self.reader.tail.0.load(Ordering::Acquire);
+        // SYNC (J): pairs with the Acquire fence in `RingReader::drop_overwritten`: who copies one of the records that are
+        // written from here on sees the tail moved.
+        fence(Ordering::Release);
         // A tail ahead of the head (a damaged or hostile reader page) counts as no room.
         self.head.wrapping_sub(self.tail_seen) < capacity
     }
@@ -47,6 +55,31 @@ impl<'a> RingWriter<'a> {
     pub(crate) fn put(&mut self, words: &[u64; RECORD_WORDS]) {
         self.slots[self.head as usize & (self.slots.len() - 1)].fill(words);
         self.head += 1;
+    }
+
+    /// Where the tail is, and how far records are published. `None` if the tail is where no tail can be (a damaged or hostile
+    /// reader page).
+    pub(crate) fn unread(&self) -> Option<Range<u64>> {
+        // SYNC (D): as in `has_room`.
+        let tail = self.reader.tail.0.load(Ordering::Acquire);
+        let length = self.head.checked_sub(tail)?;
+        (length <= self.slots.len() as u64).then_some(tail..self.head)
+    }
+
+    /// A record that was put, and not overwritten since.
+    pub(crate) fn record(&self, at: u64) -> [u64; RECORD_WORDS] {
+        self.slots[at as usize & (self.slots.len() - 1)].copy()
+    }
+
+    /// Moves the tail, in the place of a reader: the caller holds the lock, and all below lies in a snapshot that has its
+    /// name.
+    pub(crate) fn release(&mut self, tail: u64) {
+        self.tail_seen = tail;
+        // SYNC (D): pairs with the Acquire load of the tail in readers: who sees it moved finds the snapshot that was
+        // named before.
+        self.reader.tail.0.store(tail, Ordering::Release);
+        // SYNC (J): see `has_room`.
+        fence(Ordering::Release);
     }
 
     /// Shows the reader all that was put.

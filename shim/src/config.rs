@@ -58,12 +58,13 @@ static DIR: Variable = Variable::new(c"TTMEM_DIR");
 static RUNTIME_DIR: Variable = Variable::new(c"XDG_RUNTIME_DIR");
 static RING_BYTES: Variable = Variable::new(c"TTMEM_RING_BYTES");
 static ON_FULL: Variable = Variable::new(c"TTMEM_ON_FULL");
+static FOLD: Variable = Variable::new(c"TTMEM_FOLD");
 static LOG: Variable = Variable::new(c"TTMEM_LOG");
 static STACKS: Variable = Variable::new(c"TTMEM_STACKS");
 
 /// Reads the environment. For the constructor: libc and atomics only.
 pub(crate) fn remember() {
-    for variable in [&DISABLE, &TRACKING, &DIR, &RUNTIME_DIR, &RING_BYTES, &ON_FULL, &LOG, &STACKS] {
+    for variable in [&DISABLE, &TRACKING, &DIR, &RUNTIME_DIR, &RING_BYTES, &ON_FULL, &FOLD, &LOG, &STACKS] {
         variable.remember();
     }
 }
@@ -126,6 +127,8 @@ pub(crate) struct Config {
     pub(crate) ring_bytes: u64,
     pub(crate) on_full: OnFull,
     pub(crate) stacks: StackChoice,
+    /// Whether events that nobody drains are folded into a snapshot.
+    pub(crate) folds: bool,
 }
 
 impl Config {
@@ -137,6 +140,7 @@ impl Config {
             ring_bytes: parsed(&RING_BYTES, DEFAULT_RING_BYTES, "a number of bytes from 4096 to 1 GiB", parse_bytes),
             on_full: parsed(&ON_FULL, OnFull::Drop, "drop or block:<ms up to 60000>", parse_on_full),
             stacks: parsed(&STACKS, StackChoice::All, "on, python, native or off", parse_stacks),
+            folds: !FOLD.is(&["0", "false", "off", "no"]),
         }
     }
 }

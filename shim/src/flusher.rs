@@ -13,6 +13,7 @@ use crossbeam_channel::Receiver;
 use ttmem_ring::{Clock, FlusherPage, Mover, RingFile, Stage, monotonic_ns};
 
 use crate::{
+    fold::{Fold, Folder},
     gate::Gate,
     last_thread::{self, Leader},
     lifecycle, signals,
@@ -53,6 +54,7 @@ pub(crate) struct Flusher {
     page: &'static FlusherPage,
     tokens: Receiver<u64>,
     clock: Clock,
+    folder: Folder,
     /// Every record below this is to be moved.
     wanted: u64,
     last_beat_ns: u64,
@@ -102,13 +104,14 @@ extern "C" fn run_flusher(gate: *mut c_void) -> *mut c_void {
 
 impl Flusher {
     /// The flusher of a new ring.
-    pub(crate) fn new(ring: &RingFile, tokens: Receiver<u64>) -> Self {
+    pub(crate) fn new(ring: RingFile, tokens: Receiver<u64>, folds: bool) -> Self {
         Self {
             stage: ring.stage(),
             mover: ring.mover(),
             page: ring.flusher(),
             tokens,
             clock: ring.clock(),
+            folder: Folder::new(ring, folds),
             wanted: 0,
             last_beat_ns: 0,
         }
@@ -120,10 +123,12 @@ impl Flusher {
         loop {
             let (records, ring_full) = self.round();
             self.beat();
-            if records >= BUSY_ROUND {
+            if ring_full && self.fold() {
+                idle_rounds = 0;
+            } else if records >= BUSY_ROUND {
                 idle_rounds = 0;
                 // Not where events pile up: on a busy machine a turn of another's may take milliseconds.
-                if self.mover.reached(self.stage.claimed().saturating_sub(PILE)) {
+                if !self.is_behind(PILE) {
                     std::thread::yield_now();
                 }
             } else if records > 0 {
@@ -155,6 +160,18 @@ impl Flusher {
         }
         let moved = self.mover.move_up_to(self.wanted);
         (moved.records, moved.ring_full)
+    }
+
+    /// Whether more than so many events wait in the stage.
+    fn is_behind(&self, events: u64) -> bool {
+        !self.mover.reached(self.stage.claimed().saturating_sub(events))
+    }
+
+    /// The ring is full: makes room, if nobody else is there to do it. All of the ring where events pile up in the stage, else
+    /// its older half, so that a reader finds the latest events themselves.
+    fn fold(&mut self) -> bool {
+        let share = if self.is_behind(ttmem_ring::STAGE_SLOTS / 2) { Fold::All } else { Fold::Half };
+        self.folder.fold(&mut self.mover, share)
     }
 
     fn beat(&mut self) {

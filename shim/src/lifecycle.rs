@@ -146,7 +146,7 @@ pub(crate) fn make(gate: &'static gate::Gate) -> Option<Flusher> {
         }
     };
     let (sender, receiver) = crossbeam_channel::bounded(STAGE_SLOTS as usize);
-    let flusher = Flusher::new(&ring, receiver);
+    let flusher = Flusher::new(ring.clone(), receiver, config.folds);
     let tracker: &'static Tracker = Box::leak(Box::new(Tracker {
         stage: ring.stage(),
         channel: sender,

@@ -25,6 +25,7 @@ mod memory;
 mod pool;
 mod record;
 pub mod sites;
+mod snapshot;
 
 pub use header::{
     CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_SLOTS, PAGE,
@@ -34,3 +35,6 @@ pub use mark::{MARK_BYTES_PER_RECORD, MAX_MARK_BYTES, MarkAssembler, split_mark}
 pub use memory::Memory;
 pub use pool::{CHIPS_PER_POOL, MAX_POOLS, Pool};
 pub use record::{ANY_DEVICE, CoreRange, Event, EventKind, RECORD_WORDS, Record, RecordError, Space, Target, flags};
+pub use snapshot::{
+    MAX_SNAPSHOT_BYTES, SNAPSHOT_HEADER_BYTES, SNAPSHOT_MAGIC, SNAPSHOT_VERSION, Snapshot, SnapshotError,
+};

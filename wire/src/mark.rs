@@ -32,12 +32,18 @@ pub fn split_mark(name: &[u8]) -> impl Iterator<Item = Event> + '_ {
 }
 
 /// Puts the parts of marks together again, thread by thread.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MarkAssembler {
     unfinished: HashMap<u32, (u64, usize, Vec<u8>)>,
 }
 
 impl MarkAssembler {
+    /// Whether this could have come of events: asked of one that was read from a file.
+    pub fn is_sound(&self) -> bool {
+        self.unfinished.values().all(|(_, length, name)| *length <= MAX_MARK_BYTES && name.len() < *length)
+    }
+
     /// Takes one mark record; returns the time stamp of the mark's first part and its name once it is whole. A part
     /// without its beginning (lost, or not a mark) gives nothing.
     pub fn push(&mut self, event: &Event) -> Option<(u64, String)> {

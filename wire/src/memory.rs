@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 /// A memory of a device, with tt-metal's `BufferType` values and one of our own for circular buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Memory {
     /// Device DRAM (`BufferType::DRAM`, 0).
     Dram,

@@ -13,6 +13,7 @@ const CHIP_WORDS: usize = CHIPS_PER_POOL / 64;
 /// One allocator's memory over a set of chips. A tensor on a mesh is one buffer of such a pool, at the same address on
 /// every chip.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Pool {
     /// Which allocator object of the process, from 1; pools that share it are released together.
     pub allocator: u32,

@@ -36,6 +36,7 @@ pub mod flags {
 
 /// A rectangle of cores, both corners in it, in logical coordinates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CoreRange {
     /// The first column.
     pub first_x: u16,
@@ -61,6 +62,7 @@ impl CoreRange {
 
 /// What an allocator had left, in each bank.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Space {
     /// Bytes that are free in each bank.
     pub free: u64,

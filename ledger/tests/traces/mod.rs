@@ -4,10 +4,11 @@
 use proptest::prelude::*;
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, Pool, Target, flags};
 
-use crate::slow::CORES;
-
 /// Device and memory.
 pub(crate) type Place = (i32, Memory);
+
+/// Columns and rows of cores that circular buffers lie on; the slow ledger knows them too.
+pub(crate) const CORES: u16 = 3;
 
 /// Events of one trace. Short enough that a failure is soon small, long enough for a close, a reopen and late frees.
 pub(crate) const TRACE: u64 = 120;

@@ -1,17 +1,16 @@
 //! `ttmem clean`.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Args;
-use ttmem_ring::{RING_EXTENSION, RingReader};
-use ttmem_wire::sites::SITES_EXTENSION;
+use ttmem_ring::RingReader;
 
 use super::{output, rings};
-use crate::{Failure, report::shorten, sites::path_beside};
+use crate::{Failure, report::shorten};
 
 /// Removes the rings of dead processes, and empty folders of runs that are over. Says what it removed.
 ///
@@ -40,7 +39,9 @@ impl Clean {
             }
         }
         for folder in &over {
-            remove_left_sites(folder);
+            for path in ttmem_ring::remove_orphans(folder).unwrap_or_default() {
+                done += &format!("removed {} (its ring is gone)\n", path.display());
+            }
         }
         for folder in over.iter().filter(|folder| rings::is_run(folder)) {
             // Beside rings, a run's folder may hold its second name of the library, which a program that still reports may need.
@@ -59,30 +60,13 @@ impl Clean {
     }
 }
 
-/// Removes files of call sites whose ring is gone: it was there before them, so none will come.
-fn remove_left_sites(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let ring = path.with_extension("");
-        let is_sites = path.extension().is_some_and(|extension| extension == SITES_EXTENSION);
-        let is_beside_ring = ring.extension().is_some_and(|extension| extension == RING_EXTENSION);
-        if is_sites && is_beside_ring && !ring.exists() {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
 /// Removes the ring if its process is dead; says whose it was.
 fn clean_ring(path: &Path) -> Result<Option<String>, String> {
     let ring = RingReader::open(path).map_err(|error| error.to_string())?;
     if ring.is_alive() {
         return Ok(None);
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
-        _ => {}
-    }
-    let _ = fs::remove_file(path_beside(path));
+    ttmem_ring::remove_ring(path).map_err(|error| error.to_string())?;
     let header = ring.header();
     Ok(Some(format!("pid {}, {}", header.pid, shorten(&header.command.join(" "), 60))))
 }

@@ -52,6 +52,9 @@ pub(super) fn read(path: &Path, live_at_marks: bool) -> Result<Vec<Box<dyn Tell>
             let mut session = Session::looking(ring, live_at_marks);
             session.advance();
             session.settle(None);
+            if let Some(trouble) = session.trouble() {
+                super::output::tell(&format!("ttmem: {}: {trouble}\n", path.display()));
+            }
             Ok(vec![Box::new(session)])
         }
     }

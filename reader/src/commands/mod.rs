@@ -55,6 +55,8 @@ Environment:
   TTMEM_ON_FULL     drop: lose the newest event, counted (default)
                     block:<ms>: let the program wait
   TTMEM_STACKS      call sites: on (default), python, native, off
+  TTMEM_FOLD=0      a full ring that nobody drains: lose events, counted,
+                    rather than fold them into a snapshot
   TTMEM_LOG=off     not even one line on standard error
   TTMEM_LIBRARY     the library, where it is not beside the command
   NO_COLOR          no colours

@@ -25,7 +25,7 @@ const LARGE_RING: u64 = 64 << 20;
 pub(super) struct Run {
     #[command(flatten)]
     output: ReportOptions,
-    /// Keep the ring files, and say where they are. Their events are in this report, and are not told twice.
+    /// Keep the ring files, and say where they are: `ttmem report` tells the same of them.
     #[arg(long)]
     keep_rings: bool,
     /// The command and its arguments.

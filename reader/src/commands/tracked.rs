@@ -47,7 +47,7 @@ impl Tracked<'_> {
     ) -> Result<ExitCode, Failure> {
         let preload = launch::preload(library, folder)?;
         let signals = launch::Signals::take().map_err(|error| Failure::new(format!("signal handlers: {error}")))?;
-        let mut child = match launch::start(self.command, &preload, folder) {
+        let mut child = match launch::start(self.command, &preload, folder, recorder.is_some()) {
             Ok(child) => child,
             Err(error) => {
                 output::tell(&format!("ttmem: {}: {error}\n", self.command[0].to_string_lossy()));

@@ -1,13 +1,13 @@
-//! Regions of a program: what each saw, device by device. The code calls them spans, see [`crate::spans`].
+//! Regions of a program: what each saw, device by device. The code calls them spans, see [`ttmem_ledger::Spans`].
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
-use ttmem_ledger::{Amount, WindowSums};
+use ttmem_ledger::{Amount, Span, WindowSums};
 use ttmem_ring::ClockMap;
 
 use super::{Painter, bytes, collect::regions_of, count, model::RegionReport, shorten};
-use crate::{Account, sites::Naming, spans::Span};
+use crate::{Account, sites::Naming};
 
 /// Regions that were left behind and are listed, the largest; each may carry its call site.
 const LEFT_LISTED: usize = 256;

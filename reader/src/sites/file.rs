@@ -4,8 +4,7 @@ use std::{collections::HashMap, fmt::Write, fs::File, os::unix::fs::FileExt, pat
 
 use ttmem_recording::{NativeFrame, PythonFrame, Site};
 use ttmem_wire::sites::{
-    self, CODE_HEAD, Frame, LineTable, SITES_EXTENSION, SITES_HEADER_BYTES, UNIT, read_code, read_module, read_stack,
-    record_length,
+    self, CODE_HEAD, Frame, LineTable, SITES_HEADER_BYTES, UNIT, read_code, read_module, read_stack, record_length,
 };
 
 use super::lines::line_at;
@@ -30,18 +29,10 @@ struct Code {
     lines: Vec<u8>,
 }
 
-/// The file of a ring.
-pub(crate) fn path_beside(ring: &Path) -> std::path::PathBuf {
-    let mut path = ring.as_os_str().to_owned();
-    path.push(".");
-    path.push(SITES_EXTENSION);
-    path.into()
-}
-
 impl SiteFile {
     /// Opens the file beside this ring, if it has one.
     pub(crate) fn open(ring: &Path, ring_id: u128) -> Option<Self> {
-        let file = File::open(path_beside(ring)).ok()?;
+        let file = File::open(ttmem_ring::sites_path(ring)).ok()?;
         let mut header = [0; SITES_HEADER_BYTES];
         file.read_exact_at(&mut header, 0).ok()?;
         sites::is_sites_header(&header, ring_id).then(|| Self { file, codes: HashMap::new(), modules: HashMap::new() })

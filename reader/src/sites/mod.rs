@@ -12,7 +12,7 @@ use std::{
 
 use ttmem_recording::Site;
 
-pub(crate) use file::{SiteFile, path_beside};
+pub(crate) use file::SiteFile;
 pub use shape::SiteStyle;
 pub(crate) use shape::is_library;
 pub use symbols::Symbols;

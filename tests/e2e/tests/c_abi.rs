@@ -140,7 +140,7 @@ fn marks_have_names_of_every_kind() {
 /// A case without a reader: the library's own word, and what the ring says.
 fn alone(name: &str, variable: Option<(&str, &str)>) -> Vec<ttmem_e2e::Dead> {
     let rings = folder();
-    let mut run = case(name).env("TTMEM_DIR", rings.path());
+    let mut run = case(name).env("TTMEM_DIR", rings.path()).env("TTMEM_FOLD", "0");
     if let Some((name, value)) = variable {
         run = run.env(name, value);
     }

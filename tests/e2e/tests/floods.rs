@@ -126,7 +126,7 @@ fn with_a_live_reader_each_threads_events_stay_in_order() {
 #[test]
 fn a_small_ring_without_a_reader_keeps_the_beginning_in_order() {
     let rings = folder();
-    let outcome = flood(EACH).preloaded(rings.path()).env("TTMEM_RING_BYTES", "4096").outcome();
+    let outcome = flood(EACH).preloaded(rings.path()).env("TTMEM_RING_BYTES", "4096").env("TTMEM_FOLD", "0").outcome();
     assert_eq!(outcome.code(), 0);
     let dead = dead_rings(rings.path()).remove(0);
     dead.check_counts();
@@ -162,8 +162,11 @@ fn a_small_ring_with_a_live_reader() {
 #[test]
 fn readers_may_come_and_go() {
     let rings = folder();
-    let run =
-        flood(100_000).preloaded(rings.path()).env("TTMEM_RING_BYTES", "65536").env("TTMEM_ON_FULL", "block:60000");
+    let run = flood(100_000)
+        .preloaded(rings.path())
+        .env("TTMEM_FOLD", "0")
+        .env("TTMEM_RING_BYTES", "65536")
+        .env("TTMEM_ON_FULL", "block:60000");
     let (order, reader) = drain_in_turns(rings.path(), run.start(), 5000);
     assert_eq!(reader.counters().dropped(), 0);
     assert_eq!(order.next, [100_000; 2], "nothing twice, nothing missing");

@@ -35,7 +35,11 @@ fn words(path: &Path) -> Vec<u64> {
 impl Victim {
     fn run(&self, words: &Path) -> Run {
         let numbers = [self.threads, self.events, self.spin].map(|number| number.to_string());
-        Run::new(c_program("kill.c")).arg(words).args(numbers).env("TTMEM_RING_BYTES", self.ring_bytes)
+        Run::new(c_program("kill.c"))
+            .arg(words)
+            .args(numbers)
+            .env("TTMEM_RING_BYTES", self.ring_bytes)
+            .env("TTMEM_FOLD", "0")
     }
 
     /// Starts it, kills it `delay` after its first event (or after its start), and says how many calls had returned, by

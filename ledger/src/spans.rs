@@ -12,7 +12,9 @@
 
 use std::collections::VecDeque;
 
-use ttmem_ledger::{Ledger, Window, WindowId};
+use serde::{Deserialize, Serialize};
+
+use crate::{Ledger, Window, WindowId, totals::is_count};
 
 /// What every reserved mark begins with.
 pub const RESERVED: char = '\u{1f}';
@@ -27,7 +29,7 @@ const MAX_LEFT: usize = 20_000;
 const MAX_MOMENTS: usize = 1024;
 
 /// A region of the program that has ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Counts all spans of the process in the order in which they began, from 1.
     pub number: u64,
@@ -51,14 +53,14 @@ pub struct Span {
     pub window: Window,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Open {
     span: Span,
     window: WindowId,
 }
 
 /// All of a process.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Spans {
     open: Vec<Open>,
     closed: VecDeque<Span>,
@@ -167,6 +169,21 @@ impl Spans {
         {
             self.left_listed -= std::mem::take(list).len();
         }
+    }
+
+    /// Whether what was read from a file is what events can give.
+    pub(crate) fn is_sound(&self, ledger: &Ledger) -> bool {
+        let listed: usize = self.closed.iter().map(|span| span.window.left_behind.len()).sum();
+        listed == self.left_listed
+            && self.closed.len() <= MAX_CLOSED
+            && self.moments.len() <= MAX_MOMENTS
+            && self.open.iter().all(|open| ledger.window(open.window).is_some())
+            && [self.begun, self.not_listed, self.not_measured].into_iter().all(is_count)
+    }
+
+    /// The call sites that are named in what closed spans left behind.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = u32> {
+        self.closed.iter().flat_map(|span| &span.window.left_behind).map(|region| region.site)
     }
 
     /// Those that have ended, in the order of their ends; the latest 10,000.

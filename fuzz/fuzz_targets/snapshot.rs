@@ -1,0 +1,26 @@
+//! Bytes that claim to be an account's: they are refused, or make an account that goes on and can be saved again.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ttmem_ledger::Account;
+use ttmem_wire::{Record, Snapshot};
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = Snapshot::decode(bytes, 0);
+    // The first bytes are events for afterwards.
+    let (events, saved) = bytes.split_at(bytes.len().min(640) / 2);
+    let Ok(mut account) = Account::restore(saved, false) else { return };
+    let records: Vec<Record> = events
+        .chunks_exact(64)
+        .map(|bytes| {
+            let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| bytes[at * 8 + byte]));
+            Record { words: std::array::from_fn(word) }
+        })
+        .collect();
+    account.take(&records, |_| None);
+    let ledger = account.ledger();
+    let _ = (ledger.totals(), ledger.live(), ledger.findings(), ledger.growth());
+    let again = account.save(Vec::new()).expect("an account can be saved");
+    Account::restore(&again, false).expect("what was saved can be restored");
+});

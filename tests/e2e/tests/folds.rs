@@ -1,0 +1,529 @@
+//! A ring that nobody drains: older events are folded into a snapshot, and whoever comes, whenever, learns all.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use ttmem_e2e::{Random, Report, Run, Totals, c_program, command, folder, ring_files};
+
+/// `steady.c`: what it reports follows from how many events of a thread were reported.
+#[derive(Clone, Copy, Debug)]
+struct Steady {
+    threads: u64,
+    events: u64,
+    live: u64,
+    /// Turns of an empty loop after each event.
+    spin: u64,
+    /// Microseconds of sleep after each thousand.
+    pause: u64,
+    waits: bool,
+    ring_bytes: u64,
+    on_full: &'static str,
+}
+
+const SMALL: Steady = Steady {
+    threads: 2,
+    events: 1 << 40,
+    live: 300,
+    spin: 300,
+    pause: 0,
+    waits: true,
+    ring_bytes: 65_536,
+    on_full: "block:60000",
+};
+
+/// What is known of a thread after a number of its events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Truth {
+    totals: Totals,
+    /// Address and size, by address.
+    live: Vec<(u64, u64)>,
+}
+
+impl Steady {
+    fn run(&self, words: &Path) -> Run {
+        let numbers = [self.threads, self.events, self.live, self.spin, self.pause, u64::from(self.waits)];
+        Run::new(c_program("steady.c"))
+            .arg(words)
+            .args(numbers.map(|number| number.to_string()))
+            .env("TTMEM_RING_BYTES", self.ring_bytes.to_string())
+            .env("TTMEM_ON_FULL", self.on_full)
+    }
+
+    fn size(slot: u64, round: u64) -> u64 {
+        (1 + (round + slot) % 7) << 10
+    }
+
+    /// The size in a slot after that many events; `None` if nothing is live in it.
+    fn in_slot(&self, slot: u64, events: u64) -> Option<u64> {
+        if events <= slot {
+            return None;
+        }
+        let later = events.saturating_sub(self.live);
+        // Turns that are begun: the last may have freed only.
+        let (begun, done) = (later.div_ceil(2), later / 2);
+        let rounds = |turns: u64| turns / self.live + u64::from(turns % self.live > slot);
+        (rounds(begun) == rounds(done)).then(|| Self::size(slot, rounds(done)))
+    }
+
+    fn truth(&self, events: u64) -> Truth {
+        let live: Vec<(u64, u64)> =
+            (0..self.live).filter_map(|slot| Some(((slot + 1) << 12, self.in_slot(slot, events)?))).collect();
+        let frees = events.saturating_sub(self.live).div_ceil(2);
+        let totals = Totals {
+            live_buffers: live.len() as u64,
+            live_bytes: live.iter().map(|(_, size)| size).sum(),
+            peak_bytes: self.peak(events),
+            allocations: events - frees,
+            frees,
+            released_at_close: 0,
+        };
+        Truth { totals, live }
+    }
+
+    fn peak(&self, events: u64) -> u64 {
+        let first: u64 = (0..self.live.min(events)).map(|slot| Self::size(slot, 0)).sum();
+        let (mut now, mut peak) = (first, first);
+        // Sizes come round again after seven rounds, so no later peak is higher.
+        for turn in 0..(events.saturating_sub(self.live) / 2).min(self.live * 8) {
+            let (slot, round) = (turn % self.live, turn / self.live);
+            now = now - Self::size(slot, round) + Self::size(slot, round + 1);
+            peak = peak.max(now);
+        }
+        peak
+    }
+
+    /// The report is exactly what one moment of the program gives: as many events of each thread as are in it, and these
+    /// at least `from` and at most `to`.
+    fn check(&self, process: &Value, from: &[u64], to: &[u64]) {
+        let (reported, drained, lost) = Report::events(process);
+        // The event that a thread is killed in may be half written.
+        let is_over = !process["ended"].is_null();
+        assert!(lost <= if is_over { self.threads } else { 0 }, "{lost} lost of {reported}");
+        assert!(drained <= reported, "{drained} of {reported}");
+        assert_eq!(process["events"]["drained_elsewhere"], 0);
+        assert_eq!(process["unmatched_frees"], 0);
+        let mut sum = 0;
+        for thread in 0..self.threads as usize {
+            let totals = Report::totals(process, thread as i64, "DRAM");
+            let events = totals.allocations + totals.frees;
+            assert!((from[thread]..=to[thread]).contains(&events), "{events} of thread {thread}: {from:?} {to:?}");
+            sum += events;
+            let truth = self.truth(events);
+            assert_eq!(totals, truth.totals, "thread {thread} after {events} events");
+            let mut live: Vec<(u64, u64)> = process["live"]
+                .as_array()
+                .expect("live")
+                .iter()
+                .filter(|region| region["device_id"] == thread)
+                .map(|region| (region["address"].as_u64().unwrap(), region["size"].as_u64().unwrap()))
+                .collect();
+            live.sort_unstable();
+            assert_eq!(live, truth.live, "thread {thread} after {events} events");
+        }
+        assert_eq!(drained, sum, "what was counted as drained is what is in the sums");
+    }
+}
+
+/// One run: the rings, and the words that the program writes.
+struct Scene {
+    steady: Steady,
+    rings: TempDir,
+    files: TempDir,
+    child: Child,
+}
+
+impl Scene {
+    fn start(steady: Steady) -> Self {
+        Self::start_with(steady, |run| run)
+    }
+
+    fn start_with(steady: Steady, change: impl FnOnce(Run) -> Run) -> Self {
+        let (rings, files) = (folder(), folder());
+        let child = change(steady.run(&files.path().join("words")).preloaded(rings.path())).start();
+        Self { steady, rings, files, child }
+    }
+
+    /// How many calls of each thread have returned.
+    fn returned(&self) -> Vec<u64> {
+        let bytes = fs::read(self.files.path().join("words")).unwrap_or_default();
+        let word = |line: &[u8]| line[..8].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        let mut words: Vec<u64> = bytes.chunks_exact(64).map(word).collect();
+        words.resize(self.steady.threads as usize, 0);
+        words
+    }
+
+    fn ring(&self) -> PathBuf {
+        wait_for("a ring", || ring_files(self.rings.path()).pop())
+    }
+
+    fn snapshot(&self) -> PathBuf {
+        self.ring().with_extension("snapshot")
+    }
+
+    fn wait_until_folded(&self) {
+        wait_for("a snapshot", || self.snapshot().exists().then_some(()));
+    }
+
+    fn report(&self) -> Report {
+        report(&self.ring(), self.files.path())
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().expect("SIGKILL");
+        self.child.wait().expect("waiting for the killed");
+        // The kernel may take a moment to drop the locks.
+        let ring =
+            ring_files(self.rings.path()).pop().map(|ring| ttmem_ring::RingReader::open(&ring).expect("the ring"));
+        wait_for("end of its lock", || ring.as_ref().is_none_or(|ring| !ring.is_alive()).then_some(()));
+    }
+
+    /// The report of a program that is killed: at least what had returned, and at most one event more of each thread.
+    fn check_dead(&self) {
+        let returned = self.returned();
+        let most: Vec<u64> = returned.iter().map(|events| events + 1).collect();
+        self.steady.check(self.report().process(), &returned, &most);
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "no {what}");
+        thread::sleep(Duration::from_micros(100));
+    }
+}
+
+fn report(ring: &Path, files: &Path) -> Report {
+    let json = files.join("report.json");
+    let outcome = Run::new(command()).args(["report", "--quiet", "--json"]).arg(&json).arg(ring).outcome();
+    assert_eq!((outcome.code(), &*outcome.stderr), (0, ""));
+    Report::parse(&fs::read_to_string(&json).expect("the report"))
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim_end_matches("kB").trim().parse().unwrap_or(0)
+}
+
+/// `TTMEM_TEST_EVENTS=50000000` for the long one.
+#[test]
+fn a_long_run_without_a_reader_is_known_to_the_last_buffer() {
+    let events = number("TTMEM_TEST_EVENTS", 2_000_000);
+    let steady = Steady {
+        threads: 1,
+        events,
+        live: 100_000,
+        spin: 0,
+        pause: 0,
+        waits: true,
+        ring_bytes: 1 << 20,
+        on_full: "block:2000",
+    };
+    let mut scene = Scene::start(steady);
+    let (mut resident, mut snapshot, mut looks) = (0, 0, 0);
+    while scene.returned()[0] < events {
+        let from = scene.returned()[0];
+        let seen = scene.report();
+        // What had returned before the report began may lie in the stage still.
+        steady.check(seen.process(), &[from.saturating_sub(33_000)], &[scene.returned()[0] + 1]);
+        resident = resident.max(resident_kib(scene.child.id()));
+        snapshot = snapshot.max(fs::metadata(scene.snapshot()).map_or(0, |file| file.len()));
+        looks += 1;
+    }
+    scene.kill();
+    steady.check(scene.report().process(), &[events], &[events]);
+    println!("{looks} reports while it ran; at most {resident} KiB resident, {snapshot} bytes of snapshot");
+    assert!(snapshot < 100_000 * 40, "{snapshot}");
+    // The mapped ring and stage, the tables (two while one grows), and the bytes of a snapshot.
+    assert!(resident < 40_000, "{resident} KiB");
+}
+
+#[test]
+fn at_a_moderate_rate_nothing_is_lost_by_default() {
+    let steady = Steady {
+        threads: 1,
+        events: 600_000,
+        live: 1000,
+        spin: 0,
+        pause: 2000,
+        ring_bytes: 1 << 20,
+        on_full: "drop",
+        waits: false,
+    };
+    let mut scene = Scene::start(steady);
+    scene.child.wait().expect("waiting for the program");
+    steady.check(scene.report().process(), &[600_000], &[600_000]);
+}
+
+/// `TTMEM_TEST_ROUNDS=300` for more; as for the others below.
+#[test]
+fn whoever_looks_while_it_folds_sees_one_moment_and_a_kill_loses_nothing() {
+    let mut random = Random::new();
+    println!("TTMEM_TEST_SEED={}", random.seed);
+    for round in 0..number("TTMEM_TEST_ROUNDS", 40) {
+        let steady = Steady {
+            threads: 1 + round % 2,
+            spin: [0, 300, 2000][round as usize % 3],
+            ring_bytes: [4096, 65_536, 1 << 20][round as usize / 3 % 3],
+            ..SMALL
+        };
+        let mut scene = Scene::start(steady);
+        scene.ring();
+        thread::sleep(Duration::from_micros(random.below(30_000)));
+        for _ in 0..random.below(4) {
+            let seen = scene.report();
+            let after: Vec<u64> = scene.returned().iter().map(|events| events + 1).collect();
+            steady.check(seen.process(), &[0; 2], &after);
+            thread::sleep(Duration::from_micros(random.below(3000)));
+        }
+        scene.kill();
+        scene.check_dead();
+        // A second time tells the same.
+        scene.check_dead();
+    }
+}
+
+/// Drains as `ttmem run` does, until it is killed.
+fn drainer(rings: &Path) -> Child {
+    Run::new(std::env::current_exe().expect("own path"))
+        .args(["--exact", "drains_until_it_is_killed", "--ignored", "--nocapture"])
+        .env("TTMEM_DRAIN", rings)
+        .start()
+}
+
+#[test]
+#[ignore = "what other tests start"]
+fn drains_until_it_is_killed() {
+    let Some(rings) = std::env::var_os("TTMEM_DRAIN") else { return };
+    let mut drainer =
+        ttmem_reader::Drainer::new(Path::new(&rings), ttmem_reader::Keep { live_at_marks: false, rings: true });
+    let _ = std::io::stdout().flush();
+    drainer.run_until(&std::sync::atomic::AtomicBool::new(false));
+}
+
+#[test]
+fn readers_are_killed_while_they_drain_and_the_next_one_knows_all() {
+    let mut random = Random::new();
+    println!("TTMEM_TEST_SEED={}", random.seed);
+    for round in 0..number("TTMEM_TEST_ROUNDS", 40) / 4 {
+        let steady = Steady {
+            threads: 1 + round % 2,
+            spin: [300, 2000][round as usize / 2 % 2],
+            ring_bytes: [4096, 65_536, 1 << 20][round as usize % 3],
+            ..SMALL
+        };
+        let mut scene = Scene::start(steady);
+        for _ in 0..6 {
+            let mut reader = drainer(scene.rings.path());
+            thread::sleep(Duration::from_micros(5000 + random.below(30_000)));
+            reader.kill().expect("SIGKILL");
+            reader.wait().expect("waiting for the killed");
+            let seen = scene.report();
+            let after: Vec<u64> = scene.returned().iter().map(|events| events + 1).collect();
+            steady.check(seen.process(), &[0; 2], &after);
+            // Now and then the process itself goes on folding.
+            thread::sleep(Duration::from_micros(random.below(10_000)));
+        }
+        scene.kill();
+        scene.check_dead();
+    }
+}
+
+#[test]
+fn while_a_reader_is_stopped_nothing_is_folded_and_losses_are_counted() {
+    let steady = Steady { spin: 0, on_full: "drop", ..SMALL };
+    let mut scene = Scene::start(steady);
+    scene.ring();
+    let mut reader = drainer(scene.rings.path());
+    let drains = || {
+        let ring = ttmem_ring::RingReader::open(&scene.ring()).expect("the ring").lock_for_draining();
+        ring.is_err_and(|taken| taken.pid == reader.id()).then_some(())
+    };
+    wait_for("reader", drains);
+    let signal = |name: &str, pid: u32| {
+        assert!(Command::new("kill").args([name, &pid.to_string()]).status().expect("kill").success());
+    };
+    signal("-STOP", reader.id());
+    thread::sleep(Duration::from_millis(50));
+    let seen = || fs::metadata(scene.snapshot()).and_then(|file| file.modified()).ok();
+    let before = seen();
+    thread::sleep(Duration::from_millis(number("TTMEM_TEST_STOP_MS", 500)));
+    assert_eq!(seen(), before, "a reader has the ring: nothing is folded");
+    let (mut other, mut dropped) = (0, 0);
+    for _ in 0..2 {
+        let counters = ttmem_ring::RingReader::open(&scene.ring()).expect("the ring").counters();
+        (other, dropped) = (dropped, counters.dropped());
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(dropped > other, "events are lost meanwhile: {other} {dropped}");
+    reader.kill().expect("SIGKILL");
+    reader.wait().expect("waiting for the killed");
+    wait_for("more folding", || (seen() != before).then_some(()));
+    scene.kill();
+    let report = scene.report();
+    let (reported, drained, lost) = Report::events(report.process());
+    assert_eq!(reported, drained + lost);
+    assert!(lost > dropped / 2);
+    let returned: u64 = scene.returned().iter().sum();
+    // The call that a thread was killed in may be counted, or half written.
+    assert!((returned..=returned + 2).contains(&reported), "{reported} of {returned}");
+    let events = |device| {
+        let totals = Report::totals(report.process(), device, "DRAM");
+        totals.allocations + totals.frees
+    };
+    let unmatched = report.process()["unmatched_frees"].as_u64().expect("unmatched_frees");
+    assert_eq!(events(0) + events(1) + unmatched, drained);
+}
+
+#[test]
+fn a_stopped_reader_makes_a_program_wait_no_longer_than_it_may() {
+    let steady = Steady { threads: 1, spin: 0, on_full: "block:20", events: 200_000, waits: false, ..SMALL };
+    let scene = Scene::start_with(steady, |run| run.env("TTMEM_FOLD", "0"));
+    let mut scene = scene;
+    wait_for("a full stage", || {
+        let counters = ttmem_ring::RingReader::open(&scene.ring()).expect("the ring").counters();
+        (counters.dropped() > 3).then_some(())
+    });
+    let from = (Instant::now(), ttmem_ring::RingReader::open(&scene.ring()).expect("the ring").counters().dropped());
+    thread::sleep(Duration::from_millis(500));
+    let dropped = ttmem_ring::RingReader::open(&scene.ring()).expect("the ring").counters().dropped() - from.1;
+    let each = from.0.elapsed() / dropped.max(1) as u32;
+    assert!((15..100).contains(&each.as_millis()), "{each:?}");
+    scene.kill();
+}
+
+#[test]
+fn what_lies_beside_a_ring_goes_with_it() {
+    let mut scene = Scene::start(SMALL);
+    scene.wait_until_folded();
+    let ttmem = || Run::new(command()).env("TTMEM_DIR", scene.rings.path());
+    let listed = ttmem().args(["ls", "--json"]).outcome();
+    let rows: Value = serde_json::from_str(&listed.stdout).expect("JSON");
+    assert_eq!((&rows[0]["alive"], &rows[0]["complete"]), (&Value::Bool(true), &Value::Bool(true)), "{rows}");
+    assert!(rows[0]["live_bytes"].as_u64().expect("bytes") > 0);
+    fs::write(scene.rings.path().join("1-0.snapshot"), "its ring is gone").expect("a file");
+    ttmem().arg("clean").outcome();
+    assert!(scene.snapshot().exists(), "the living keep theirs");
+    assert!(!scene.rings.path().join("1-0.snapshot").exists());
+    scene.child.kill().expect("SIGKILL");
+    scene.child.wait().expect("waiting for the killed");
+    let left = scene.snapshot();
+    let cleaned = Run::new(command()).env("TTMEM_DIR", scene.rings.path()).arg("clean").outcome();
+    assert_eq!(cleaned.code(), 0, "{cleaned:?}");
+    assert!(!left.exists());
+    assert_eq!(fs::read_dir(scene.rings.path()).expect("the folder").count(), 0);
+}
+
+#[test]
+fn a_snapshot_that_cant_be_used_is_left_out_and_said() {
+    let mut scene = Scene::start(SMALL);
+    scene.wait_until_folded();
+    scene.kill();
+    let sound = fs::read(scene.snapshot()).expect("the snapshot");
+    let mut foreign = Scene::start(SMALL);
+    foreign.wait_until_folded();
+    foreign.kill();
+    let damaged: Vec<u8> = sound.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 200)).collect();
+    for (bytes, why) in [
+        (damaged, "a damaged snapshot"),
+        (fs::read(foreign.snapshot()).expect("the snapshot"), "a snapshot of another ring"),
+        (b"anything".to_vec(), "not a ttmem snapshot"),
+    ] {
+        fs::write(scene.snapshot(), bytes).expect("the snapshot");
+        let outcome = Run::new(command()).arg("report").arg(scene.ring()).outcome();
+        assert_eq!(outcome.code(), 0);
+        assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(why), "{}", outcome.stderr);
+        assert!(outcome.stdout.contains("Inconclusive"), "{}", outcome.stdout);
+    }
+    fs::write(scene.snapshot(), sound).expect("the snapshot");
+    scene.check_dead();
+}
+
+#[test]
+fn where_no_snapshot_can_be_written_events_are_dropped_and_it_is_said_once() {
+    let (rings, files) = (folder(), folder());
+    let steady = Steady { threads: 1, events: 100_000, live: 10, spin: 0, pause: 1000, waits: false, ..SMALL };
+    let steady = Steady { on_full: "drop", ..steady };
+    // A folder is in the place of the snapshot: no file can get its name.
+    let block = thread::spawn({
+        let rings = rings.path().to_path_buf();
+        move || {
+            let ring = wait_for("a ring", || ring_files(&rings).pop());
+            let place = ring.with_extension("snapshot");
+            wait_for("a folder in its place", || {
+                let _ = fs::remove_file(&place);
+                fs::create_dir(&place).is_ok().then_some(())
+            });
+        }
+    });
+    let outcome = steady.run(&files.path().join("words")).preloaded(rings.path()).outcome();
+    block.join().expect("the thread");
+    assert_eq!(outcome.code(), 0);
+    assert_eq!(outcome.our_lines().len(), 1, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("its snapshot can't be written"), "{}", outcome.stderr);
+    assert_eq!(fs::read_dir(rings.path()).expect("the folder").count(), 2, "nothing half-written is left");
+}
+
+/// A build of the library whose flusher stops at a step of a fold; in a target folder of its own.
+fn library_with_faults() -> PathBuf {
+    let target = ttmem_e2e::target().join("faults");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-shim", "--features", "fold-faults"]);
+    assert!(build.arg("--target-dir").arg(&target).status().expect("cargo").success());
+    target.join("debug/libttmem.so")
+}
+
+#[test]
+fn a_kill_at_each_step_of_a_fold_loses_nothing() {
+    let library = library_with_faults();
+    for step in ["locked", "saved", "written", "named", "released"] {
+        for times in [1, 2, 5] {
+            let reached = tempfile::NamedTempFile::new().expect("a file");
+            let fault = format!("{step}:{times}");
+            // While the flusher stands still the threads wait in their calls, so these are killed in them.
+            let mut scene = Scene::start_with(SMALL, |run| {
+                let run = run.env("LD_PRELOAD", &library).env("TTMEM_FAULT", &fault);
+                run.env("TTMEM_FAULT_FILE", reached.path())
+            });
+            wait_for(&fault, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
+            // Who looks meanwhile sees one moment.
+            let seen = scene.report();
+            let after: Vec<u64> = scene.returned().iter().map(|events| events + 1).collect();
+            scene.steady.check(seen.process(), &[0; 2], &after);
+            scene.kill();
+            scene.check_dead();
+            // And a reader that drains and keeps the ring, killed or not, tells the same.
+            let mut drainer = ttmem_reader::Drainer::new(
+                scene.rings.path(),
+                ttmem_reader::Keep { live_at_marks: false, rings: true },
+            );
+            drainer.finish(0, ttmem_reader::Ended::Unknown);
+            scene.check_dead();
+        }
+    }
+}
