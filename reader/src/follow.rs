@@ -288,6 +288,7 @@ impl Follower {
                 reported: sum(&|told| told.counts.reported),
                 drained: sum(&|told| told.counts.drained),
                 drained_elsewhere: sum(&|told| told.counts.drained_elsewhere),
+                restored: sum(&|told| told.counts.restored),
                 lost: sum(&|told| told.counts.lost),
             },
             devices: latest.map_or_else(Vec::new, |session| devices(&session.ledger().totals())),

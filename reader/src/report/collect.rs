@@ -44,6 +44,7 @@ pub(super) fn process(told: &Told<'_>, style: SiteStyle, symbols: &RefCell<Symbo
             reported: told.counts.reported,
             drained: told.counts.drained,
             drained_elsewhere: told.counts.drained_elsewhere,
+            restored: told.counts.restored,
             lost: told.counts.lost,
         },
         is_cut: told.is_cut,

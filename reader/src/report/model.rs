@@ -120,6 +120,9 @@ pub struct EventCounts {
     /// Of these, events that another reader got: they are not in this report's sums.
     #[serde(default)]
     pub drained_elsewhere: u64,
+    /// Of these, events that came folded into a snapshot: they are in every sum and list, and were not seen one by one.
+    #[serde(default)]
+    pub restored: u64,
     /// Events that nobody will ever get.
     pub lost: u64,
 }
