@@ -18,9 +18,11 @@ fuzz_target!(|bytes: &[u8]| {
             Record { words: std::array::from_fn(word) }
         })
         .collect();
-    account.take(&records, |_| None);
+    account.take(&records, |_| None, |_| {});
     let ledger = account.ledger();
     let _ = (ledger.totals(), ledger.live(), ledger.findings(), ledger.growth());
+    let spans = account.spans();
+    let _ = (spans.closed().count(), spans.open(ledger).count(), account.named_sites().count());
     let again = account.save(Vec::new()).expect("an account can be saved");
     Account::restore(&again, false).expect("what was saved can be restored");
 });

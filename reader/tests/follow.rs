@@ -180,6 +180,14 @@ fn what_another_took_before_is_told() {
     first.advance();
     drop(first);
     let answer = ask(&mut ring.follower(), &json!({ "ask": "now" }));
+    assert_eq!((&answer["complete"], &answer["events"]["drained_elsewhere"]), (&json!(true), &json!(0)));
+    // One that takes them and leaves no word of them.
+    let mut other = RingReader::open(ring.file.path()).unwrap();
+    other.lock_for_draining().unwrap();
+    assert!(other.read(&mut Vec::new(), 1000) > 0);
+    other.release();
+    drop(other);
+    let answer = ask(&mut ring.follower(), &json!({ "ask": "now" }));
     assert_eq!(
         (&answer["complete"], &answer["events"]["drained_elsewhere"]),
         (&json!(false), &answer["events"]["drained"])
@@ -230,10 +238,10 @@ fn the_command_answers_line_by_line_and_ends_with_its_input() {
     assert_eq!(process.ask(&json!("?"))["answer"], "error");
     drop(process.child.stdin.take());
     assert!(process.child.wait().unwrap().success());
-    // The process lives: its ring stays. Who looks next is told that this one took events.
+    // The process lives: its ring stays, and who looks next knows all that this one took.
     assert!(ring.file.path().exists());
     let mut process = Process::new(&ring, &[ring.file.path().to_str().unwrap()]);
-    assert_eq!(process.ask(&json!({ "ask": "now" }))["complete"], false);
+    assert_eq!(process.ask(&json!({ "ask": "now" }))["complete"], true);
     drop(process.child.stdin.take());
     assert!(process.child.wait().unwrap().success());
     let refused = Command::new(env!("CARGO_BIN_EXE_ttmem")).args(["follow", "/no/such.ring"]).output().unwrap();

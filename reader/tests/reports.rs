@@ -147,6 +147,14 @@ fn what_another_reader_took_is_nobodys_leak_and_nobodys_proof() {
     let mut drains = Session::draining(RingReader::open(ring.file.path()).unwrap(), false).unwrap();
     assert!(Session::draining(RingReader::open(ring.file.path()).unwrap(), false).is_err(), "one drains, no more");
     assert_eq!(drains.advance(), 1);
+    let known = ring.report(false).processes[0].events;
+    assert_eq!((known.reported, known.drained, known.drained_elsewhere), (1, 1, 0));
+    drop(drains);
+    // One that takes it and leaves no word of it.
+    let mut other = RingReader::open(ring.file.path()).unwrap();
+    other.lock_for_draining().unwrap();
+    assert_eq!(other.read(&mut Vec::new(), 10), 1);
+    other.release();
     let report = ring.report(false);
     let process = &report.processes[0];
     assert_eq!((process.events.reported, process.events.drained, process.events.drained_elsewhere), (1, 1, 1));

@@ -3,6 +3,7 @@
 //! The rings are made in this process, so it is the process that holds memory.
 
 use std::{
+    fs,
     io::{Read, Write},
     path::PathBuf,
     process::{Command, Output},
@@ -11,6 +12,7 @@ use std::{
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use ttmem_reader::Session;
 use ttmem_ring::{RingFile, RingReader};
 use ttmem_wire::{Event, EventKind, Memory, Pool, Target};
 
@@ -156,23 +158,13 @@ fn text_and_json_tell_what_is_held_now() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "ttmem: top: this is no terminal; use --once or --json\n");
 }
 
-/// Takes all out of a ring, as `ttmem run` does.
-fn drain(ring: &RingFile) -> RingReader {
-    let mut other = RingReader::open(ring.path()).unwrap();
-    other.lock_for_draining().unwrap();
-    let mut taken = Vec::new();
-    while other.read(&mut taken, 1000) > 0 {
-        other.release();
-    }
-    other
-}
-
 #[test]
-fn what_another_reader_took_is_seen_while_the_ring_has_it_and_then_said_to_be_missing() {
+fn what_another_reader_took_is_known_by_its_snapshot_and_without_one_said_to_be_missing() {
     let folder = Folder::new("top-late");
     let ring = ring(&folder);
     let mut held = hold(&ring);
-    let mut other = drain(&ring);
+    let mut other = Session::draining(RingReader::open(ring.path()).unwrap(), false).unwrap();
+    other.advance();
     let look = || -> serde_json::Value { serde_json::from_slice(&ttmem(&folder, &["top", "--json"]).stdout).unwrap() };
     let exact = look();
     assert_eq!(exact["processes"][0]["is_exact"], true);
@@ -182,11 +174,13 @@ fn what_another_reader_took_is_seen_while_the_ring_has_it_and_then_said_to_be_mi
         let event = tensor(Memory::Dram, Target::Device(0), 0x7000_0000, 4096, 512);
         held.push(Event { kind: if step % 2 == 0 { EventKind::Allocate } else { EventKind::Free }, ..event });
         if step % 512 == 0 {
-            let mut taken = Vec::new();
-            other.read(&mut taken, 1000);
-            other.release();
+            other.advance();
         }
     }
+    let late = look();
+    assert_eq!(late["processes"][0]["is_exact"], true);
+    assert_eq!(late["devices"][31]["memory"][0]["live_bytes"], 96 << 20);
+    fs::remove_file(ttmem_ring::snapshot_path(ring.path())).unwrap();
     let late = look();
     assert_eq!(late["processes"][0]["is_exact"], false);
     assert_eq!(late["processes"][0]["events"], 17_010);
