@@ -53,6 +53,7 @@ mod intervals;
 mod ledger;
 mod live;
 mod overlap;
+mod packed;
 mod place;
 mod places;
 mod recent;

@@ -12,6 +12,7 @@ use ttmem_wire::Event;
 
 use crate::{
     holders::{self, Further},
+    packed,
     region::{Entry, Region},
     totals::RunningTotals,
 };
@@ -125,13 +126,22 @@ struct Regions<'a>(&'a HashTable<Entry>);
 
 impl Serialize for Regions<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0)
+        packed::serialize(self.0.iter(), serializer)
+    }
+}
+
+struct Entries(Vec<Entry>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        packed::deserialize(deserializer).map(Self)
     }
 }
 
 impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (entries, further): (Vec<Entry>, BTreeMap<u64, BTreeSet<u64>>) = Deserialize::deserialize(deserializer)?;
+        let (Entries(entries), further): (Entries, BTreeMap<u64, BTreeSet<u64>>) =
+            Deserialize::deserialize(deserializer)?;
         let mut place = Self { further: further.into_iter().collect(), ..Self::default() };
         let hasher = &place.hasher;
         place.regions.reserve(entries.len(), |entry| hasher.hash_one(entry.address));

@@ -18,7 +18,7 @@ pub(crate) struct Key {
 
 /// A region in the table: compact, since there are many. The usual holders lie in it: one with an id and any number
 /// without. Further ones with an id are in a table of their own, see [`crate::holders`].
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Region {
     size: u64,
     per_bank: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Region {
 
 /// A region in its table, in a cache line of its own: an event touches that one, and 100,000 of them cost less than 120 bytes
 /// each.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(crate) struct Entry {
     pub(crate) address: u64,
@@ -63,6 +63,36 @@ impl Region {
             site: event.site,
             flags: event.flags,
         }
+    }
+
+    /// Numbers that it is saved as.
+    pub(crate) const FIELDS: usize = 10;
+
+    pub(crate) fn fields(&self) -> [u64; Self::FIELDS] {
+        let Self { size, per_bank, ticks, holder, anonymous, further, reports, thread, site, flags } = *self;
+        // Unknown is a small number then.
+        let per_bank = per_bank.wrapping_add(1);
+        let small = [anonymous, further, reports, thread, site].map(u64::from);
+        let [anonymous, further, reports, thread, site] = small;
+        [size, per_bank, ticks, holder, anonymous, further, reports, thread, site, flags.into()]
+    }
+
+    /// What was saved; `None` if no region can have been.
+    pub(crate) fn from_fields(fields: [u64; Self::FIELDS]) -> Option<Self> {
+        let [size, per_bank, ticks, holder, anonymous, further, reports, thread, site, flags] = fields;
+        let narrow = |number: u64| u32::try_from(number).ok();
+        Some(Self {
+            size,
+            per_bank: per_bank.wrapping_sub(1),
+            ticks,
+            holder,
+            anonymous: narrow(anonymous)?,
+            further: narrow(further)?,
+            reports: narrow(reports)?,
+            thread: narrow(thread)?,
+            site: narrow(site)?,
+            flags: u16::try_from(flags).ok()?,
+        })
     }
 
     pub(crate) fn extent(&self) -> Extent {
