@@ -7,13 +7,13 @@ CARGO ?= cargo
 PYTHON ?= python3
 RELEASE = target/release
 
-.PHONY: build test test-rust test-model test-loom test-ttnn test-python test-export demo bench check install clean
+.PHONY: build test test-rust test-model test-loom test-ttnn test-python test-export test-docs demo bench check install clean
 
 build:
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
 
 # The wheel first: others look at it too.
-test: build test-ttnn test-rust test-model test-loom test-python test-export
+test: build test-ttnn test-rust test-model test-loom test-python test-export test-docs
 
 test-rust: build
 	$(CARGO) test --locked --workspace --exclude ttmem-benches
@@ -36,6 +36,10 @@ test-python: build
 # Each format of `ttmem export`, opened by readers of others.
 test-export: build
 	$(PYTHON) -m unittest discover -s tests/export -p 'test_*.py'
+
+# Screens and links in the documentation: as they are today.
+test-docs: build
+	$(PYTHON) docs/screens.py --check
 
 demo: build
 	@$(PYTHON) tests/ttnn/run_demo.py || { status=$$?; test $$status -eq 3 && sh tests/c/run_demo.sh; }
