@@ -20,6 +20,7 @@ pub mod html;
 mod launch;
 mod left;
 mod lookout;
+mod progress;
 mod recorder;
 mod replay;
 pub mod report;

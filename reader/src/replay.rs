@@ -6,7 +6,7 @@ use ttmem_recording::{Item, Meta, Process, Reader, Status};
 use ttmem_ring::ClockMap;
 use ttmem_wire::{Pool, Record};
 
-use crate::{Account, Counts, Ended, Failure, Tell, Told};
+use crate::{Account, Counts, Ended, Failure, Tell, Told, progress::Watched};
 
 /// Bytes that are read from a recording at once.
 const BUFFER: usize = 1 << 20;
@@ -32,9 +32,11 @@ pub struct Recording {
 }
 
 /// Opens a recording.
-pub(crate) fn open_recording(path: &Path) -> Result<Reader<BufReader<File>>, Failure> {
+pub(crate) fn open_recording(path: &Path) -> Result<Reader<BufReader<Watched<File>>>, Failure> {
     let file = File::open(path).map_err(|why| Failure::with(path, why))?;
-    Reader::new(BufReader::with_capacity(BUFFER, file)).map_err(|why| Failure::with(path, why))
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let watched = Watched::new(file, path.display().to_string(), bytes);
+    Reader::new(BufReader::with_capacity(BUFFER, watched)).map_err(|why| Failure::with(path, why))
 }
 
 /// Reads a whole recording.
