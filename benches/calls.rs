@@ -12,22 +12,19 @@ mod others;
 use std::{
     hint::black_box,
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use libloading::{Library, Symbol};
 use others::{Floor, lttng_tracepoint, unix_socket};
-use ttmem_benches::{Histogram, median, ns_per_tick};
+use ttmem_benches::{Histogram, load, machine, median, ns_per_tick, report_allocation, stats};
 use ttmem_ring::{Clock, RingReader, discover};
 
 const BURST: u64 = 2000;
 const BURSTS: usize = 400;
 /// Between bursts, so that the flusher and the reader, which share two cores with us, keep up as they do in a program.
 const PAUSE: Duration = Duration::from_millis(2);
-
-type Report = unsafe extern "C" fn(i32, u64, u8, u64);
 
 /// One way of reporting an event.
 struct Way<'a> {
@@ -46,15 +43,6 @@ fn main() {
     }
 }
 
-fn library() -> Library {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-    let path = target.join("release/libttmem.so");
-    // SAFETY: the library's constructor only reads the environment.
-    unsafe { Library::new(&path) }
-        .unwrap_or_else(|error| panic!("{error}; build it first: cargo build --release -p ttmem-shim"))
-}
-
 fn compare() {
     let folder = ttmem_ring::create_private_dir(&ttmem_ring::default_dir()).expect("a folder for the ring");
     // SAFETY: no other thread runs yet. The library reads its environment when it is loaded.
@@ -63,9 +51,8 @@ fn compare() {
         // What call sites cost is another question: see sites.rs.
         std::env::set_var("TTMEM_STACKS", "off");
     }
-    let library = library();
-    // SAFETY: the symbol has this signature; see include/ttmem.h.
-    let report: Symbol<'_, Report> = unsafe { library.get(b"report_allocation") }.expect("report_allocation");
+    let library = load();
+    let report = report_allocation(library);
     let resident_before = resident_kib();
     // SAFETY: any arguments will do.
     unsafe { report(0, 1, 0, 1) };
@@ -106,7 +93,7 @@ fn compare() {
     print_table(&mut ways, scale);
     println!("| ttmem with TTMEM_DISABLE=1 | {disabled:.1} | | | | |");
     println!();
-    let stats = stats(&library);
+    let stats = stats(library);
     println!("events {}, dropped {}", stats[1], stats[4]);
     println!("resident memory added by the first event: {} KiB", resident_after.saturating_sub(resident_before));
     drop(reader.stdin.take());
@@ -136,9 +123,7 @@ impl<'a> Way<'a> {
 
 fn print_table(ways: &mut [Way<'_>], scale: f64) {
     let empty = ways[0].calls.quantile(0.5);
-    let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = model.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown processor");
-    println!("{model}, {} cores; {BURSTS} bursts of {BURST} a way, in turns; ns", cores());
+    println!("{}; {BURSTS} bursts of {BURST} a way, in turns; ns", machine());
     println!();
     println!("| way | mean of a burst | call p50 | p99 | p99.9 | times ttmem |");
     println!("|---|---|---|---|---|---|");
@@ -151,24 +136,10 @@ fn print_table(ways: &mut [Way<'_>], scale: f64) {
     }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(0, usize::from)
-}
-
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.trim_end_matches("kB").trim().parse().unwrap_or(0)
-}
-
-fn stats(library: &Library) -> [u64; 5] {
-    let mut stats = [size_of::<[u64; 5]>() as u64, 0, 0, 0, 0];
-    // SAFETY: the struct is five 64-bit integers, the first its size.
-    unsafe {
-        let ttmem_stats: Symbol<'_, unsafe extern "C" fn(*mut u64)> = library.get(b"ttmem_stats").expect("ttmem_stats");
-        ttmem_stats(stats.as_mut_ptr());
-    }
-    stats
 }
 
 /// The live reader: drains until its standard input ends.
@@ -200,9 +171,7 @@ fn disabled_ns() -> f64 {
 }
 
 fn disabled() {
-    let library = library();
-    // SAFETY: the symbol has this signature.
-    let report: Symbol<'_, Report> = unsafe { library.get(b"report_allocation") }.expect("report_allocation");
+    let report = report_allocation(load());
     let clock = Clock::detect();
     let mut bursts: Vec<f64> = (0..200)
         .map(|_| {

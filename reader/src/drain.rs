@@ -10,8 +10,9 @@ use std::{
 };
 
 use ttmem_ring::{RingReader, discover};
+use ttmem_wire::Record;
 
-use crate::{Ended, Recorder, Session, sites::path_beside};
+use crate::{Account, Ended, Recorder, Session, sites::path_beside};
 
 /// Between looks for new rings. Short: how a process ended can be told only if it was met alive.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -71,6 +72,11 @@ impl Drainer {
 
     /// Drains until `stop` is set.
     pub fn run_until(&mut self, stop: &AtomicBool) {
+        self.show_until(stop, &mut |_, _| {});
+    }
+
+    /// The same, and shows each batch once it stands in its ledger. (While it records, there is nothing to see.)
+    pub fn show_until(&mut self, stop: &AtomicBool, seen: &mut dyn FnMut(&Account, &[Record])) {
         let mut looked = None::<Instant>;
         let mut nap = SHORT_NAP;
         while !stop.load(Ordering::Acquire) {
@@ -78,7 +84,7 @@ impl Drainer {
                 self.look_for_rings();
                 looked = Some(Instant::now());
             }
-            nap = if self.advance() > 0 { SHORT_NAP } else { (nap * 2).min(LONG_NAP) };
+            nap = if self.advance(seen) > 0 { SHORT_NAP } else { (nap * 2).min(LONG_NAP) };
             std::thread::sleep(nap);
         }
     }
@@ -89,7 +95,7 @@ impl Drainer {
         self.look_for_rings();
         let deadline = Instant::now() + AFTERMATH;
         loop {
-            self.advance();
+            self.advance(&mut |_, _| {});
             let child_is_over = self.sessions.iter().all(|session| session.is_over() || session.header().pid != child);
             if child_is_over || Instant::now() >= deadline {
                 break;
@@ -99,7 +105,7 @@ impl Drainer {
         // Descendants that were ending too get a moment; a look for rings that they made last.
         std::thread::sleep(SHORT_NAP);
         self.look_for_rings();
-        self.advance();
+        self.advance(&mut |_, _| {});
         for session in &mut self.sessions {
             let told = (session.header().pid == child).then_some(ended);
             session.settle(told);
@@ -127,13 +133,13 @@ impl Drainer {
         }
     }
 
-    fn advance(&mut self) -> u64 {
+    fn advance(&mut self, seen: &mut dyn FnMut(&Account, &[Record])) -> u64 {
         let mut events = 0;
         for session in &mut self.sessions {
             let was_over = session.is_over();
             events += match &mut self.recorder {
                 Some(recorder) => recorder.advance(session),
-                None => session.advance(),
+                None => session.advance_with(seen),
             };
             if session.is_over() && !was_over && !self.keep.rings {
                 // If it cannot be removed, it is known and will not be opened again.
