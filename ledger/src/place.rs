@@ -12,6 +12,9 @@ use crate::{
     totals::RunningTotals,
 };
 
+/// So many regions lie in a processor's own cache anyway.
+const IN_CACHE: usize = 4096;
+
 /// Regions by address alone: a close takes whole tables. A table of entries and not a map, since a map would lay them across
 /// two cache lines each.
 #[derive(Debug, Default)]
@@ -80,6 +83,14 @@ impl Place {
     pub(crate) fn region(&self, address: u64) -> Option<&Region> {
         let hash = self.hasher.hash_one(address);
         self.regions.find(hash, |entry| entry.address == address).map(|entry| &entry.region)
+    }
+
+    /// Reads the regions at these addresses. The reads depend on nothing, so the processor waits for all of them together.
+    pub(crate) fn look_ahead(&self, addresses: impl Iterator<Item = u64>) {
+        if self.regions.len() > IN_CACHE {
+            let ticks = addresses.filter_map(|address| self.region(address)).fold(0, |all, region| all ^ region.ticks);
+            std::hint::black_box(ticks);
+        }
     }
 
     pub(crate) fn regions(&self) -> impl Iterator<Item = (u64, &Region)> {

@@ -6,6 +6,9 @@ use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Memory, Pool, Recor
 use crate::Spans;
 use crate::sites::Sites;
 
+/// Records that the ledger looks at before it applies them.
+const AHEAD: usize = 32;
+
 /// The memory at a named moment.
 #[derive(Clone, Debug)]
 pub struct Mark {
@@ -40,10 +43,13 @@ impl Account {
 
     /// Applies records in their order. A pool that is not known yet is asked of `pools`.
     pub fn take(&mut self, records: &[Record], mut pools: impl FnMut(u32) -> Option<Pool>) {
-        for record in records {
-            match Event::decode(record) {
-                Ok(event) => self.apply(&event, &mut pools),
-                Err(_) => self.unreadable += 1,
+        for records in records.chunks(AHEAD) {
+            self.ledger.look_ahead(records.iter().filter_map(Record::freed_address));
+            for record in records {
+                match Event::decode(record) {
+                    Ok(event) => self.apply(&event, &mut pools),
+                    Err(_) => self.unreadable += 1,
+                }
             }
         }
     }

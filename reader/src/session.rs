@@ -9,7 +9,7 @@ use ttmem_wire::{Event, Header, Record};
 use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile, source::Source};
 
 /// Records that are copied out of a ring at once.
-const BATCH: usize = 4096;
+const BATCH: usize = 512;
 
 /// SIGABRT, on every Linux.
 const ABORT: i32 = 6;

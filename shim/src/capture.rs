@@ -106,7 +106,7 @@ fn unless_nested(site: impl FnOnce() -> u32) -> u32 {
 
 #[inline(always)]
 fn announce(tracker: &'static Tracker, sequence: u64, nested: bool) {
-    if !nested {
+    if !nested && (sequence + 1).is_multiple_of(flusher::EVENTS_A_TOKEN) {
         // Full, it holds more tokens than the flusher needs to look around.
         let _ = tracker.channel.try_send(sequence);
     }

@@ -172,6 +172,16 @@ pub struct Record {
     pub words: [u64; RECORD_WORDS],
 }
 
+impl Record {
+    /// The address that a free names, without taking the rest of the record apart.
+    #[inline]
+    pub fn freed_address(&self) -> Option<u64> {
+        let what = self.words[2];
+        let names_it = (what >> 16) as u16 & flags::ADDRESS_UNKNOWN == 0;
+        (what as u8 == EventKind::Free as u8 && names_it).then_some(self.words[4])
+    }
+}
+
 /// Why 64 bytes are not an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordError {
