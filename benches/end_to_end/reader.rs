@@ -81,9 +81,11 @@ pub(crate) fn serve(folder: &Path) {
     let seen = Mutex::new(Seen { events: 0, late });
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut drainer = Drainer::new(folder, Keep::default());
-            drainer.show_until(&stop, &mut |_, records| {
+        let mut drainer = Drainer::new(folder, Keep::default());
+        let doorbell = drainer.doorbell();
+        let (stop, seen) = (&stop, &seen);
+        scope.spawn(move || {
+            drainer.show_until(stop, &mut |_, records| {
                 let now = clock.now();
                 let mut seen = seen.lock().expect("nobody panics");
                 seen.events += records.len() as u64;
@@ -109,5 +111,6 @@ pub(crate) fn serve(folder: &Path) {
             }
         }
         stop.store(true, Ordering::Release);
+        doorbell.ring();
     });
 }

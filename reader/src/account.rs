@@ -46,8 +46,9 @@ impl Account {
         for records in records.chunks(AHEAD) {
             self.ledger.look_ahead(records.iter().filter_map(Record::freed_address));
             for record in records {
-                match Event::decode(record) {
-                    Ok(event) => self.apply(&event, &mut pools),
+                // By reference: an event that was just put together is slow to copy.
+                match &Event::decode(record) {
+                    Ok(event) => self.apply(event, &mut pools),
                     Err(_) => self.unreadable += 1,
                 }
             }

@@ -5,21 +5,27 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use ttmem_ring::{RingReader, discover};
+use ttmem_ring::{Bells, Doorbell, RingReader, discover, watch_folder};
 use ttmem_wire::Record;
 
 use crate::{Account, Ended, Recorder, Session, sites::path_beside};
 
-/// Between looks for new rings. Short: how a process ended can be told only if it was met alive.
+/// Between looks for new rings, while events come or nobody tells of new ones. Short: how a process ended can be told only
+/// if it was met alive.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between rounds while events come.
-const SHORT_NAP: Duration = Duration::from_millis(1);
-/// Between rounds while none come.
-const LONG_NAP: Duration = Duration::from_millis(10);
+const NAP: Duration = Duration::from_micros(500);
+/// A round that took so many had better been sooner.
+const MANY: u64 = 8192;
+/// The longest wait for a bell; then one look whether the processes live.
+const WAIT: Duration = Duration::from_millis(50);
 /// How long the kernel may take to drop the locks of a process that was waited for.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -42,6 +48,7 @@ pub struct Drainer {
     /// Rings that could not be opened or locked at the last look, and why; they are tried again.
     refused: BTreeMap<PathBuf, String>,
     recorder: Option<Recorder<File>>,
+    doorbell: Arc<Doorbell>,
 }
 
 impl Drainer {
@@ -54,6 +61,7 @@ impl Drainer {
             known: BTreeSet::new(),
             refused: BTreeMap::new(),
             recorder: None,
+            doorbell: Arc::default(),
         }
     }
 
@@ -70,23 +78,41 @@ impl Drainer {
         self.recorder.take().map_or(Ok(0), |recorder| recorder.finish(&self.sessions))
     }
 
-    /// Drains until `stop` is set.
+    /// Drains until `stop` is set, and the doorbell rung: it may wait for a while else.
     pub fn run_until(&mut self, stop: &AtomicBool) {
         self.show_until(stop, &mut |_, _| {});
     }
 
     /// The same, and shows each batch once it stands in its ledger. (While it records, there is nothing to see.)
     pub fn show_until(&mut self, stop: &AtomicBool, seen: &mut dyn FnMut(&Account, &[Record])) {
-        let mut looked = None::<Instant>;
-        let mut nap = SHORT_NAP;
+        let is_watched = watch_folder(&self.folder, Arc::clone(&self.doorbell)).is_ok();
+        let longest = if is_watched { WAIT } else { LOOK_EVERY };
+        let mut looked = None::<(Instant, u32)>;
         while !stop.load(Ordering::Acquire) {
-            if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            // Read before the look: what comes after it rings again.
+            let rung = self.doorbell.rung();
+            if looked.is_none_or(|(at, before)| before != rung || at.elapsed() >= LOOK_EVERY) {
                 self.look_for_rings();
-                looked = Some(Instant::now());
+                looked = Some((Instant::now(), rung));
             }
-            nap = if self.advance(seen) > 0 { SHORT_NAP } else { (nap * 2).min(LONG_NAP) };
-            std::thread::sleep(nap);
+            match self.advance(seen) {
+                0 => self.wait(rung, if self.refused.is_empty() { longest } else { LOOK_EVERY }),
+                MANY.. => std::thread::yield_now(),
+                _ => std::thread::sleep(NAP),
+            }
         }
+    }
+
+    /// Until an event comes to one of the rings, or the doorbell is rung.
+    fn wait(&self, rung: u32, longest: Duration) {
+        let mut bells = Bells::new(&self.doorbell, rung);
+        self.sessions.iter().for_each(|session| session.listen(&mut bells));
+        bells.wait(longest);
+    }
+
+    /// To be rung when [`Drainer::run_until`] is to stop.
+    pub fn doorbell(&self) -> Arc<Doorbell> {
+        Arc::clone(&self.doorbell)
     }
 
     /// The last rounds: `child` was waited for and ended so. Its ring is drained to the end; those of processes that still
@@ -100,10 +126,10 @@ impl Drainer {
             if child_is_over || Instant::now() >= deadline {
                 break;
             }
-            std::thread::sleep(SHORT_NAP);
+            std::thread::sleep(NAP);
         }
         // Descendants that were ending too get a moment; a look for rings that they made last.
-        std::thread::sleep(SHORT_NAP);
+        std::thread::sleep(NAP);
         self.look_for_rings();
         self.advance(&mut |_, _| {});
         for session in &mut self.sessions {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ttmem_ledger::{End, Ledger};
-use ttmem_ring::{AlreadyDrained, ClockMap, Counters, ProcessWatch, Recovery, RingReader};
+use ttmem_ring::{AlreadyDrained, Bells, ClockMap, Counters, ProcessWatch, Recovery, RingReader};
 use ttmem_wire::{Event, Header, Record};
 
 use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile, source::Source};
@@ -193,6 +193,13 @@ impl Session {
             self.sites = SiteFile::open(self.source.path(), self.source.header().ring_id);
         }
         self.account.sites_mut().look(self.sites.as_mut());
+    }
+
+    /// Waits for events too, among others; one that is over has none.
+    pub(crate) fn listen<'a>(&'a self, bells: &mut Bells<'a>) {
+        if let Source::Open(ring) = &self.source {
+            bells.listen(ring);
+        }
     }
 
     /// Whether the process is gone and all that it left was read.

@@ -9,6 +9,7 @@
 //! This is the only crate beside the shim with `unsafe`: mapping the file, and the system calls around it.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
+mod bell;
 mod mover;
 mod pages;
 mod pools;
@@ -35,6 +36,10 @@ mod map;
 mod process;
 #[cfg(not(loom))]
 mod read;
+#[cfg(not(loom))]
+mod wait;
+#[cfg(not(loom))]
+mod watch;
 
 pub use mover::{MAX_BATCH, Moved, Mover};
 pub use pages::{FlusherPage, ProducerPage, ReaderPage};
@@ -53,6 +58,10 @@ pub use discover::{RING_EXTENSION, discover};
 #[cfg(not(loom))]
 pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder, folder_for};
 #[cfg(not(loom))]
-pub use process::{Ended, ProcessWatch, process_start, send_signal};
+pub use process::{Ended, ProcessWatch, process_start, send_signal, sleep_while_it_runs};
 #[cfg(not(loom))]
 pub use read::{AlreadyDrained, Counters, OpenError, RingReader};
+#[cfg(not(loom))]
+pub use wait::{Bells, Doorbell, wake};
+#[cfg(not(loom))]
+pub use watch::watch_folder;

@@ -50,9 +50,11 @@ pub struct FlusherPage {
     pub(crate) clock: ClockLine,
     /// 0, or the exit code + 1 that the process ran its exit handlers with.
     pub(crate) exited: Line,
+    /// Changes when a reader that waits is to look: its futex word, see `bell.rs`.
+    pub(crate) bell: SleepWord,
 }
 
-/// The futex word, alone in its line: every event reads it, hardly anything writes it.
+/// A futex word, alone in its line: every event reads the flusher's, hardly anything writes it.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct SleepWord(pub(crate) AtomicU32);
@@ -76,6 +78,8 @@ pub struct ReaderPage {
     pub(crate) pid: Line,
     /// 1 once a reader has taken what the stage of a dead process still held.
     pub(crate) recovered: Line,
+    /// 1 while the draining reader waits for the bell.
+    pub(crate) waiting: Line,
 }
 
 impl ProducerPage {

@@ -157,6 +157,11 @@ impl Flusher {
             self.wanted = self.wanted.max(self.stage.claimed());
         }
         let moved = self.mover.move_up_to(self.wanted);
+        if moved.records > 0
+            && let Some(word) = self.mover.bell_to_ring()
+        {
+            ttmem_ring::wake(word.as_ptr());
+        }
         (moved.records, moved.ring_full)
     }
 
