@@ -5,9 +5,12 @@
 //! Every way of reporting runs in bursts, in turns with the others; a reader in another process drains meanwhile. Two
 //! figures a way: the mean of a burst (median over bursts), and the time of single calls, each between two readings of the
 //! time stamp counter (the cost of an empty pair taken off). LTTng-UST is measured where it is installed and a session
-//! daemon runs.
+//! daemon runs. Then the same call by 1 to 16 threads at once. `benches/instructions.sh` counts instructions.
 
+#[path = "calls/others.rs"]
 mod others;
+#[path = "calls/together.rs"]
+mod together;
 
 use std::{
     hint::black_box,
@@ -17,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use others::{Floor, lttng_tracepoint, unix_socket};
+use others::{channel, counters, floor, lttng_tracepoint, mutex, unix_socket};
 use ttmem_benches::{Histogram, load, machine, median, ns_per_tick, report_allocation, stats};
 use ttmem_ring::{Clock, RingReader, discover};
 
@@ -39,6 +42,7 @@ fn main() {
     match arguments.get(1).map(String::as_str) {
         Some("--drain") => drain(Path::new(&arguments[2])),
         Some("--disabled") => disabled(),
+        Some("--calls") => calls(&arguments[2]),
         _ => compare(),
     }
 }
@@ -60,16 +64,21 @@ fn compare() {
     let resident_after = resident_kib();
     let mut reader = spawn_reader(&folder);
 
-    let mut floor = Floor::new();
+    let floor = floor();
     let mut ways = vec![
         Way::new("nothing (an empty call)", |n| {
             black_box(n);
         }),
-        Way::new("floor: TSC + private ring", move |n| floor.put(n)),
+        // SAFETY: any arguments will do, on one thread.
+        Way::new("floor: TSC + private ring", |n| unsafe { floor(0, 4096, 1, n) }),
         // SAFETY: any arguments will do.
         Way::new("ttmem report_allocation", |n| unsafe { report(0, 4096, 1, n) }),
+        Way::new("tt-metal's counters: 6 atomics + clock", counters()),
+        Way::new("crossbeam channel + polling thread", channel()),
+        Way::new("ring behind a mutex", mutex()),
         Way::new("128-byte send, UNIX socket", unix_socket()),
     ];
+    let mut ways_missing = Vec::new();
     let session = match lttng_tracepoint() {
         Ok((call, session)) => {
             ways.push(Way::new("LTTng-UST, six integers", call));
@@ -77,6 +86,7 @@ fn compare() {
         }
         Err(reason) => {
             eprintln!("SKIPPED: LTTng-UST: {reason}");
+            ways_missing.push("LTTng-UST, six integers");
             None
         }
     };
@@ -92,6 +102,8 @@ fn compare() {
     let disabled = disabled_ns();
     print_table(&mut ways, scale);
     println!("| ttmem with TTMEM_DISABLE=1 | {disabled:.1} | | | | |");
+    ways_missing.iter().for_each(|way| println!("| {way} | not installed | | | | |"));
+    together::sweep(report, scale);
     println!();
     let stats = stats(library);
     println!("events {}, dropped {}", stats[1], stats[4]);
@@ -125,14 +137,14 @@ fn print_table(ways: &mut [Way<'_>], scale: f64) {
     let empty = ways[0].calls.quantile(0.5);
     println!("{}; {BURSTS} bursts of {BURST} a way, in turns; ns", machine());
     println!();
-    println!("| way | mean of a burst | call p50 | p99 | p99.9 | times ttmem |");
+    println!("| way | mean of a burst | call p50 | p99 | p99.9 | times the floor |");
     println!("|---|---|---|---|---|---|");
-    let ttmem = median(&mut ways[2].bursts.clone()) * scale;
+    let floor = median(&mut ways[1].bursts.clone()) * scale;
     for way in ways {
         let mean = median(&mut way.bursts) * scale;
         let mut at = |share| way.calls.quantile(share).saturating_sub(empty) as f64 * scale;
         let (p50, p99, p999) = (at(0.5), at(0.99), at(0.999));
-        println!("| {} | {mean:.1} | {p50:.1} | {p99:.0} | {p999:.0} | {:.2} |", way.name, mean / ttmem);
+        println!("| {} | {mean:.1} | {p50:.1} | {p99:.0} | {p999:.0} | {:.2} |", way.name, mean / floor);
     }
 }
 
@@ -168,6 +180,14 @@ fn disabled_ns() -> f64 {
     let this = std::env::current_exe().expect("own path");
     let output = Command::new(this).arg("--disabled").env("TTMEM_DISABLE", "1").output().expect("a child");
     String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(f64::NAN)
+}
+
+/// Nothing but so many calls: see instructions.sh.
+fn calls(count: &str) {
+    let report = report_allocation(load());
+    let count: u64 = count.parse().expect("a number of calls");
+    // SAFETY: any arguments will do.
+    (0..count).for_each(|n| unsafe { report(0, 4096, 1, n) });
 }
 
 fn disabled() {

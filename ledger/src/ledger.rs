@@ -61,8 +61,8 @@ impl Ledger {
         Self::default()
     }
 
-    /// Brings what frees of these addresses will look at into the processor's cache, all of it at once; one by one, each
-    /// free would wait for memory. Changes nothing.
+    /// Brings what events at these addresses will look at into the processor's cache, all of it at once; one by one, each
+    /// event would wait for memory. Changes nothing.
     pub fn look_ahead(&self, addresses: impl Iterator<Item = u64>) {
         self.places.look_ahead(addresses);
     }

@@ -15,13 +15,23 @@ use crate::{
 /// So many regions lie in a processor's own cache anyway.
 const IN_CACHE: usize = 4096;
 
-/// Regions by address alone: a close takes whole tables. A table of entries and not a map, since a map would lay them across
-/// two cache lines each.
+/// Regions by address alone: a close takes whole tables. The table has addresses only, so that it stays small; a region lies
+/// in a shelf, where what was freed last is taken first, since it is still in the cache.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
-    regions: HashTable<Entry>,
+    index: HashTable<Indexed>,
+    shelf: Vec<Entry>,
+    /// Entries of the shelf in which no region lives.
+    vacant: Vec<u32>,
     hasher: RandomState,
     further: Further,
+}
+
+/// Where on the shelf the region at an address lies.
+#[derive(Clone, Copy, Debug)]
+struct Indexed {
+    address: u64,
+    at: u32,
 }
 
 /// What a report of an allocation did.
@@ -38,15 +48,27 @@ impl Place {
         let address = event.address;
         let hasher = &self.hasher;
         let hash = hasher.hash_one(address);
-        match self.regions.entry(hash, |entry| entry.address == address, |entry| hasher.hash_one(entry.address)) {
+        match self.index.entry(hash, |entry| entry.address == address, |entry| hasher.hash_one(entry.address)) {
             hash_table::Entry::Vacant(vacant) => {
                 let region = Region::new(event);
-                vacant.insert(Entry { address, region });
+                let entry = Entry { address, region };
+                let at = match self.vacant.pop() {
+                    Some(at) => {
+                        self.shelf[at as usize] = entry;
+                        at
+                    }
+                    None => {
+                        self.shelf.push(entry);
+                        // 2^32 regions would be 256 GiB of them.
+                        (self.shelf.len() - 1) as u32
+                    }
+                };
+                vacant.insert(Indexed { address, at });
                 totals.add(region.extent());
                 Reported::New
             }
             hash_table::Entry::Occupied(occupied) => {
-                let region = &mut occupied.into_mut().region;
+                let region = &mut self.shelf[occupied.get().at as usize].region;
                 let before = region.extent();
                 region.widen(event);
                 totals.change(before, region.extent());
@@ -62,12 +84,15 @@ impl Place {
     /// A holder lets go. Returns its id, 0 if it has none, and the region if it was the last; `None` if nobody here is meant.
     pub(crate) fn free(&mut self, address: u64, id: u64, totals: &mut RunningTotals) -> Option<(u64, Option<Region>)> {
         let hash = self.hasher.hash_one(address);
-        let mut occupied = self.regions.find_entry(hash, |entry| entry.address == address).ok()?;
-        let region = &mut occupied.get_mut().region;
+        let occupied = self.index.find_entry(hash, |entry| entry.address == address).ok()?;
+        let at = occupied.get().at;
+        let region = &mut self.shelf[at as usize].region;
         let who = holders::leave(region, &mut self.further, address, id)?;
         totals.frees += 1;
         if region.holders() == 0 {
-            let region = occupied.remove().0.region;
+            occupied.remove();
+            self.vacant.push(at);
+            let region = *region;
             totals.remove(region.extent());
             return Some((who, Some(region)));
         }
@@ -82,19 +107,22 @@ impl Place {
 
     pub(crate) fn region(&self, address: u64) -> Option<&Region> {
         let hash = self.hasher.hash_one(address);
-        self.regions.find(hash, |entry| entry.address == address).map(|entry| &entry.region)
+        let found = self.index.find(hash, |entry| entry.address == address)?;
+        Some(&self.shelf[found.at as usize].region)
     }
 
     /// Reads the regions at these addresses. The reads depend on nothing, so the processor waits for all of them together.
     pub(crate) fn look_ahead(&self, addresses: impl Iterator<Item = u64>) {
-        if self.regions.len() > IN_CACHE {
+        if self.index.len() > IN_CACHE {
             let ticks = addresses.filter_map(|address| self.region(address)).fold(0, |all, region| all ^ region.ticks);
             std::hint::black_box(ticks);
         }
     }
 
     pub(crate) fn regions(&self) -> impl Iterator<Item = (u64, &Region)> {
-        self.regions.iter().map(|entry| (entry.address, &entry.region))
+        // A region that lives has a holder.
+        let live = self.shelf.iter().filter(|entry| entry.region.holders() > 0);
+        live.map(|entry| (entry.address, &entry.region))
     }
 
     /// Tells `each` of every holder: address, id (0 for none), how many.

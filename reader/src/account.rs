@@ -44,7 +44,7 @@ impl Account {
     /// Applies records in their order. A pool that is not known yet is asked of `pools`.
     pub fn take(&mut self, records: &[Record], mut pools: impl FnMut(u32) -> Option<Pool>) {
         for records in records.chunks(AHEAD) {
-            self.ledger.look_ahead(records.iter().filter_map(Record::freed_address));
+            self.ledger.look_ahead(records.iter().filter_map(Record::buffer_address));
             for record in records {
                 // By reference: an event that was just put together is slow to copy.
                 match &Event::decode(record) {

@@ -173,14 +173,18 @@ pub struct Record {
 }
 
 impl Record {
-    /// The address that a free names, without taking the rest of the record apart.
+    /// The address of the buffer that comes to life or is freed, without taking the rest of the record apart.
     #[inline]
-    pub fn freed_address(&self) -> Option<u64> {
+    pub fn buffer_address(&self) -> Option<u64> {
         let what = self.words[2];
+        let is_buffer = matches!(what as u8, ALLOCATE | FREE);
         let names_it = (what >> 16) as u16 & flags::ADDRESS_UNKNOWN == 0;
-        (what as u8 == EventKind::Free as u8 && names_it).then_some(self.words[4])
+        (is_buffer && names_it).then_some(self.words[4])
     }
 }
+
+const ALLOCATE: u8 = EventKind::Allocate as u8;
+const FREE: u8 = EventKind::Free as u8;
 
 /// Why 64 bytes are not an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
