@@ -2,9 +2,9 @@
 //!
 //!     cargo build --release -p ttmem-shim && cargo bench -p ttmem-benches --bench calls
 //!
-//! Every way of reporting runs in bursts, in turns with the others; a reader in another process drains meanwhile. Two
-//! figures a way: the mean of a burst (median over bursts), and the time of single calls, each between two readings of the
-//! time stamp counter (the cost of an empty pair taken off). LTTng-UST is measured where it is installed and a session
+//! Every way of reporting runs in bursts, in turns with the others; a reader in another process drains meanwhile. The
+//! figures of a way: the mean of a burst (median over bursts), the time of single calls, each between two readings of the
+//! time stamp counter (the cost of an empty pair taken off), and that of the first call after the pause. LTTng-UST is measured where it is installed and a session
 //! daemon runs. Then the same call by 1 to 16 threads at once. `benches/instructions.sh` counts instructions.
 
 #[path = "calls/others.rs"]
@@ -33,6 +33,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 struct Way<'a> {
     name: &'static str,
     call: Box<dyn FnMut(u64) + 'a>,
+    /// The first call after the pause: in ttmem it may have to wake the flusher.
+    firsts: Vec<f64>,
     bursts: Vec<f64>,
     calls: Histogram,
 }
@@ -101,8 +103,8 @@ fn compare() {
     let scale = ns_per_tick();
     let disabled = disabled_ns();
     print_table(&mut ways, scale);
-    println!("| ttmem with TTMEM_DISABLE=1 | {disabled:.1} | | | | |");
-    ways_missing.iter().for_each(|way| println!("| {way} | not installed | | | | |"));
+    println!("| ttmem with TTMEM_DISABLE=1 | {disabled:.1} | | | | | |");
+    ways_missing.iter().for_each(|way| println!("| {way} | not installed | | | | | |"));
     together::sweep(report, scale);
     println!();
     let stats = stats(library);
@@ -115,11 +117,14 @@ fn compare() {
 
 impl<'a> Way<'a> {
     fn new(name: &'static str, call: impl FnMut(u64) + 'a) -> Self {
-        Self { name, call: Box::new(call), bursts: Vec::new(), calls: Histogram::default() }
+        Self { name, call: Box::new(call), firsts: Vec::new(), bursts: Vec::new(), calls: Histogram::default() }
     }
 
     /// Half of the burst as a whole, half call by call.
     fn burst(&mut self, clock: Clock) {
+        let start = clock.now();
+        (self.call)(0);
+        self.firsts.push((clock.now() - start) as f64);
         let start = clock.now();
         for n in 0..BURST / 2 {
             (self.call)(n);
@@ -137,14 +142,16 @@ fn print_table(ways: &mut [Way<'_>], scale: f64) {
     let empty = ways[0].calls.quantile(0.5);
     println!("{}; {BURSTS} bursts of {BURST} a way, in turns; ns", machine());
     println!();
-    println!("| way | mean of a burst | call p50 | p99 | p99.9 | times the floor |");
-    println!("|---|---|---|---|---|---|");
+    println!("| way | mean of a burst | times the floor | call p50 | p99 | p99.9 | first call after a pause |");
+    println!("|---|---|---|---|---|---|---|");
     let floor = median(&mut ways[1].bursts.clone()) * scale;
     for way in ways {
         let mean = median(&mut way.bursts) * scale;
         let mut at = |share| way.calls.quantile(share).saturating_sub(empty) as f64 * scale;
         let (p50, p99, p999) = (at(0.5), at(0.99), at(0.999));
-        println!("| {} | {mean:.1} | {p50:.1} | {p99:.0} | {p999:.0} | {:.2} |", way.name, mean / floor);
+        let first = median(&mut way.firsts) * scale;
+        let times = mean / floor;
+        println!("| {} | {mean:.1} | {times:.2} | {p50:.1} | {p99:.0} | {p999:.0} | {first:.0} |", way.name);
     }
 }
 

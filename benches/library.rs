@@ -15,12 +15,13 @@ pub fn release_folder() -> PathBuf {
     target.join("release")
 }
 
-/// Loads the library. It reads its environment now.
+/// Loads the library, or the one that TTMEM_LIBRARY names. It reads its environment now.
 ///
 /// # Panics
 /// If it was not built.
 pub fn load() -> &'static Library {
-    let path = release_folder().join("libttmem.so");
+    let other = std::env::var_os("TTMEM_LIBRARY").filter(|path| !path.is_empty());
+    let path = other.map_or_else(|| release_folder().join("libttmem.so"), PathBuf::from);
     // SAFETY: the library's constructor only reads the environment.
     let library = unsafe { Library::new(&path) };
     let library =

@@ -25,7 +25,7 @@ const NAP: Duration = Duration::from_micros(500);
 /// A round that took so many had better been sooner.
 const MANY: u64 = 8192;
 /// The longest wait for a bell; then one look whether the processes live.
-const WAIT: Duration = Duration::from_millis(50);
+const WAIT: Duration = Duration::from_millis(100);
 /// How long the kernel may take to drop the locks of a process that was waited for.
 const AFTERMATH: Duration = Duration::from_secs(2);
 

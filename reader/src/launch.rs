@@ -107,7 +107,7 @@ impl Signals {
                 }
             }
             // Short: a signal may have come just before the sleep.
-            ttmem_ring::sleep_while_it_runs(child.id(), Duration::from_millis(50));
+            ttmem_ring::sleep_while_it_runs(child.id(), Duration::from_millis(100));
         }
     }
 }

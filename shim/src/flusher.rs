@@ -39,7 +39,7 @@ const SHORT_NAP: Duration = Duration::from_micros(200);
 /// Between rounds that moved nothing, or found the ring full.
 const NAP: Duration = Duration::from_millis(1);
 /// After so many rounds that moved nothing: until the next event. Each nap costs more than the wake-up that it may save.
-const ROUNDS_TO_SLEEP: u32 = 5;
+const ROUNDS_TO_SLEEP: u32 = 8;
 /// The deepest sleep; then one look around, for the heartbeat.
 const DEEP_SLEEP: Duration = Duration::from_secs(1);
 /// The same, while a thread is still writing its record, or the main thread has left.
