@@ -15,7 +15,11 @@ use memmap2::MmapRaw;
 use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
 
 use crate::{
-    Clock, ClockMap, Recovery, Slot, clock, folder::effective_uid, map::Mapped, mover::batch_limit, process,
+    Clock, ClockMap, Recovery, Slot, clock,
+    folder::effective_uid,
+    map::Mapped,
+    mover::batch_limit,
+    process,
     recover::recover,
     sync::{AtomicU32, Ordering},
 };

@@ -38,15 +38,4 @@ impl Slot {
             shared.store(word, Ordering::Relaxed);
         }
     }
-
-    /// Asks the processor to fetch this line for writing, and does not wait. A hint: it changes nothing.
-    #[inline(always)]
-    pub(crate) fn will_be_written(&self) {
-        #[cfg(all(target_arch = "x86_64", not(loom)))]
-        // SAFETY: a prefetch has no effect that a program can see, at any address.
-        unsafe {
-            use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_ET0>(std::ptr::from_ref(self).cast());
-        }
-    }
 }

@@ -14,9 +14,6 @@ use crate::{
 /// Words that the caller of [`Stage::push`] gives; word 0 is the stage's.
 pub const PAYLOAD_WORDS: usize = RECORD_WORDS - 1;
 
-/// How far ahead of the claims a slot is fetched from the flusher's core, which has written it last.
-const AHEAD: u64 = 8;
-
 /// No slot was free: the flusher is behind. The event was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageFull;
@@ -81,7 +78,6 @@ impl<'a> Stage<'a> {
                 sequence = now;
             }
         };
-        self.slot(sequence + AHEAD).will_be_written();
         for (shared, &word) in slot.words[1..].iter().zip(payload) {
             shared.store(word, Ordering::Relaxed);
         }

@@ -27,7 +27,9 @@ pub fn watch_folder(folder: &Path, doorbell: Arc<Doorbell>) -> io::Result<()> {
     // SAFETY: `raw` was just made for us and nobody else owns it.
     let watch = unsafe { OwnedFd::from_raw_fd(raw) };
     // SAFETY: the descriptor and the path are valid for the call.
-    if unsafe { libc::inotify_add_watch(raw, path.as_ptr(), libc::IN_CREATE | libc::IN_MOVED_TO | libc::IN_ONLYDIR) } < 0 {
+    if unsafe { libc::inotify_add_watch(raw, path.as_ptr(), libc::IN_CREATE | libc::IN_MOVED_TO | libc::IN_ONLYDIR) }
+        < 0
+    {
         return Err(io::Error::last_os_error());
     }
     std::thread::Builder::new().name("ttmem-watch".into()).spawn(move || hear(&watch, &doorbell)).map(drop)
