@@ -17,7 +17,7 @@ impl Doorbell {
     pub fn ring(&self) {
         // SYNC: Release, pairs with the Acquire load in `rung`: who hears it sees what was done before.
         self.0.fetch_add(1, Ordering::Release);
-        wake(self.0.as_ptr());
+        wake(&self.0);
     }
 
     /// How often it was rung.
@@ -27,9 +27,9 @@ impl Doorbell {
 }
 
 /// Wakes the reader that sleeps on this word; it may be of another process.
-pub fn wake(word: *mut u32) {
-    // SAFETY: a wake reads nothing at the address; one that means nothing wakes nobody.
-    unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, i32::MAX) };
+pub fn wake(word: &AtomicU32) {
+    // SAFETY: a wake reads nothing at the address, which is that of a word.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
 }
 
 /// `struct futex_waitv` of linux/futex.h.

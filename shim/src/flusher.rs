@@ -160,7 +160,7 @@ impl Flusher {
         if moved.records > 0
             && let Some(word) = self.mover.bell_to_ring()
         {
-            ttmem_ring::wake(word.as_ptr());
+            ttmem_ring::wake(word);
         }
         (moved.records, moved.ring_full)
     }
