@@ -2,24 +2,26 @@
 //!
 //!     cargo build --release -p ttmem-shim && cargo bench -p ttmem-benches --bench calls
 //!
-//! Every way of reporting runs in bursts, in turns with the others; a reader in another process drains meanwhile. Two
-//! figures a way: the mean of a burst (median over bursts), and the time of single calls, each between two readings of the
-//! time stamp counter (the cost of an empty pair taken off). LTTng-UST is measured where it is installed and a session
-//! daemon runs.
+//! Every way of reporting runs in bursts, in turns with the others; a reader in another process drains meanwhile. The
+//! figures of a way: the mean of a burst (median over bursts), the time of single calls, each between two readings of the
+//! time stamp counter (the cost of an empty pair taken off), and that of the first call after the pause. LTTng-UST is measured where it is installed and a session
+//! daemon runs. Then the same call by 1 to 16 threads at once. `benches/instructions.sh` counts instructions.
 
+#[path = "calls/others.rs"]
 mod others;
+#[path = "calls/together.rs"]
+mod together;
 
 use std::{
     hint::black_box,
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use libloading::{Library, Symbol};
-use others::{Floor, lttng_tracepoint, unix_socket};
-use ttmem_benches::{Histogram, median, ns_per_tick};
+use others::{channel, counters, floor, lttng_tracepoint, mutex, unix_socket};
+use ttmem_benches::{Histogram, load, machine, median, ns_per_tick, report_allocation, stats};
 use ttmem_ring::{Clock, RingReader, discover};
 
 const BURST: u64 = 2000;
@@ -27,12 +29,12 @@ const BURSTS: usize = 400;
 /// Between bursts, so that the flusher and the reader, which share two cores with us, keep up as they do in a program.
 const PAUSE: Duration = Duration::from_millis(2);
 
-type Report = unsafe extern "C" fn(i32, u64, u8, u64);
-
 /// One way of reporting an event.
 struct Way<'a> {
     name: &'static str,
     call: Box<dyn FnMut(u64) + 'a>,
+    /// The first call after the pause: in ttmem it may have to wake the flusher.
+    firsts: Vec<f64>,
     bursts: Vec<f64>,
     calls: Histogram,
 }
@@ -42,17 +44,9 @@ fn main() {
     match arguments.get(1).map(String::as_str) {
         Some("--drain") => drain(Path::new(&arguments[2])),
         Some("--disabled") => disabled(),
+        Some("--calls") => calls(&arguments[2]),
         _ => compare(),
     }
-}
-
-fn library() -> Library {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-    let path = target.join("release/libttmem.so");
-    // SAFETY: the library's constructor only reads the environment.
-    unsafe { Library::new(&path) }
-        .unwrap_or_else(|error| panic!("{error}; build it first: cargo build --release -p ttmem-shim"))
 }
 
 fn compare() {
@@ -63,9 +57,8 @@ fn compare() {
         // What call sites cost is another question: see sites.rs.
         std::env::set_var("TTMEM_STACKS", "off");
     }
-    let library = library();
-    // SAFETY: the symbol has this signature; see include/ttmem.h.
-    let report: Symbol<'_, Report> = unsafe { library.get(b"report_allocation") }.expect("report_allocation");
+    let library = load();
+    let report = report_allocation(library);
     let resident_before = resident_kib();
     // SAFETY: any arguments will do.
     unsafe { report(0, 1, 0, 1) };
@@ -73,16 +66,21 @@ fn compare() {
     let resident_after = resident_kib();
     let mut reader = spawn_reader(&folder);
 
-    let mut floor = Floor::new();
+    let floor = floor();
     let mut ways = vec![
         Way::new("nothing (an empty call)", |n| {
             black_box(n);
         }),
-        Way::new("floor: TSC + private ring", move |n| floor.put(n)),
+        // SAFETY: any arguments will do, on one thread.
+        Way::new("floor: TSC + private ring", |n| unsafe { floor(0, 4096, 1, n) }),
         // SAFETY: any arguments will do.
         Way::new("ttmem report_allocation", |n| unsafe { report(0, 4096, 1, n) }),
+        Way::new("tt-metal's counters: 6 atomics + clock", counters()),
+        Way::new("crossbeam channel + polling thread", channel()),
+        Way::new("ring behind a mutex", mutex()),
         Way::new("128-byte send, UNIX socket", unix_socket()),
     ];
+    let mut ways_missing = Vec::new();
     let session = match lttng_tracepoint() {
         Ok((call, session)) => {
             ways.push(Way::new("LTTng-UST, six integers", call));
@@ -90,6 +88,7 @@ fn compare() {
         }
         Err(reason) => {
             eprintln!("SKIPPED: LTTng-UST: {reason}");
+            ways_missing.push("LTTng-UST, six integers");
             None
         }
     };
@@ -104,9 +103,11 @@ fn compare() {
     let scale = ns_per_tick();
     let disabled = disabled_ns();
     print_table(&mut ways, scale);
-    println!("| ttmem with TTMEM_DISABLE=1 | {disabled:.1} | | | | |");
+    println!("| ttmem with TTMEM_DISABLE=1 | {disabled:.1} | | | | | |");
+    ways_missing.iter().for_each(|way| println!("| {way} | not installed | | | | | |"));
+    together::sweep(report, scale);
     println!();
-    let stats = stats(&library);
+    let stats = stats(library);
     println!("events {}, dropped {}", stats[1], stats[4]);
     println!("resident memory added by the first event: {} KiB", resident_after.saturating_sub(resident_before));
     drop(reader.stdin.take());
@@ -116,11 +117,14 @@ fn compare() {
 
 impl<'a> Way<'a> {
     fn new(name: &'static str, call: impl FnMut(u64) + 'a) -> Self {
-        Self { name, call: Box::new(call), bursts: Vec::new(), calls: Histogram::default() }
+        Self { name, call: Box::new(call), firsts: Vec::new(), bursts: Vec::new(), calls: Histogram::default() }
     }
 
     /// Half of the burst as a whole, half call by call.
     fn burst(&mut self, clock: Clock) {
+        let start = clock.now();
+        (self.call)(0);
+        self.firsts.push((clock.now() - start) as f64);
         let start = clock.now();
         for n in 0..BURST / 2 {
             (self.call)(n);
@@ -136,39 +140,25 @@ impl<'a> Way<'a> {
 
 fn print_table(ways: &mut [Way<'_>], scale: f64) {
     let empty = ways[0].calls.quantile(0.5);
-    let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = model.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown processor");
-    println!("{model}, {} cores; {BURSTS} bursts of {BURST} a way, in turns; ns", cores());
+    println!("{}; {BURSTS} bursts of {BURST} a way, in turns; ns", machine());
     println!();
-    println!("| way | mean of a burst | call p50 | p99 | p99.9 | times ttmem |");
-    println!("|---|---|---|---|---|---|");
-    let ttmem = median(&mut ways[2].bursts.clone()) * scale;
+    println!("| way | mean of a burst | times the floor | call p50 | p99 | p99.9 | first call after a pause |");
+    println!("|---|---|---|---|---|---|---|");
+    let floor = median(&mut ways[1].bursts.clone()) * scale;
     for way in ways {
         let mean = median(&mut way.bursts) * scale;
         let mut at = |share| way.calls.quantile(share).saturating_sub(empty) as f64 * scale;
         let (p50, p99, p999) = (at(0.5), at(0.99), at(0.999));
-        println!("| {} | {mean:.1} | {p50:.1} | {p99:.0} | {p999:.0} | {:.2} |", way.name, mean / ttmem);
+        let first = median(&mut way.firsts) * scale;
+        let times = mean / floor;
+        println!("| {} | {mean:.1} | {times:.2} | {p50:.1} | {p99:.0} | {p999:.0} | {first:.0} |", way.name);
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(0, usize::from)
 }
 
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.trim_end_matches("kB").trim().parse().unwrap_or(0)
-}
-
-fn stats(library: &Library) -> [u64; 5] {
-    let mut stats = [size_of::<[u64; 5]>() as u64, 0, 0, 0, 0];
-    // SAFETY: the struct is five 64-bit integers, the first its size.
-    unsafe {
-        let ttmem_stats: Symbol<'_, unsafe extern "C" fn(*mut u64)> = library.get(b"ttmem_stats").expect("ttmem_stats");
-        ttmem_stats(stats.as_mut_ptr());
-    }
-    stats
 }
 
 /// The live reader: drains until its standard input ends.
@@ -199,10 +189,16 @@ fn disabled_ns() -> f64 {
     String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(f64::NAN)
 }
 
+/// Nothing but so many calls: see instructions.sh.
+fn calls(count: &str) {
+    let report = report_allocation(load());
+    let count: u64 = count.parse().expect("a number of calls");
+    // SAFETY: any arguments will do.
+    (0..count).for_each(|n| unsafe { report(0, 4096, 1, n) });
+}
+
 fn disabled() {
-    let library = library();
-    // SAFETY: the symbol has this signature.
-    let report: Symbol<'_, Report> = unsafe { library.get(b"report_allocation") }.expect("report_allocation");
+    let report = report_allocation(load());
     let clock = Clock::detect();
     let mut bursts: Vec<f64> = (0..200)
         .map(|_| {

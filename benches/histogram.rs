@@ -29,6 +29,13 @@ impl Histogram {
         }
     }
 
+    /// Adds what another has counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.fine.iter_mut().zip(&other.fine).for_each(|(bucket, times)| *bucket += times);
+        self.long.extend_from_slice(&other.long);
+        self.count += other.count;
+    }
+
     /// The time below which this share of all times lies, in ticks.
     pub fn quantile(&mut self, share: f64) -> u64 {
         let mut left = (self.count as f64 * share) as u64;

@@ -7,6 +7,9 @@ use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Memory, Pool, Recor
 
 use crate::{Ledger, LiveRegion, Spans, Totals, totals::is_count};
 
+/// Records that the ledger looks at before it applies them.
+const AHEAD: usize = 32;
+
 /// Marks that an account keeps which [`Account::forget_old_marks`] is asked of: the newest.
 pub const MAX_MARKS_KEPT: usize = 10_000;
 
@@ -86,13 +89,17 @@ impl Account {
 
     /// Applies records in their order. A pool that is not known yet is asked of `pools`; each site that they name is told.
     pub fn take(&mut self, records: &[Record], mut pools: impl FnMut(u32) -> Option<Pool>, mut named: impl FnMut(u32)) {
-        for record in records {
-            match Event::decode(record) {
-                Ok(event) => {
-                    named(event.site);
-                    self.apply(&event, &mut pools);
+        for records in records.chunks(AHEAD) {
+            self.ledger.look_ahead(records.iter().filter_map(Record::buffer_address));
+            for record in records {
+                // By reference: an event that was just put together is slow to copy.
+                match &Event::decode(record) {
+                    Ok(event) => {
+                        named(event.site);
+                        self.apply(event, &mut pools);
+                    }
+                    Err(_) => self.unreadable += 1,
                 }
-                Err(_) => self.unreadable += 1,
             }
         }
     }

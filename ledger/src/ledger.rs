@@ -65,6 +65,12 @@ impl Ledger {
         Self::default()
     }
 
+    /// Brings what events at these addresses will look at into the processor's cache, all of it at once; one by one, each
+    /// event would wait for memory. Changes nothing.
+    pub fn look_ahead(&self, addresses: impl Iterator<Item = u64>) {
+        self.places.look_ahead(addresses);
+    }
+
     /// Applies one event. `pool` is the entry of the ring's pool table that a [`Target::Pool`] means, if it is known.
     pub fn apply(&mut self, event: &Event, pool: Option<&Pool>) {
         match event.target {
@@ -117,7 +123,10 @@ impl Ledger {
         let (place, at) = self.places.place(&key, &mut self.sums);
         let before = self.changes.as_ref().and_then(|_| place.region(key.address)).map(|region| region.extent().bytes);
         let reported = place.report(event, &mut self.sums[at]);
-        if let (Some(changes), Some(region)) = (&mut self.changes, place.region(key.address)) {
+        // Only where somebody wants changes: the look costs as much as the report did.
+        if let Some(changes) = &mut self.changes
+            && let Some(region) = place.region(key.address)
+        {
             let life = life(key, region, State::Live);
             match before {
                 None => changes.push(Change::Born(life)),

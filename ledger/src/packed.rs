@@ -11,14 +11,15 @@ const MAX_BYTES: usize = FIELDS * 10;
 
 /// Appends all entries, seven bits a byte, the lowest first.
 pub(crate) fn serialize<'a, S: Serializer>(
-    entries: impl ExactSizeIterator<Item = &'a Entry>,
+    count: usize,
+    regions: impl Iterator<Item = (u64, &'a Region)>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let mut bytes = Vec::with_capacity(entries.len() * 32);
-    for entry in entries {
+    let mut bytes = Vec::with_capacity(count * 32);
+    for (address, region) in regions {
         let mut buffer = [0; MAX_BYTES];
         let mut at = 0;
-        for mut number in std::iter::once(entry.address).chain(entry.region.fields()) {
+        for mut number in std::iter::once(address).chain(region.fields()) {
             while number >= 0x80 {
                 buffer[at] = number as u8 | 0x80;
                 number >>= 7;

@@ -123,6 +123,13 @@ impl Places {
         Some((&mut slot.place, slot.totals))
     }
 
+    /// Looks at these addresses in the place of the last event: the next ones most often mean it too.
+    pub(crate) fn look_ahead(&self, addresses: impl Iterator<Item = u64>) {
+        if let Some(slot) = self.slots.get(self.last) {
+            slot.place.look_ahead(addresses);
+        }
+    }
+
     /// The slots of the devices that an event may mean, in the order of names.
     fn slots_of(&self, devices: &RangeInclusive<i32>) -> Cow<'_, [usize]> {
         if devices.start() == devices.end() {

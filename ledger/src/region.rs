@@ -35,8 +35,8 @@ pub(crate) struct Region {
     flags: u16,
 }
 
-/// A region in its table, in a cache line of its own: an event touches that one, and 100,000 of them cost less than 120 bytes
-/// each.
+/// A region with its address, in a cache line of its own: an event touches that one. With the table of addresses, 100,000 of
+/// them cost less than 120 bytes each.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(crate) struct Entry {

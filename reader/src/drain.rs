@@ -5,20 +5,27 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use ttmem_ring::{RingReader, discover, remove_ring};
+use ttmem_ring::{Bells, Doorbell, RingReader, discover, remove_ring, watch_folder};
+use ttmem_wire::Record;
 
-use crate::{Ended, Recorder, Session};
+use crate::{Account, Ended, Recorder, Session};
 
-/// Between looks for new rings. Short: how a process ended can be told only if it was met alive.
+/// Between looks for new rings, while events come or nobody tells of new ones. Short: how a process ended can be told only
+/// if it was met alive.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between rounds while events come.
-const SHORT_NAP: Duration = Duration::from_millis(1);
-/// Between rounds while none come.
-const LONG_NAP: Duration = Duration::from_millis(10);
+const NAP: Duration = Duration::from_micros(500);
+/// A round that took so many had better been sooner.
+const MANY: u64 = 8192;
+/// The longest wait for a bell; then one look whether the processes live.
+const WAIT: Duration = Duration::from_millis(100);
 /// How long the kernel may take to drop the locks of a process that was waited for.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -41,6 +48,7 @@ pub struct Drainer {
     /// Rings that could not be opened or locked at the last look, and why; they are tried again.
     refused: BTreeMap<PathBuf, String>,
     recorder: Option<Recorder<File>>,
+    doorbell: Arc<Doorbell>,
 }
 
 impl Drainer {
@@ -53,6 +61,7 @@ impl Drainer {
             known: BTreeSet::new(),
             refused: BTreeMap::new(),
             recorder: None,
+            doorbell: Arc::default(),
         }
     }
 
@@ -69,18 +78,41 @@ impl Drainer {
         self.recorder.take().map_or(Ok(0), |recorder| recorder.finish(&self.sessions))
     }
 
-    /// Drains until `stop` is set.
+    /// Drains until `stop` is set, and the doorbell rung: it may wait for a while else.
     pub fn run_until(&mut self, stop: &AtomicBool) {
-        let mut looked = None::<Instant>;
-        let mut nap = SHORT_NAP;
+        self.show_until(stop, &mut |_, _| {});
+    }
+
+    /// The same, and shows each batch once it stands in its ledger. (While it records, there is nothing to see.)
+    pub fn show_until(&mut self, stop: &AtomicBool, seen: &mut dyn FnMut(&Account, &[Record])) {
+        let is_watched = watch_folder(&self.folder, Arc::clone(&self.doorbell)).is_ok();
+        let longest = if is_watched { WAIT } else { LOOK_EVERY };
+        let mut looked = None::<(Instant, u32)>;
         while !stop.load(Ordering::Acquire) {
-            if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            // Read before the look: what comes after it rings again.
+            let rung = self.doorbell.rung();
+            if looked.is_none_or(|(at, before)| before != rung || at.elapsed() >= LOOK_EVERY) {
                 self.look_for_rings();
-                looked = Some(Instant::now());
+                looked = Some((Instant::now(), rung));
             }
-            nap = if self.advance() > 0 { SHORT_NAP } else { (nap * 2).min(LONG_NAP) };
-            std::thread::sleep(nap);
+            match self.advance(seen) {
+                0 => self.wait(rung, if self.refused.is_empty() { longest } else { LOOK_EVERY }),
+                MANY.. => std::thread::yield_now(),
+                _ => std::thread::sleep(NAP),
+            }
         }
+    }
+
+    /// Until an event comes to one of the rings, or the doorbell is rung.
+    fn wait(&self, rung: u32, longest: Duration) {
+        let mut bells = Bells::new(&self.doorbell, rung);
+        self.sessions.iter().for_each(|session| session.listen(&mut bells));
+        bells.wait(longest);
+    }
+
+    /// To be rung when [`Drainer::run_until`] is to stop.
+    pub fn doorbell(&self) -> Arc<Doorbell> {
+        Arc::clone(&self.doorbell)
     }
 
     /// The last rounds: `child` was waited for and ended so. Its ring is drained to the end; those of processes that still
@@ -89,17 +121,17 @@ impl Drainer {
         self.look_for_rings();
         let deadline = Instant::now() + AFTERMATH;
         loop {
-            self.advance();
+            self.advance(&mut |_, _| {});
             let child_is_over = self.sessions.iter().all(|session| session.is_over() || session.header().pid != child);
             if child_is_over || Instant::now() >= deadline {
                 break;
             }
-            std::thread::sleep(SHORT_NAP);
+            std::thread::sleep(NAP);
         }
         // Descendants that were ending too get a moment; a look for rings that they made last.
-        std::thread::sleep(SHORT_NAP);
+        std::thread::sleep(NAP);
         self.look_for_rings();
-        self.advance();
+        self.advance(&mut |_, _| {});
         for session in &mut self.sessions {
             let told = (session.header().pid == child).then_some(ended);
             session.settle(told);
@@ -127,13 +159,13 @@ impl Drainer {
         }
     }
 
-    fn advance(&mut self) -> u64 {
+    fn advance(&mut self, seen: &mut dyn FnMut(&Account, &[Record])) -> u64 {
         let mut events = 0;
         for session in &mut self.sessions {
             let was_over = session.is_over();
             events += match &mut self.recorder {
                 Some(recorder) => recorder.advance(session),
-                None => session.advance(),
+                None => session.advance_with(seen),
             };
             if session.is_over() && !was_over && !self.keep.rings {
                 // If it cannot be removed, it is known and will not be opened again.

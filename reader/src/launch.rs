@@ -102,7 +102,6 @@ impl Signals {
 
     /// Waits for the child.
     pub(crate) fn wait(&self, child: &mut Child) -> io::Result<ExitStatus> {
-        let mut nap = Duration::from_micros(200);
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(status);
@@ -112,8 +111,8 @@ impl Signals {
                     ttmem_ring::send_signal(child.id(), signal);
                 }
             }
-            std::thread::sleep(nap);
-            nap = (nap * 2).min(Duration::from_millis(5));
+            // Short: a signal may have come just before the sleep.
+            ttmem_ring::sleep_while_it_runs(child.id(), Duration::from_millis(100));
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use ttmem_ledger::{End, Ledger};
-use ttmem_ring::{AlreadyDrained, ClockMap, Counters, ProcessWatch, Recovery, RingReader};
+use ttmem_ring::{AlreadyDrained, Bells, ClockMap, Counters, ProcessWatch, Recovery, RingReader};
 use ttmem_wire::{Event, Header, Record};
 
 use crate::{Account, Counts, Mark, Tell, Told, left, sites::SiteFile, source::Source};
 
 /// Records that are copied out of a ring at once.
-const BATCH: usize = 4096;
+const BATCH: usize = 512;
 
 /// SIGABRT, on every Linux.
 const ABORT: i32 = 6;
@@ -263,6 +263,13 @@ impl Session {
             self.sites = SiteFile::open(self.source.path(), self.source.header().ring_id);
         }
         self.account.sites_mut().look(self.sites.as_mut());
+    }
+
+    /// Waits for events too, among others; one that is over has none.
+    pub(crate) fn listen<'a>(&'a self, bells: &mut Bells<'a>) {
+        if let Source::Open(ring) = &self.source {
+            bells.listen(ring);
+        }
     }
 
     /// Whether the process is gone and all that it left was read.

@@ -9,6 +9,7 @@
 //! This is the only crate beside the shim with `unsafe`: mapping the file, and the system calls around it.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
+mod bell;
 mod mover;
 mod pages;
 mod pools;
@@ -39,6 +40,10 @@ mod process;
 mod read;
 #[cfg(not(loom))]
 mod snapshot;
+#[cfg(not(loom))]
+mod wait;
+#[cfg(not(loom))]
+mod watch;
 
 pub use mover::{MAX_BATCH, Moved, Mover};
 pub use pages::{FlusherPage, ProducerPage, ReaderPage};
@@ -57,7 +62,7 @@ pub use discover::{RING_EXTENSION, discover};
 #[cfg(not(loom))]
 pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder, folder_for};
 #[cfg(not(loom))]
-pub use process::{Ended, ProcessWatch, process_start, send_signal};
+pub use process::{Ended, ProcessWatch, process_start, send_signal, sleep_while_it_runs};
 #[cfg(not(loom))]
 pub use read::{AlreadyDrained, Counters, OpenError, RingReader};
 #[cfg(not(loom))]
@@ -65,3 +70,7 @@ pub use snapshot::{
     SNAPSHOT_EXTENSION, SnapshotFileError, UnnamedSnapshot, read_snapshot, remove_orphans, remove_ring, sites_path,
     snapshot_path,
 };
+#[cfg(not(loom))]
+pub use wait::{Bells, Doorbell, wake};
+#[cfg(not(loom))]
+pub use watch::watch_folder;

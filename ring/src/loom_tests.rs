@@ -333,3 +333,20 @@ fn loom_fold_against_a_reader_that_takes_over() {
         assert_eq!(memory.look(&named), [0, 1, 2]);
     });
 }
+
+/// A reader that goes to sleep while the flusher shows a record: it sees the record, or the flusher sees that it waits and
+/// changes the word on which it sleeps.
+#[test]
+fn loom_a_reader_that_waits_is_rung_for() {
+    loom::model(|| {
+        let memory = memory(2, 2);
+        let reader = thread::spawn(move || memory.flusher.says_it_waits(&memory.reader, 0));
+        memory.stage().push(&payload(1)).unwrap();
+        let mut mover = memory.mover();
+        mover.move_up_to(1);
+        let rung = mover.bell_to_ring().is_some();
+        let sleeps_on = reader.join().unwrap();
+        let shown = memory.flusher.bell.0.load(Ordering::Acquire);
+        assert!(sleeps_on.is_none_or(|word| rung && word != shown), "it would sleep: {sleeps_on:?}, {shown}, {rung}");
+    });
+}

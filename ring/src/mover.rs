@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ttmem_wire::Record;
 
-use crate::{RingWriter, Stage, stage::SlotState};
+use crate::{RingWriter, Stage, stage::SlotState, sync::AtomicU32};
 
 /// Records that are shown to the reader and freed in the stage together. A process that dies between the two leaves at
 /// most this many records in both places; recovery looks at as many to drop the doubles.
@@ -88,6 +88,12 @@ impl<'a> Mover<'a> {
     /// Whether every number below `limit` was looked at: it is in the ring, or a hole.
     pub fn reached(&self, limit: u64) -> bool {
         self.next >= limit
+    }
+
+    /// After a round that moved something: the futex word of the reader that waits for it, if one does. It is to be woken,
+    /// see [`crate::wake`].
+    pub fn bell_to_ring(&self) -> Option<&AtomicU32> {
+        self.ring.bell_to_ring()
     }
 
     /// Records ever put into the ring.

@@ -50,9 +50,11 @@ pub struct FlusherPage {
     pub(crate) clock: ClockLine,
     /// 0, or the exit code + 1 that the process ran its exit handlers with.
     pub(crate) exited: Line,
+    /// Changes when a reader that waits is to look: its futex word, see `bell.rs`.
+    pub(crate) bell: SleepWord,
 }
 
-/// The futex word, alone in its line: every event reads it, hardly anything writes it.
+/// A futex word, alone in its line: every event reads the flusher's, hardly anything writes it.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct SleepWord(pub(crate) AtomicU32);
@@ -74,6 +76,8 @@ pub struct ReaderPage {
     pub(crate) tail: Line,
     /// The reader's process id, for messages.
     pub(crate) pid: Line,
+    /// 1 while the draining reader waits for the bell.
+    pub(crate) waiting: Line,
 }
 
 impl ProducerPage {

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Read,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    time::Duration,
 };
 
 /// How a process ended.
@@ -40,6 +41,21 @@ fn start_from_stat(stat: &str) -> Option<u64> {
 pub fn send_signal(child: u32, signal: i32) {
     // SAFETY: kill takes two integers; a process that is gone gives an error that nobody needs.
     unsafe { libc::kill(child as libc::pid_t, signal) };
+}
+
+/// Sleeps until a child of ours that has not been waited for has ended, or a signal has come, or this time is over. Where
+/// the kernel cannot tell (before Linux 5.3), a few milliseconds.
+pub fn sleep_while_it_runs(child: u32, longest: Duration) {
+    // SAFETY: pidfd_open takes two integers and returns a new descriptor (close-on-exec) or -1.
+    let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, child as libc::pid_t, 0) } as i32;
+    if raw < 0 {
+        return std::thread::sleep(longest.min(Duration::from_millis(5)));
+    }
+    // SAFETY: `raw` was just made for us and nobody else owns it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(raw) };
+    let mut wanted = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one valid pollfd. That a signal ends it early is what we want.
+    unsafe { libc::poll(&raw mut wanted, 1, longest.as_millis().min(60_000) as i32) };
 }
 
 /// The boot that this is, or 0 where the kernel does not say.

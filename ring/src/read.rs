@@ -17,8 +17,14 @@ use memmap2::MmapRaw;
 use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
 
 use crate::{
-    Clock, ClockMap, Recovery, Slot, clock, folder::effective_uid, lock, map::Mapped, mover::batch_limit, process,
-    recover::recover, sync::Ordering,
+    Clock, ClockMap, Recovery, Slot, clock,
+    folder::effective_uid,
+    lock,
+    map::Mapped,
+    mover::batch_limit,
+    process,
+    recover::recover,
+    sync::{AtomicU32, Ordering},
 };
 
 /// How long a reader waits for the process itself to be done with the tail.
@@ -254,6 +260,24 @@ impl RingReader {
             // SYNC (D): pairs with the flusher's Acquire load of the tail: our copies are made.
             self.mapped.reader().tail.0.store(self.position, Ordering::Release);
         }
+    }
+
+    /// Says that this reader waits, where it drains and there is nothing to read: the word that changes then, and what it
+    /// shows now.
+    pub(crate) fn says_it_waits(&self) -> Option<(&AtomicU32, u32)> {
+        if !self.draining {
+            return None;
+        }
+        let flusher = self.mapped.flusher();
+        let shown = flusher.says_it_waits(self.mapped.reader(), self.position);
+        if shown.is_none() {
+            self.waits_no_more();
+        }
+        shown.map(|shown| (&flusher.bell.0, shown))
+    }
+
+    pub(crate) fn waits_no_more(&self) {
+        self.mapped.reader().waiting.0.store(0, Ordering::Relaxed);
     }
 
     /// What the stage of a dead process still holds: call it when [`RingReader::is_alive`] has said no and

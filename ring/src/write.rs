@@ -6,7 +6,7 @@ use ttmem_wire::RECORD_WORDS;
 
 use crate::{
     FlusherPage, ReaderPage, Slot,
-    sync::{Ordering, fence},
+    sync::{AtomicU32, Ordering, fence},
 };
 
 /// Puts records behind the ring's head. They become visible with [`RingWriter::publish`].
@@ -87,6 +87,11 @@ impl<'a> RingWriter<'a> {
     pub(crate) fn publish(&self) {
         // SYNC (E): pairs with the reader's Acquire load of the head.
         self.flusher.head.0.store(self.head, Ordering::Release);
+    }
+
+    /// The word of the reader that waits for what was published, if one does.
+    pub(crate) fn bell_to_ring(&self) -> Option<&AtomicU32> {
+        self.flusher.bell_to_ring(self.reader)
     }
 
     /// Records ever put.

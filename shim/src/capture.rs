@@ -51,21 +51,25 @@ fn take_with_site(tracker: &'static Tracker, stacks: &'static Stacks, record: Re
 
 /// [`record_in`], where [`site`] was asked before.
 #[inline(always)]
-pub(crate) fn record_sited(tracker: &'static Tracker, mut event: Event) {
-    thread::with(|thread| {
-        // A signal handler may report in the middle of a report. The stage does not mind; the channel could make the
-        // handler wait for the very call that it interrupts, so a nested event goes without a token and the flusher
-        // finds it on its round.
-        let nested = thread.busy.replace(true);
-        event.thread = thread.id(tracker.process);
-        event.ticks = tracker.clock.now();
-        let [_, payload @ ..] = event.encode().words;
-        match tracker.stage.push(&payload) {
-            Ok(sequence) => announce(tracker, sequence, nested),
-            Err(StageFull) => stage_full(tracker, &payload, nested),
-        }
-        thread.busy.set(nested);
-    });
+pub(crate) fn record_sited(tracker: &'static Tracker, event: Event) {
+    // Encoded here, where most of it is known to the compiler.
+    put(tracker, &event.encode());
+}
+
+/// Stamps a record and puts it on its way.
+#[inline(never)]
+fn put(tracker: &'static Tracker, record: &Record) {
+    let thread = thread::current();
+    // A signal handler may report in the middle of a report. The stage does not mind; the channel could make the
+    // handler wait for the very call that it interrupts, so a nested event goes without a token and the flusher
+    // finds it on its round.
+    let nested = thread.busy.replace(true);
+    let payload = record.stamped(tracker.clock.now(), thread.id(tracker.process));
+    match tracker.stage.push(&payload) {
+        Ok(sequence) => announce(tracker, sequence, nested),
+        Err(StageFull) => stage_full(tracker, &payload, nested),
+    }
+    thread.busy.set(nested);
 }
 
 /// Memory that comes to life, or cannot.
@@ -106,7 +110,7 @@ fn unless_nested(site: impl FnOnce() -> u32) -> u32 {
 
 #[inline(always)]
 fn announce(tracker: &'static Tracker, sequence: u64, nested: bool) {
-    if !nested {
+    if !nested && (sequence + 1).is_multiple_of(flusher::EVENTS_A_TOKEN) {
         // Full, it holds more tokens than the flusher needs to look around.
         let _ = tracker.channel.try_send(sequence);
     }

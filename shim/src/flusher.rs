@@ -27,8 +27,11 @@ const ASLEEP: u32 = 1;
 const NAPPING: u32 = 2;
 /// Every so many events wake a napping flusher, so that a burst does not fill the stage while it naps.
 const PILE: u64 = ttmem_ring::STAGE_SLOTS / 8;
+/// A token stands for so many events, up to its own. One for each would cost its caller as much as the stage does, and the
+/// flusher more than the move.
+pub(crate) const EVENTS_A_TOKEN: u64 = 16;
 /// Tokens that are taken before the slots are moved: not so many that slots wait for them.
-const TOKENS_A_ROUND: usize = 512;
+const TOKENS_A_ROUND: usize = 128;
 
 /// A round that moved this many had hardly time to sleep: the next begins at once.
 const BUSY_ROUND: usize = 512;
@@ -36,8 +39,8 @@ const BUSY_ROUND: usize = 512;
 const SHORT_NAP: Duration = Duration::from_micros(200);
 /// Between rounds that moved nothing, or found the ring full.
 const NAP: Duration = Duration::from_millis(1);
-/// After so many rounds that moved nothing: until the next event.
-const ROUNDS_TO_SLEEP: u32 = 30;
+/// After so many rounds that moved nothing: until the next event. Each nap costs more than the wake-up that it may save.
+const ROUNDS_TO_SLEEP: u32 = 8;
 /// The deepest sleep; then one look around, for the heartbeat.
 const DEEP_SLEEP: Duration = Duration::from_secs(1);
 /// The same, while a thread is still writing its record, or the main thread has left.
@@ -147,18 +150,23 @@ impl Flusher {
         }
     }
 
-    /// One look: tokens say how far there is something to move. Where none came, the stage itself is asked: events of
-    /// signal handlers have no token.
+    /// One look: tokens say how far there is something to move. Where few came, the stage itself is asked: events between
+    /// two tokens, and those of signal handlers, have none.
     fn round(&mut self) -> (usize, bool) {
-        let mut got_token = false;
+        let mut tokens = 0;
         for sequence in self.tokens.try_iter().take(TOKENS_A_ROUND) {
             self.wanted = self.wanted.max(sequence + 1);
-            got_token = true;
+            tokens += 1;
         }
-        if !got_token {
+        if tokens < TOKENS_A_ROUND {
             self.wanted = self.wanted.max(self.stage.claimed());
         }
         let moved = self.mover.move_up_to(self.wanted);
+        if moved.records > 0
+            && let Some(word) = self.mover.bell_to_ring()
+        {
+            ttmem_ring::wake(word);
+        }
         (moved.records, moved.ring_full)
     }
 

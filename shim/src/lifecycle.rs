@@ -145,7 +145,7 @@ pub(crate) fn make(gate: &'static gate::Gate) -> Option<Flusher> {
             return None;
         }
     };
-    let (sender, receiver) = crossbeam_channel::bounded(STAGE_SLOTS as usize);
+    let (sender, receiver) = crossbeam_channel::bounded((STAGE_SLOTS / flusher::EVENTS_A_TOKEN) as usize);
     let flusher = Flusher::new(ring.clone(), receiver, config.folds);
     let tracker: &'static Tracker = Box::leak(Box::new(Tracker {
         stage: ring.stage(),

@@ -52,13 +52,19 @@ impl Program {
     }
 }
 
-/// Runs `work` with this thread's words. They have no destructor, so this never fails.
+/// This thread's words. They have no destructor, so they are there until its last instruction.
+#[inline(always)]
+pub(crate) fn current<'a>() -> &'a Thread {
+    let thread = THREAD.with(std::ptr::from_ref);
+    // SAFETY: this thread's own words, which have no destructor: they live as long as the thread does. They are no `Sync`,
+    // so the reference stays on it.
+    unsafe { &*thread }
+}
+
+/// Runs `work` with this thread's words.
 #[inline(always)]
 pub(crate) fn with<T>(work: impl FnOnce(&Thread) -> T) -> T {
-    // The closure that std gets is so small that it is always inlined; `work`, which is not, is not its business.
-    let thread = THREAD.with(std::ptr::from_ref);
-    // SAFETY: this thread's own words, which have no destructor: they live as long as the thread does.
-    work(unsafe { &*thread })
+    work(current())
 }
 
 impl Thread {

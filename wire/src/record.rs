@@ -174,6 +174,27 @@ pub struct Record {
     pub words: [u64; RECORD_WORDS],
 }
 
+impl Record {
+    /// All words but the first, with a time and a thread in them; the record must have been made without.
+    #[inline(always)]
+    pub fn stamped(&self, ticks: u64, thread: u32) -> [u64; RECORD_WORDS - 1] {
+        let [_, _, what, place, a, b, c, d] = self.words;
+        [ticks, what | u64::from(thread) << 32, place, a, b, c, d]
+    }
+
+    /// The address of the buffer that comes to life or is freed, without taking the rest of the record apart.
+    #[inline]
+    pub fn buffer_address(&self) -> Option<u64> {
+        let what = self.words[2];
+        let is_buffer = matches!(what as u8, ALLOCATE | FREE);
+        let names_it = (what >> 16) as u16 & flags::ADDRESS_UNKNOWN == 0;
+        (is_buffer && names_it).then_some(self.words[4])
+    }
+}
+
+const ALLOCATE: u8 = EventKind::Allocate as u8;
+const FREE: u8 = EventKind::Free as u8;
+
 /// Why 64 bytes are not an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordError {

@@ -60,11 +60,12 @@ impl Tracked<'_> {
             Some(recorder) => Drainer::recording(folder, self.keep, recorder),
             None => Drainer::new(folder, self.keep),
         };
-        let stop = AtomicBool::new(false);
+        let (stop, doorbell) = (AtomicBool::new(false), drainer.doorbell());
         let waited = std::thread::scope(|scope| {
             scope.spawn(|| drainer.run_until(&stop));
             let waited = signals.wait(&mut child);
             stop.store(true, Ordering::Release);
+            doorbell.ring();
             waited
         });
         let ended = waited.map(launch::ended).map_err(|error| Failure::new(format!("waiting for {pid}: {error}")))?;

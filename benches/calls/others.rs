@@ -1,34 +1,102 @@
 //! The ways that ttmem is compared with.
 
 use std::{
+    collections::VecDeque,
+    hint::black_box,
     io::Read,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    ptr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use ttmem_ring::Clock;
+use crossbeam_channel::Receiver;
+use ttmem_benches::Report;
+use ttmem_ring::{Clock, monotonic_ns};
 
-/// The floor: read the counter, write one record of 64 bytes into a ring of this thread's own.
-pub(crate) struct Floor {
-    clock: Clock,
-    ring: Vec<[u64; 8]>,
-    next: usize,
+/// The floor, see calls/floor.c: a call of the same kind as the library's.
+pub(crate) fn floor() -> Report {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("calls/floor.c");
+    let built = std::env::temp_dir().join(format!("ttmem-floor-{}.so", std::process::id()));
+    run(Command::new("cc").args(["-O2", "-std=c11", "-shared", "-fPIC"]).arg(&source).arg("-o").arg(&built))
+        .expect("a C compiler");
+    // SAFETY: the library has no constructor.
+    let library = unsafe { libloading::Library::new(&built) }.expect("the floor");
+    let _ = std::fs::remove_file(&built);
+    let library: &'static libloading::Library = Box::leak(Box::new(library));
+    // SAFETY: the function has this signature.
+    *unsafe { library.get(b"floor_allocation") }.expect("floor_allocation")
 }
 
-impl Floor {
-    /// A ring of 1 MiB.
-    pub(crate) fn new() -> Self {
-        Self { clock: Clock::detect(), ring: vec![[0; 8]; 16_384], next: 0 }
+/// What tt-metal's own tracking does for each event at its cheapest: six counters in shared memory, and the time.
+pub(crate) fn counters() -> impl FnMut(u64) {
+    // SAFETY: an anonymous mapping at an address of the kernel's choice, zeroed: valid atomics. It is never unmapped.
+    let counters: &'static [AtomicU64; 6] = unsafe {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let page = libc::mmap(ptr::null_mut(), 4096, protection, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1, 0);
+        assert_ne!(page, libc::MAP_FAILED);
+        &*page.cast()
+    };
+    move |n| {
+        for counter in &counters[..5] {
+            counter.fetch_add(n, Ordering::Relaxed);
+        }
+        counters[5].store(monotonic_ns(), Ordering::Relaxed);
     }
+}
 
-    /// Writes one record. Not inlined: the others are calls too.
-    #[inline(never)]
-    pub(crate) fn put(&mut self, n: u64) {
-        let at = self.next % self.ring.len();
-        self.ring[at] = [self.next as u64, self.clock.now(), 1, 0, n, 4096, 0, 0];
-        std::hint::black_box(&mut self.ring[at]);
-        self.next += 1;
+/// A record of 64 bytes through a crossbeam channel, which a thread of its own empties.
+pub(crate) fn channel() -> impl FnMut(u64) {
+    let (sender, receiver) = crossbeam_channel::bounded::<Record>(32_768);
+    std::thread::spawn(move || empty_channel(&receiver));
+    let clock = Clock::detect();
+    move |n| {
+        let _ = sender.try_send([0, clock.now(), 1, 0, n, 4096, 0, 0]);
+    }
+}
+
+/// A ring behind a mutex, which a thread of its own empties.
+pub(crate) fn mutex() -> impl FnMut(u64) {
+    let ring = Arc::new(Mutex::new(VecDeque::with_capacity(65_536)));
+    let emptied = Arc::clone(&ring);
+    std::thread::spawn(move || empty_mutex(&emptied));
+    let clock = Clock::detect();
+    move |n| {
+        if let Ok(mut ring) = ring.lock() {
+            ring.push_back([0, clock.now(), 1, 0, n, 4096, 0, 0]);
+        }
+    }
+}
+
+type Record = [u64; 8];
+const POLL: Duration = Duration::from_micros(200);
+
+fn empty_channel(receiver: &Receiver<Record>) {
+    let mut ring = vec![[0; 8]; 65_536];
+    let mut next = 0_usize;
+    loop {
+        for record in receiver.try_iter() {
+            ring[next % 65_536] = record;
+            next = next.wrapping_add(1);
+        }
+        black_box(&mut ring);
+        std::thread::sleep(POLL);
+    }
+}
+
+fn empty_mutex(shared: &Mutex<VecDeque<Record>>) {
+    let mut out = VecDeque::with_capacity(65_536);
+    loop {
+        if let Ok(mut ring) = shared.lock() {
+            std::mem::swap(&mut *ring, &mut out);
+        }
+        out.clear();
+        std::thread::sleep(POLL);
     }
 }
 
