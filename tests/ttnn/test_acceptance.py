@@ -92,6 +92,12 @@ class Acceptance(unittest.TestCase):
     def test_wheel_0_80(self):
         self.run_and_compare("blackhole-8", 2, 4, version="0.80.0")
 
+    def test_wheel_0_78(self):
+        self.run_and_compare("blackhole-8", 2, 4, version="0.78.0")
+
+    def test_wheel_0_77(self):
+        self.run_and_compare("blackhole-8", 2, 4, version="0.77.0")
+
     def test_wheel_0_79(self):
         self.run_and_compare("blackhole-8", 2, 4, version="0.79.0")
 

@@ -1,0 +1,169 @@
+"""What tracking costs ttnn programs with many distinct programs on 32 mock chips: ttmem beside tt-metal's own tracking.
+
+    python3 benches/ttnn/cost.py [--versions 0.77.0,0.81.1] [--rounds 3] [--long-rounds 1] [--raw FILE]
+
+Needs `make build`. Wheels are taken as the tests of tests/ttnn take them. Every round runs every column once, in an order
+that changes from round to round; told are medians. Prints a table in Markdown; --raw keeps every figure, and is read back
+by --from, so that rounds can be added later.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "ttnn"))
+import wheel  # noqa: E402
+
+TTMEM = os.environ.get("TTMEM_BIN") or str(ROOT / "target" / "release" / "ttmem")
+GAP = 0.101
+COUNTS = (64, 256, 1024)
+OFF = {"TT_METAL_SHM_TRACKING_DISABLED": "1"}
+
+# Name of the column, what is added to the environment, and whether ttmem runs the program.
+COLUMNS = (
+    ("no tracking", OFF, False),
+    ("ttmem", OFF, True),
+    ("ttmem, no call sites", OFF | {"TTMEM_STACKS": "off"}, True),
+    ("tt-metal's own", {}, False),
+    ("both", {}, True),
+)
+
+
+def passes(long):
+    """A long round has the slow cell too, 1024 programs with gaps; it takes minutes."""
+    return [f"{max(COUNTS)}:0", f"{max(COUNTS) if long else COUNTS[1]}:{GAP}"]
+
+
+def one_run(python, folder, column, long):
+    name, variables, with_ttmem = column
+    environment = wheel.environment("wormhole-32", folder) | {"TTMEM_DIR": str(folder / "rings")}
+    environment.pop("TT_METAL_SHM_TRACKING_DISABLED", None)
+    report = folder / "report.json"
+    command = [python, str(HERE / "distinct_programs.py"), "8", "4", *passes(long)]
+    if with_ttmem:
+        command = [TTMEM, "run", "--quiet", "--json", str(report), "--", *command]
+    load = os.getloadavg()[0]
+    done = subprocess.run(
+        command, env=environment | variables, cwd=folder, capture_output=True, text=True, timeout=1800
+    )
+    if done.returncode != 0:
+        sys.exit(f"cost.py: {name}: {done.stderr[-2000:]}")
+    figures = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    events = None
+    if with_ttmem:
+        events = json.loads(report.read_text())["processes"]
+        events = {key: sum(process["events"][key] for process in events) for key in ("reported", "lost")}
+    return {"column": name, "load": load, "passes": figures, "events": events}
+
+
+def measure(arguments, rows, folder):
+    names = [name for name, _, _ in COLUMNS]
+    pythons = {version: wheel.python_with_ttnn(version) for version in arguments.versions.split(",")}
+    for round in range(arguments.rounds):
+        for version, python in pythons.items():
+            own = folder / version
+            own.mkdir(exist_ok=True)
+            for turn in range(len(names)):
+                column = COLUMNS[(turn + round) % len(names)]
+                # The long rounds come last.
+                long = round >= arguments.rounds - arguments.long_rounds
+                row = one_run(python, own, column, long) | {"version": version}
+                rows.append(row)
+                print(f"{time.strftime('%H:%M:%S')} {version} {row['column']}: {summary(row)}", file=sys.stderr)
+                if arguments.raw:
+                    with open(arguments.raw, "a") as raw:
+                        raw.write(json.dumps(row) + "\n")
+
+
+def summary(row):
+    at = [f"{one['programs']} x {one['gap']} s {at['wall']:.3f} s" for one in row["passes"] for at in one["at"].values()]
+    return ", ".join(at) + f", load {row['load']:.1f}"
+
+
+def samples(rows, version, column, count, gap, kind):
+    found = []
+    for row in rows:
+        if (row["version"], row["column"]) == (version, column):
+            for one in row["passes"]:
+                if one["gap"] == gap and str(count) in {str(key) for key in one["at"]}:
+                    at = {str(key): value for key, value in one["at"].items()}
+                    found.append(at[str(count)][kind])
+    return found
+
+
+def seconds(value):
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+
+
+def table(rows):
+    names = [name for name, _, _ in COLUMNS]
+    lines = [
+        "| ttnn | programs | between ops | rounds | " + " | ".join(names) + " |",
+        "|---|---|---|---|" + "---|" * len(names),
+    ]
+    for version in sorted({row["version"] for row in rows}):
+        for gap, pause in ((0.0, "nothing"), (GAP, "101 ms")):
+            for count in COUNTS:
+                base = {kind: samples(rows, version, names[0], count, gap, kind) for kind in ("wall", "cpu")}
+                if not base["wall"]:
+                    continue
+                cells = [cell(rows, version, name, count, gap, base) for name in names]
+                lines.append(f"| {version} | {count} | {pause} | {len(base['wall'])} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def cell(rows, version, name, count, gap, base):
+    wall = samples(rows, version, name, count, gap, "wall")
+    cpu = samples(rows, version, name, count, gap, "cpu")
+    if not wall:
+        return "-"
+    text = f"{seconds(statistics.median(wall))} ({seconds(statistics.median(cpu))})"
+    if name == COLUMNS[0][0]:
+        return text
+    # Each against the run without tracking of the same round: what else the machine does changes from round to round.
+    ratios = [
+        statistics.median(mine / theirs for mine, theirs in zip(ours, base[kind]))
+        for kind, ours in (("wall", wall), ("cpu", cpu))
+    ]
+    return text + " " + " ".join(f"{(ratio - 1) * 100:+.1f} %" for ratio in ratios)
+
+
+def machine():
+    model = next(
+        (line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--versions", default="0.77.0,0.81.1")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--long-rounds", type=int, default=1, help="rounds that have 1024 programs 101 ms apart too")
+    parser.add_argument("--raw", help="a file to add each run to, as a line of JSON")
+    parser.add_argument("--from", dest="earlier", action="append", default=[], help="runs that were kept with --raw")
+    arguments = parser.parse_args()
+    rows = []
+    for path in arguments.earlier:
+        rows += [json.loads(line) for line in open(path)]
+    with tempfile.TemporaryDirectory() as folder:
+        measure(arguments, rows, pathlib.Path(folder))
+    loads = [row["load"] for row in rows]
+    lost = sum(row["events"]["lost"] for row in rows if row["events"])
+    reported = sum(row["events"]["reported"] for row in rows if row["events"])
+    print(table(rows))
+    print(f"\n{machine()}; load {min(loads):.1f} to {max(loads):.1f}; ttmem took {reported} events, lost {lost}.")
+
+
+if __name__ == "__main__":
+    main()
