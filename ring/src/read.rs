@@ -15,8 +15,8 @@ use memmap2::MmapRaw;
 use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
 
 use crate::{
-    Clock, ClockMap, Recovery, Slot, clock, folder::effective_uid, map::Mapped, mover::batch_limit, process,
-    recover::recover, sync::Ordering,
+    Clock, ClockMap, Recovery, Slot, folder::effective_uid, map::Mapped, mover::batch_limit, process, recover::recover,
+    sync::Ordering,
 };
 
 /// Why a file can't be read as a ring.
@@ -319,13 +319,16 @@ impl RingReader {
     /// else the flusher's last.
     pub fn clock(&self) -> ClockMap {
         let header = self.header();
-        let same_machine = header.boot_id == process::boot_id() && header.clock == Clock::detect().code();
-        let later = if same_machine {
-            Some((Clock::detect().now(), clock::monotonic_ns()))
-        } else {
-            self.mapped.flusher().clock()
-        };
-        ClockMap::new(header, later)
+        let noted = self.mapped.flusher().clock();
+        let clock = Clock::detect();
+        if header.boot_id == process::boot_id() && header.clock == clock.code() {
+            let map = ClockMap::new(header, Some(clock.with_monotonic()));
+            // A program that runs under emulation has another counter than we.
+            if noted.is_none_or(|noted| map.agrees_with(noted)) {
+                return map;
+            }
+        }
+        ClockMap::new(header, noted)
     }
 }
 
