@@ -20,6 +20,8 @@ mod write;
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 
 #[cfg(not(loom))]
 mod clock;
