@@ -32,7 +32,7 @@ OFF = {"TT_METAL_SHM_TRACKING_DISABLED": "1"}
 COLUMNS = (
     ("no tracking", OFF, False),
     ("ttmem", OFF, True),
-    ("ttmem, no call sites", OFF | {"TTMEM_STACKS": "off"}, True),
+    ("ttmem without call sites", OFF | {"TTMEM_STACKS": "off"}, True),
     ("tt-metal's own", {}, False),
     ("both", {}, True),
 )
@@ -66,17 +66,19 @@ def one_run(python, folder, column, long):
 
 
 def measure(arguments, rows, folder):
-    names = [name for name, _, _ in COLUMNS]
+    chosen = arguments.columns.split(",")
+    columns = [column for column in COLUMNS if column[0] in chosen]
+    began = time.strftime("%Y-%m-%d %H:%M:%S")
     pythons = {version: wheel.python_with_ttnn(version) for version in arguments.versions.split(",")}
     for round in range(arguments.rounds):
         for version, python in pythons.items():
             own = folder / version
             own.mkdir(exist_ok=True)
-            for turn in range(len(names)):
-                column = COLUMNS[(turn + round) % len(names)]
+            for turn in range(len(columns)):
+                column = columns[(turn + round) % len(columns)]
                 # The long rounds come last.
                 long = round >= arguments.rounds - arguments.long_rounds
-                row = one_run(python, own, column, long) | {"version": version}
+                row = one_run(python, own, column, long) | {"version": version, "round": f"{began}, {round}"}
                 rows.append(row)
                 print(f"{time.strftime('%H:%M:%S')} {version} {row['column']}: {summary(row)}", file=sys.stderr)
                 if arguments.raw:
@@ -90,13 +92,15 @@ def summary(row):
 
 
 def samples(rows, version, column, count, gap, kind):
-    found = []
+    """By round: the figure of this cell."""
+    found = {}
     for row in rows:
         if (row["version"], row["column"]) == (version, column):
             for one in row["passes"]:
-                if one["gap"] == gap and str(count) in {str(key) for key in one["at"]}:
-                    at = {str(key): value for key, value in one["at"].items()}
-                    found.append(at[str(count)][kind])
+                # Keys of numbers come back from a file as text.
+                at = {int(key): value for key, value in one["at"].items()}
+                if one["gap"] == gap and count in at:
+                    found[row["round"]] = at[count][kind]
     return found
 
 
@@ -126,15 +130,17 @@ def cell(rows, version, name, count, gap, base):
     cpu = samples(rows, version, name, count, gap, "cpu")
     if not wall:
         return "-"
-    text = f"{seconds(statistics.median(wall))} ({seconds(statistics.median(cpu))})"
+    text = f"{seconds(statistics.median(wall.values()))} ({seconds(statistics.median(cpu.values()))})"
     if name == COLUMNS[0][0]:
         return text
     # Each against the run without tracking of the same round: what else the machine does changes from round to round.
-    ratios = [
-        statistics.median(mine / theirs for mine, theirs in zip(ours, base[kind]))
-        for kind, ours in (("wall", wall), ("cpu", cpu))
-    ]
-    return text + " " + " ".join(f"{(ratio - 1) * 100:+.1f} %" for ratio in ratios)
+    ratios = []
+    for kind, ours in (("wall", wall), ("cpu", cpu)):
+        paired = [value / base[kind][round] for round, value in ours.items() if round in base[kind]]
+        if not paired:
+            return text
+        ratios.append(f"{(statistics.median(paired) - 1) * 100:+.1f} %")
+    return f"{text} {ratios[0]} ({ratios[1]})"
 
 
 def machine():
@@ -150,6 +156,7 @@ def main():
     parser.add_argument("--versions", default="0.77.0,0.81.1")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long-rounds", type=int, default=1, help="rounds that have 1024 programs 101 ms apart too")
+    parser.add_argument("--columns", default=",".join(name for name, _, _ in COLUMNS if name), help="which to run")
     parser.add_argument("--raw", help="a file to add each run to, as a line of JSON")
     parser.add_argument("--from", dest="earlier", action="append", default=[], help="runs that were kept with --raw")
     arguments = parser.parse_args()

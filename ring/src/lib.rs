@@ -20,6 +20,8 @@ mod write;
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod thread_tests;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 
