@@ -15,9 +15,7 @@ use shuttle::{
     thread,
 };
 
-use crate::{
-    FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, recover::recover,
-};
+use crate::{FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, recover::recover};
 
 const PRODUCERS: u64 = 4;
 const EVENTS: u64 = 8;
