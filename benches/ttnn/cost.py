@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,29 +29,36 @@ GAP = 0.101
 COUNTS = (64, 256, 1024)
 OFF = {"TT_METAL_SHM_TRACKING_DISABLED": "1"}
 
-# Name of the column, what is added to the environment, and whether ttmem runs the program.
+# Name of the column, what is added to the environment, and whether ttmem runs the program ("run"), or the library is
+# preloaded and nobody drains ("preload"): that shows what the hooks cost by themselves, without the reader's processor.
 COLUMNS = (
-    ("no tracking", OFF, False),
-    ("ttmem", OFF, True),
-    ("ttmem without call sites", OFF | {"TTMEM_STACKS": "off"}, True),
-    ("tt-metal's own", {}, False),
-    ("both", {}, True),
+    ("no tracking", OFF, None),
+    ("library alone", OFF | {"TTMEM_RING_BYTES": str(64 << 20)}, "preload"),
+    ("ttmem", OFF, "run"),
+    ("ttmem without call sites", OFF | {"TTMEM_STACKS": "off"}, "run"),
+    ("tt-metal's own", {}, None),
+    ("both", {}, "run"),
 )
 
 
-def passes(long):
-    """A long round has the slow cell too, 1024 programs with gaps; it takes minutes."""
-    return [f"{max(COUNTS)}:0", f"{max(COUNTS) if long else COUNTS[1]}:{GAP}"]
+def passes(gaps):
+    """`gaps`: "none", "some" (256 programs) or "all" (1024, which takes minutes)."""
+    with_gaps = {"none": [], "some": [f"{COUNTS[1]}:{GAP}"], "all": [f"{max(COUNTS)}:{GAP}"]}
+    return [f"{max(COUNTS)}:0", *with_gaps[gaps]]
 
 
-def one_run(python, folder, column, long):
-    name, variables, with_ttmem = column
+def one_run(python, folder, column, gaps):
+    name, variables, how = column
     environment = wheel.environment("wormhole-32", folder) | {"TTMEM_DIR": str(folder / "rings")}
     environment.pop("TT_METAL_SHM_TRACKING_DISABLED", None)
     report = folder / "report.json"
-    command = [python, str(HERE / "distinct_programs.py"), "8", "4", *passes(long)]
-    if with_ttmem:
+    command = [python, str(HERE / "distinct_programs.py"), "8", "4", *passes(gaps)]
+    if how == "run":
         command = [TTMEM, "run", "--quiet", "--json", str(report), "--", *command]
+    elif how == "preload":
+        library = os.environ.get("TTMEM_LIBRARY") or str(pathlib.Path(TTMEM).parent / "libttmem.so")
+        environment["LD_PRELOAD"] = library
+        shutil.rmtree(folder / "rings", ignore_errors=True)
     load = os.getloadavg()[0]
     done = subprocess.run(
         command, env=environment | variables, cwd=folder, capture_output=True, text=True, timeout=1800
@@ -59,7 +67,7 @@ def one_run(python, folder, column, long):
         sys.exit(f"cost.py: {name}: {done.stderr[-2000:]}")
     figures = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     events = None
-    if with_ttmem:
+    if how == "run":
         events = json.loads(report.read_text())["processes"]
         events = {key: sum(process["events"][key] for process in events) for key in ("reported", "lost")}
     return {"column": name, "load": load, "passes": figures, "events": events}
@@ -77,8 +85,8 @@ def measure(arguments, rows, folder):
             for turn in range(len(columns)):
                 column = columns[(turn + round) % len(columns)]
                 # The long rounds come last.
-                long = round >= arguments.rounds - arguments.long_rounds
-                row = one_run(python, own, column, long) | {"version": version, "round": f"{began}, {round}"}
+                gaps = "all" if round >= arguments.rounds - arguments.long_rounds else arguments.gaps
+                row = one_run(python, own, column, gaps) | {"version": version, "round": f"{began}, {round}"}
                 rows.append(row)
                 print(f"{time.strftime('%H:%M:%S')} {version} {row['column']}: {summary(row)}", file=sys.stderr)
                 if arguments.raw:
@@ -156,6 +164,7 @@ def main():
     parser.add_argument("--versions", default="0.77.0,0.81.1")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long-rounds", type=int, default=1, help="rounds that have 1024 programs 101 ms apart too")
+    parser.add_argument("--gaps", choices=("none", "some"), default="some", help="in the other rounds")
     parser.add_argument("--columns", default=",".join(name for name, _, _ in COLUMNS if name), help="which to run")
     parser.add_argument("--raw", help="a file to add each run to, as a line of JSON")
     parser.add_argument("--from", dest="earlier", action="append", default=[], help="runs that were kept with --raw")
