@@ -7,13 +7,13 @@ CARGO ?= cargo
 PYTHON ?= python3
 RELEASE = target/release
 
-.PHONY: build test test-rust test-model test-loom test-ttnn test-python test-export test-docs demo bench check install clean
+.PHONY: build test test-rust test-model test-loom test-shuttle test-tsan test-aarch64 test-ttnn test-python test-export test-docs demo bench check install clean
 
 build:
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
 
 # The wheel first: others look at it too.
-test: build test-ttnn test-rust test-model test-loom test-python test-export test-docs
+test: build test-ttnn test-rust test-model test-loom test-shuttle test-python test-export test-docs
 
 test-rust: build
 	$(CARGO) test --locked --workspace --exclude ttmem-benches
@@ -25,6 +25,20 @@ test-model:
 # The stage and the ring under loom: every order that two threads can meet in.
 test-loom:
 	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release -p ttmem-ring --lib --target-dir target/loom loom_
+
+# More threads and events than loom can go through, in 150,000 random orders: 20 s.
+test-shuttle:
+	RUSTFLAGS="--cfg shuttle" CARGO_PROFILE_RELEASE_LTO=off $(CARGO) test --locked --release -p ttmem-ring --lib --target-dir target/shuttle shuttle_
+
+# The ring under ThreadSanitizer, with the standard library built for it. Not part of `test`: it wants a nightly toolchain
+# with its sources (rustup toolchain install nightly --component rust-src).
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+test-tsan:
+	RUSTFLAGS="-Zsanitizer=thread" $(CARGO) +nightly test --locked -Zbuild-std --target $(HOST) --target-dir target/tsan -p ttmem-ring --lib --tests
+
+# The way of an event on aarch64, under emulation; one line says so where the tools are missing. Not part of `test`.
+test-aarch64:
+	sh tests/aarch64.sh
 
 # The real ttnn wheel on mock devices.
 test-ttnn: build

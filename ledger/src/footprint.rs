@@ -1,6 +1,9 @@
 //! What circular buffers take of L1: on each core the union of their ranges, on the device what its fullest core gives up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use foldhash::fast::RandomState;
 use ttmem_wire::CoreRange;
@@ -18,11 +21,13 @@ pub(crate) struct Placement {
     pub(crate) cores: Option<CoreRange>,
 }
 
-/// The placements of one device. Programs in the cache place the same again and again, so equal ones are counted and the
-/// unions made anew only when the last of some is gone.
+/// The placements of one device. Programs in the cache place on the same cores again and again, from the same address on, so
+/// most of what comes or goes lies within what others take of the same cores and changes no union. Where it does, the unions
+/// are made anew when they are asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Footprint {
-    placements: HashMap<Placement, u32, RandomState>,
+    /// By rectangle of cores.
+    placements: HashMap<Option<CoreRange>, Ranges, RandomState>,
     everywhere: Intervals,
     cores: BTreeMap<(u16, u16), Intervals>,
     fullest: u128,
@@ -30,27 +35,72 @@ pub(crate) struct Footprint {
     is_stale: bool,
 }
 
+/// Address ranges, equal ones counted: by address, the longest first.
+#[derive(Debug, Default)]
+struct Ranges(BTreeMap<(u64, Reverse<u64>), u32>);
+
+impl Ranges {
+    /// Whether these bytes lie within the union of the ranges. Mostly the first range says so.
+    fn cover(&self, address: u64, size: u64) -> bool {
+        let end = end(address, size);
+        let mut reached = u128::from(address);
+        for &(start, Reverse(size)) in self.0.keys() {
+            if reached >= end || u128::from(start) > reached {
+                break;
+            }
+            reached = reached.max(self::end(start, size));
+        }
+        reached >= end
+    }
+
+    /// The union, as ranges of few pieces: address and size.
+    fn union(&self) -> Vec<(u64, u64)> {
+        let mut union: Vec<(u64, u64)> = Vec::new();
+        for &(start, Reverse(size)) in self.0.keys() {
+            if let Some((first, joined)) = union.last_mut()
+                && u128::from(start) <= end(*first, *joined)
+                && let Ok(longer) = u64::try_from(end(start, size) - u128::from(*first))
+            {
+                *joined = longer.max(*joined);
+            } else {
+                union.push((start, size));
+            }
+        }
+        union
+    }
+}
+
+/// Wider than an address, so that a range up to the last address has an end.
+fn end(address: u64, size: u64) -> u128 {
+    u128::from(address) + u128::from(size)
+}
+
 impl Footprint {
     pub(crate) fn add(&mut self, placement: Placement) {
-        let count = self.placements.entry(placement).or_default();
-        *count += 1;
-        if *count == 1 && !self.is_stale {
+        let ranges = self.placements.entry(placement.cores).or_default();
+        let is_covered = ranges.cover(placement.address, placement.size);
+        *ranges.0.entry((placement.address, Reverse(placement.size))).or_default() += 1;
+        if !is_covered && !self.is_stale {
             self.spread(placement);
         }
     }
 
     /// The same, and the unions are left for later.
     pub(crate) fn note(&mut self, placement: Placement) {
-        *self.placements.entry(placement).or_default() += 1;
         self.is_stale = true;
+        self.add(placement);
     }
 
     pub(crate) fn remove(&mut self, placement: Placement) {
-        if let Some(count) = self.placements.get_mut(&placement) {
-            *count -= 1;
-            if *count == 0 {
-                self.placements.remove(&placement);
-                self.is_stale = true;
+        let Some(ranges) = self.placements.get_mut(&placement.cores) else { return };
+        let key = (placement.address, Reverse(placement.size));
+        let Some(count) = ranges.0.get_mut(&key) else { return };
+        *count -= 1;
+        if *count == 0 {
+            ranges.0.remove(&key);
+            self.is_stale |= !ranges.cover(placement.address, placement.size);
+            if ranges.0.is_empty() {
+                self.placements.remove(&placement.cores);
             }
         }
     }
@@ -66,8 +116,11 @@ impl Footprint {
             self.cores.clear();
             self.fullest = 0;
             self.is_stale = false;
-            for placement in self.placements.keys().copied().collect::<Vec<_>>() {
-                self.spread(placement);
+            let unions: Vec<_> = self.placements.iter().map(|(&cores, ranges)| (cores, ranges.union())).collect();
+            for (cores, union) in unions {
+                for (address, size) in union {
+                    self.spread(Placement { address, size, cores });
+                }
             }
         }
         self.fullest
@@ -138,5 +191,37 @@ mod tests {
         let backwards = CoreRange { first_x: 3, first_y: 3, last_x: 1, last_y: 1 };
         footprint.add(Placement { address: 90, size: 10, cores: Some(backwards) });
         assert_eq!(footprint.bytes(), 20, "no core at all");
+    }
+
+    /// Against the union of all, made from nothing each time.
+    #[test]
+    fn placements_that_come_and_go_leave_the_union_of_the_rest() {
+        let mut state = 88_172_645_463_325_252_u64;
+        let mut below = |limit: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % limit
+        };
+        let (mut footprint, mut all) = (Footprint::default(), Vec::new());
+        for _ in 0..20_000 {
+            if below(2) == 0 && !all.is_empty() {
+                footprint.remove(all.swap_remove(below(all.len() as u64) as usize));
+            } else {
+                let mut placement = on(below(6) * 10, below(5) * 15, below(3) as u16);
+                if below(8) == 0 {
+                    placement.cores = None;
+                }
+                footprint.add(placement);
+                all.push(placement);
+            }
+            if below(3) == 0 {
+                let mut anew = Footprint::default();
+                for &placement in &all {
+                    anew.spread(placement);
+                }
+                assert_eq!(footprint.bytes(), anew.fullest, "{all:?}");
+            }
+        }
     }
 }

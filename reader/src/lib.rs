@@ -12,6 +12,7 @@
 mod account;
 pub mod commands;
 pub mod diff;
+pub mod doctor;
 mod drain;
 pub mod export;
 mod failure;

@@ -196,6 +196,7 @@ fn header(options: &CreateOptions<'_>, clock: Clock) -> Header {
     let stage_offset = pools_offset + MAX_POOLS as u64 * SLOT_BYTES;
     let ring_offset = stage_offset + stage_slots * SLOT_BYTES;
     let pid = std::process::id();
+    let (clock_start, monotonic_start_ns) = clock.with_monotonic();
     Header {
         file_bytes: ring_offset + ring_slots * SLOT_BYTES,
         pools_offset,
@@ -210,9 +211,9 @@ fn header(options: &CreateOptions<'_>, clock: Clock) -> Header {
         boot_id: process::boot_id(),
         ring_id: process::random_id(),
         clock: clock.code(),
-        clock_start: clock.now(),
-        monotonic_start_ns: clock::monotonic_ns(),
-        realtime_start_ns: clock::realtime_ns(),
+        clock_start,
+        monotonic_start_ns,
+        realtime_start_ns: clock::realtime_at(monotonic_start_ns),
         producer: options.producer.to_owned(),
         command: process::command_line(),
     }

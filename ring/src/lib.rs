@@ -21,6 +21,10 @@ mod write;
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod thread_tests;
 
 #[cfg(not(loom))]
 mod clock;
@@ -30,6 +34,8 @@ mod create;
 mod discover;
 #[cfg(not(loom))]
 mod folder;
+#[cfg(not(loom))]
+mod host;
 #[cfg(not(loom))]
 mod lock;
 #[cfg(not(loom))]
@@ -61,6 +67,8 @@ pub use create::{CreateError, CreateOptions, DEFAULT_RING_BYTES, MIN_RING_BYTES,
 pub use discover::{RING_EXTENSION, discover};
 #[cfg(not(loom))]
 pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder, folder_for};
+#[cfg(not(loom))]
+pub use host::{Feature, Space, features, space};
 #[cfg(not(loom))]
 pub use process::{Ended, ProcessWatch, process_start, send_signal, sleep_while_it_runs};
 #[cfg(not(loom))]

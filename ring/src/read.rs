@@ -17,7 +17,7 @@ use memmap2::MmapRaw;
 use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
 
 use crate::{
-    Clock, ClockMap, Recovery, Slot, clock,
+    Clock, ClockMap, Recovery, Slot,
     folder::effective_uid,
     lock,
     map::Mapped,
@@ -340,13 +340,16 @@ impl RingReader {
     /// else the flusher's last.
     pub fn clock(&self) -> ClockMap {
         let header = self.header();
-        let same_machine = header.boot_id == process::boot_id() && header.clock == Clock::detect().code();
-        let later = if same_machine {
-            Some((Clock::detect().now(), clock::monotonic_ns()))
-        } else {
-            self.mapped.flusher().clock()
-        };
-        ClockMap::new(header, later)
+        let noted = self.mapped.flusher().clock();
+        let clock = Clock::detect();
+        if header.boot_id == process::boot_id() && header.clock == clock.code() {
+            let map = ClockMap::new(header, Some(clock.with_monotonic()));
+            // A program that runs under emulation has another counter than we.
+            if noted.is_none_or(|noted| map.agrees_with(noted)) {
+                return map;
+            }
+        }
+        ClockMap::new(header, noted)
     }
 }
 

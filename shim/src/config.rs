@@ -59,12 +59,13 @@ static RUNTIME_DIR: Variable = Variable::new(c"XDG_RUNTIME_DIR");
 static RING_BYTES: Variable = Variable::new(c"TTMEM_RING_BYTES");
 static ON_FULL: Variable = Variable::new(c"TTMEM_ON_FULL");
 static FOLD: Variable = Variable::new(c"TTMEM_FOLD");
+static CLOCK: Variable = Variable::new(c"TTMEM_CLOCK");
 static LOG: Variable = Variable::new(c"TTMEM_LOG");
 static STACKS: Variable = Variable::new(c"TTMEM_STACKS");
 
 /// Reads the environment. For the constructor: libc and atomics only.
 pub(crate) fn remember() {
-    for variable in [&DISABLE, &TRACKING, &DIR, &RUNTIME_DIR, &RING_BYTES, &ON_FULL, &FOLD, &LOG, &STACKS] {
+    for variable in [&DISABLE, &TRACKING, &DIR, &RUNTIME_DIR, &RING_BYTES, &ON_FULL, &FOLD, &CLOCK, &LOG, &STACKS] {
         variable.remember();
     }
 }
@@ -129,6 +130,8 @@ pub(crate) struct Config {
     pub(crate) stacks: StackChoice,
     /// Whether events that nobody drains are folded into a snapshot.
     pub(crate) folds: bool,
+    /// Time stamps by the kernel's clock, though the processor's counter may do.
+    pub(crate) kernel_clock: bool,
 }
 
 impl Config {
@@ -139,6 +142,7 @@ impl Config {
             folder: ttmem_ring::folder_for(owned(&DIR), owned(&RUNTIME_DIR)),
             ring_bytes: parsed(&RING_BYTES, DEFAULT_RING_BYTES, "a number of bytes from 4096 to 1 GiB", parse_bytes),
             on_full: parsed(&ON_FULL, OnFull::Drop, "drop or block:<ms up to 60000>", parse_on_full),
+            kernel_clock: parsed(&CLOCK, false, "monotonic or auto", parse_kernel_clock),
             stacks: parsed(&STACKS, StackChoice::All, "on, python, native or off", parse_stacks),
             folds: !FOLD.is(&["0", "false", "off", "no"]),
         }
@@ -162,6 +166,14 @@ fn parse_on_full(text: &str) -> Option<OnFull> {
     match text.strip_prefix("block:") {
         Some(ms) => ms.parse().ok().filter(|&ms| ms <= MAX_BLOCK_MS).map(|ms| OnFull::Block(Duration::from_millis(ms))),
         None => (text == "drop").then_some(OnFull::Drop),
+    }
+}
+
+fn parse_kernel_clock(text: &str) -> Option<bool> {
+    match text {
+        "monotonic" => Some(true),
+        "auto" => Some(false),
+        _ => None,
     }
 }
 

@@ -186,7 +186,8 @@ impl Flusher {
         let now = monotonic_ns();
         if now.wrapping_sub(self.last_beat_ns) >= BEAT_NS {
             self.last_beat_ns = now;
-            self.page.beat(self.clock.now(), now);
+            let (ticks, now) = self.clock.with_monotonic();
+            self.page.beat(ticks, now);
         }
     }
 

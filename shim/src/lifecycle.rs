@@ -130,6 +130,9 @@ fn wait_for_start(gate: &gate::Gate) -> Option<&'static Tracker> {
 /// Makes ring and tracker, and lets the waiting events through. Gives what the flusher runs on.
 pub(crate) fn make(gate: &'static gate::Gate) -> Option<Flusher> {
     let config = Config::read();
+    if config.kernel_clock {
+        Clock::forbid_counter();
+    }
     let options = CreateOptions {
         folder: &config.folder,
         ring_bytes: config.ring_bytes,

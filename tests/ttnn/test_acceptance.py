@@ -26,10 +26,10 @@ def python_or_skip(version=wheel.DEFAULT_VERSION):
 class Run:
     """One run of a program under ttmem, and one without, in a folder of its own."""
 
-    def __init__(self, folder, python, cluster, arguments):
+    def __init__(self, folder, python, cluster, arguments, variables=None):
         self.folder = pathlib.Path(folder)
         rings = self.folder / "rings"
-        environment = wheel.environment(cluster, self.folder) | {"TTMEM_DIR": str(rings)}
+        environment = wheel.environment(cluster, self.folder) | {"TTMEM_DIR": str(rings)} | (variables or {})
         command = [python, *arguments]
         self.report_path = self.folder / "report.json"
         # Without ttmem first: it compiles the kernels, and its standard error is what a quiet run looks like.
@@ -91,6 +91,12 @@ class Acceptance(unittest.TestCase):
 
     def test_wheel_0_80(self):
         self.run_and_compare("blackhole-8", 2, 4, version="0.80.0")
+
+    def test_wheel_0_78(self):
+        self.run_and_compare("blackhole-8", 2, 4, version="0.78.0")
+
+    def test_wheel_0_77(self):
+        self.run_and_compare("blackhole-8", 2, 4, version="0.77.0")
 
     def test_wheel_0_79(self):
         self.run_and_compare("blackhole-8", 2, 4, version="0.79.0")

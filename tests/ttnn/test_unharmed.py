@@ -1,6 +1,8 @@
 """The program runs as without ttmem: on a wheel that is not known, on one that is, and where the allocator refuses."""
 
 import json
+import pathlib
+import subprocess
 import tempfile
 import unittest
 
@@ -8,17 +10,34 @@ from test_acceptance import HERE, Run, python_or_skip
 
 
 class Unharmed(unittest.TestCase):
-    def test_wheel_0_78_runs_untracked_and_says_why(self):
-        python = python_or_skip("0.78.0")
+    def check_untracked(self, version, reason, **other_build):
+        """The program runs, and one line says why it is not tracked."""
+        python = python_or_skip(version)
         with tempfile.TemporaryDirectory() as folder:
-            run = Run(folder, python, "blackhole-8", [str(HERE / "small.py")])
+            library = pathlib.Path(folder) / "other_build.so"
+            source = HERE / "other_build.c"
+            command = ["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"]
+            subprocess.run(command, check=True)
+            variables = other_build | {"LD_PRELOAD": str(library)}
+            run = Run(folder, python, "blackhole-8", [str(HERE / "small.py")], variables)
         self.assertEqual((run.plain.returncode, run.tracked.returncode), (0, 0), run.tracked.stderr)
         self.assertEqual(run.tracked.stdout, run.plain.stdout)
         extra = [line for line in run.tracked.stderr.splitlines() if line.startswith("ttmem:")]
         self.assertEqual(len(extra), 1, run.tracked.stderr)
-        self.assertIn("_ZNK2tt8tt_metal6Buffer", extra[0])
-        self.assertEqual(run.report["processes"], [])
+        self.assertIn(reason, extra[0])
         self.assertEqual(run.left_over, [])
+        return run.report["processes"]
+
+    def test_a_build_without_a_getter_runs_untracked_and_says_why(self):
+        name = "_ZNK2tt8tt_metal6Buffer7addressEv"
+        self.assertEqual(self.check_untracked("0.81.1", name, OTHER_BUILD_LACKS=name), [])
+
+    def test_a_build_with_other_fields_runs_untracked_and_says_why(self):
+        name = "_ZNK2tt8tt_metal6Buffer9num_pagesEv"
+        processes = self.check_untracked("0.78.0", "laid out in a way", OTHER_BUILD_CHANGES=name)
+        # Nothing is told of its buffers, and all of them are told to be lost.
+        self.assertEqual([region for process in processes for region in process["live"]], [])
+        self.assertGreater(sum(process["events"]["lost"] for process in processes), 0)
 
     def test_known_wheel_says_nothing_on_standard_error(self):
         python = python_or_skip()

@@ -2,6 +2,7 @@
 
 mod clean;
 mod diff;
+mod doctor;
 mod explain;
 mod export;
 mod follow;
@@ -44,6 +45,7 @@ const FAILED: u8 = 2;
   ttmem report /dev/shm/ttmem-0/4242-*.ring  what a dead process held
   ttmem follow --pid 4242                    answers a tool's questions
   ttmem clean                                remove what dead processes left
+  ttmem doctor                               what is wrong with this machine?
 
 Environment:
   TTMEM_DIR         folder of the rings (else $XDG_RUNTIME_DIR/ttmem, else
@@ -82,6 +84,9 @@ enum Command {
     Top(top::Top),
     Serve(serve::Serve),
     Clean(clean::Clean),
+    Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    DoctorChild(doctor::DoctorChild),
 }
 
 /// Runs the command line of this process.
@@ -99,6 +104,8 @@ pub fn main() -> ExitCode {
         Command::Top(top) => top.run(),
         Command::Serve(serve) => serve.run(),
         Command::Clean(clean) => clean.run(),
+        Command::Doctor(doctor) => doctor.run(),
+        Command::DoctorChild(child) => child.run(),
     };
     result.unwrap_or_else(|failure: Failure| {
         output::tell(&format!("ttmem: {failure}\n"));

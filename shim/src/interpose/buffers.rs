@@ -9,7 +9,7 @@ use super::{
     metal::{Facts, Metal, Object},
     note_fired,
     preallocated::{self, Remembered},
-    witnesses,
+    witnesses_of,
 };
 use crate::{
     capture::{self, guarded, record_in, record_sited},
@@ -37,7 +37,7 @@ struct Asked {
 impl Asked {
     #[inline(always)]
     fn new(allocator: Object, buffer: Object) -> Option<Self> {
-        let (tracker, metal) = witnesses()?;
+        let (tracker, metal) = witnesses_of(buffer)?;
         let facts = metal.facts(buffer);
         let memory = Memory::from_buffer_type(facts.memory);
         // Every device has banks of these two; of the others, bytes a bank are not asked before there are some: see
@@ -125,7 +125,7 @@ unsafe extern "C-unwind" fn deallocate_buffer(allocator: *mut c_void, buffer: *m
     note_fired(&FIRED);
     note_fired(&ALLOCATOR_SEEN);
     // Before the real call: as soon as it has begun, another thread may be given the same bytes.
-    if let Some((tracker, metal)) = witnesses() {
+    if let Some((tracker, metal)) = witnesses_of(buffer) {
         let event = Event { kind: EventKind::Free, address: metal.address(buffer), ..Event::default() };
         note_event(tracker, metal, allocator, &metal.facts(buffer), event);
     }
@@ -136,7 +136,7 @@ unsafe extern "C-unwind" fn deallocate_buffer(allocator: *mut c_void, buffer: *m
 #[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker14track_allocateEPKNS0_6BufferE")]
 unsafe extern "C-unwind" fn track_allocate(graph: *mut c_void, buffer: *const c_void) {
     note_fired(&FIRED);
-    if let Some((tracker, metal)) = witnesses() {
+    if let Some((tracker, metal)) = witnesses_of(buffer) {
         let holder = metal.holder(buffer);
         let is_the_allocators = thread::with(|thread| thread.last_allocated.replace(0) == holder);
         if !is_the_allocators {
@@ -152,7 +152,7 @@ unsafe extern "C-unwind" fn track_allocate(graph: *mut c_void, buffer: *const c_
 unsafe extern "C-unwind" fn track_deallocate(graph: *mut c_void, buffer: *mut c_void) {
     note_fired(&FIRED);
     if preallocated::any()
-        && let Some((tracker, metal)) = witnesses()
+        && let Some((tracker, metal)) = witnesses_of(buffer)
         && preallocated::remove(metal.holder(buffer))
     {
         let address = metal.address(buffer);

@@ -8,12 +8,13 @@ use std::{
 use once_cell::race::OnceBox;
 use ttmem_wire::{CoreRange, Memory, Space};
 
+use super::fields;
 use crate::{complain, symbols::Symbol};
 
 /// `tt::tt_metal::Buffer`, `IDevice`, … : only ever passed on.
 pub(super) type Object = *const c_void;
 
-type Getter<T> = unsafe extern "C-unwind" fn(Object) -> T;
+pub(super) type Getter<T> = unsafe extern "C-unwind" fn(Object) -> T;
 
 /// A `std::vector<int>` as both libstdc++ and libc++ lay it out.
 #[repr(C)]
@@ -45,6 +46,8 @@ pub(super) struct Metal {
     device_vtable: usize,
     /// Where `IDevice::id()` stands in a vtable of a device: its slot.
     id_slot: usize,
+    /// Of wheels where a buffer's fields are read: what they are compared with.
+    fields: Option<fields::Witnesses>,
 }
 
 /// `CoreRange`: two corners, each x and y.
@@ -169,12 +172,43 @@ fn resolve() -> Option<&'static Metal> {
         .get_or_init(|| {
             let resolved = Metal::resolve().inspect_err(|missing| {
                 complain::once(format_args!(
-                    "off: this build of tt-metal has no {missing} (ttnn 0.79 to 0.81 are known): its calls go untracked"
+                    "off: this build of tt-metal has no {missing} (ttnn 0.77 to 0.81 are known): its calls go untracked"
                 ));
             });
             Box::new(resolved.ok())
         })
         .as_ref()
+}
+
+/// What wheels from 0.79 on export, and older ones do not.
+struct BufferGetters {
+    size: Getter<u64>,
+    buffer_type: Getter<u8>,
+    device: Getter<Object>,
+    unique_id: Getter<u64>,
+}
+
+impl BufferGetters {
+    const OF_FIELDS: Self =
+        Self { size: fields::size, buffer_type: fields::buffer_type, device: fields::device, unique_id: fields::place };
+
+    fn resolve() -> Option<Self> {
+        let find = |symbol: &'static Symbol| Some(symbol.address()).filter(|address| !address.is_null());
+        // SAFETY: the mangled names fix the signatures (a class enum of at most 8 significant bits, integers and pointers in
+        // registers); no address is null.
+        unsafe {
+            Some(Self {
+                size: transmute::<*mut c_void, Getter<u64>>(find(symbol!(c"_ZNK2tt8tt_metal6Buffer4sizeEv"))?),
+                buffer_type: transmute::<*mut c_void, Getter<u8>>(find(symbol!(
+                    c"_ZNK2tt8tt_metal6Buffer11buffer_typeEv"
+                ))?),
+                device: transmute::<*mut c_void, Getter<Object>>(find(symbol!(c"_ZNK2tt8tt_metal6Buffer6deviceEv"))?),
+                unique_id: transmute::<*mut c_void, Getter<u64>>(find(symbol!(
+                    c"_ZNK2tt8tt_metal6Buffer9unique_idEv"
+                ))?),
+            })
+        }
+    }
 }
 
 impl Metal {
@@ -187,20 +221,19 @@ impl Metal {
         let mesh_id = need(symbol!(c"_ZNK2tt8tt_metal11distributed10MeshDevice2idEv"))?;
         let id_slot = find_slot(mesh_vtable, mesh_id).ok_or("MeshDevice::id() in the vtable of MeshDevice")?;
         let operator_delete = symbol!(c"_ZdlPv").address();
+        let getters = BufferGetters::resolve();
+        let fields = if getters.is_some() { None } else { Some(fields::Witnesses::resolve()?) };
+        let getters = getters.unwrap_or(BufferGetters::OF_FIELDS);
         // SAFETY: the mangled names fix the signatures (class enums of at most 8 significant bits, integers and pointers
         // in registers; a vector through a hidden pointer). All addresses were just found, none is null, but for
         // operator delete, where Option stands for null.
         unsafe {
             Ok(Self {
                 address: transmute::<*mut c_void, Getter<u32>>(need(symbol!(c"_ZNK2tt8tt_metal6Buffer7addressEv"))?),
-                size: transmute::<*mut c_void, Getter<u64>>(need(symbol!(c"_ZNK2tt8tt_metal6Buffer4sizeEv"))?),
-                buffer_type: transmute::<*mut c_void, Getter<u8>>(need(symbol!(
-                    c"_ZNK2tt8tt_metal6Buffer11buffer_typeEv"
-                ))?),
-                device: transmute::<*mut c_void, Getter<Object>>(need(symbol!(c"_ZNK2tt8tt_metal6Buffer6deviceEv"))?),
-                unique_id: transmute::<*mut c_void, Getter<u64>>(need(symbol!(
-                    c"_ZNK2tt8tt_metal6Buffer9unique_idEv"
-                ))?),
+                size: getters.size,
+                buffer_type: getters.buffer_type,
+                device: getters.device,
+                unique_id: getters.unique_id,
                 size_per_bank: transmute::<*mut c_void, Getter<u64>>(need(symbol!(
                     c"_ZNK2tt8tt_metal6Buffer21aligned_size_per_bankEv"
                 ))?),
@@ -228,7 +261,17 @@ impl Metal {
                 mesh_vtable: mesh_vtable as usize + VTABLE_PREFIX,
                 device_vtable: need(symbol!(c"_ZTVN2tt8tt_metal6DeviceE"))? as usize + VTABLE_PREFIX,
                 id_slot,
+                fields,
             })
+        }
+    }
+
+    /// Whether we know how to read this valid buffer.
+    #[inline(always)]
+    pub(super) fn can_read(&self, buffer: Object) -> bool {
+        match &self.fields {
+            None => true,
+            Some(fields) => fields.believe(buffer, [self.mesh_vtable, self.device_vtable]),
         }
     }
 

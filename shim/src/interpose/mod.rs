@@ -1,7 +1,7 @@
 //! tt-metal's own C++ functions, stood in for: each calls the real one, lets its exceptions through untouched, and notes
 //! what really happened.
 //!
-//! The signatures are those of the ttnn wheels 0.79 to 0.81. `this` and references are plain pointers in the Itanium C++
+//! The signatures are those of the ttnn wheels 0.77 to 0.81. `this` and references are plain pointers in the Itanium C++
 //! ABI. Every function is `extern "C-unwind"`: a C++ exception passes our frame as it passes any other.
 
 mod buffers;
@@ -10,6 +10,7 @@ mod circular_buffers;
 mod client;
 mod closing;
 mod devices;
+mod fields;
 mod metal;
 mod preallocated;
 mod programs;
@@ -43,7 +44,7 @@ fn note_fired(flag: &AtomicBool) {
 pub(crate) fn say_if_nothing_fired() {
     if config::is_talkative() && !FIRED.load(Ordering::Relaxed) && symbols::tt_metal_is_loaded() {
         complain::once(format_args!(
-            "libtt_metal.so is loaded, but none of its calls came by: a build other than ttnn 0.79 to 0.81, \
+            "libtt_metal.so is loaded, but none of its calls came by: a build other than ttnn 0.77 to 0.81, \
              linked without interposition, or no device was used"
         ));
     }
@@ -57,6 +58,17 @@ fn witnesses() -> Option<(&'static Tracker, &'static Metal)> {
         Some(tracker) => Some((tracker, metal::get()?)),
         None => first_event(),
     }
+}
+
+/// The same for an event of this valid buffer; where we do not know how to read it, the event is lost, and counted.
+#[inline(always)]
+fn witnesses_of(buffer: metal::Object) -> Option<(&'static Tracker, &'static Metal)> {
+    let (tracker, metal) = witnesses()?;
+    if metal.can_read(buffer) {
+        return Some((tracker, metal));
+    }
+    tracker.producers.count_dropped();
+    None
 }
 
 #[cold]

@@ -1,0 +1,117 @@
+"""Ops of which each needs a program of its own, on a mesh of mock devices: the program cache grows with every op.
+
+    python distinct_programs.py ROWS COLUMNS PROGRAMS:GAP...
+
+Each PROGRAMS:GAP is one pass from an empty program cache, with GAP seconds of sleep before each op, as in a model with work
+on the host. A first pass that is not told compiles all kernels. Prints a line of JSON for each pass: the time in ops, and
+the processor time of the thread that runs them, at each of COUNTS programs.
+"""
+
+import json
+import sys
+import time
+
+import ttnn
+
+COUNTS = (64, 256, 1024)
+TILE = 32
+
+
+def tensor(mesh, shape, dtype):
+    return ttnn.empty(shape, dtype=dtype, layout=ttnn.TILE_LAYOUT, device=mesh)
+
+
+def sharded(height, width, cores):
+    grid = ttnn.CoreGrid(y=1, x=cores)
+    return ttnn.create_sharded_memory_config(
+        (1, 1, height, width), core_grid=grid, strategy=ttnn.ShardStrategy.HEIGHT
+    )
+
+
+def untilize(dtype):
+    def make(mesh, height, width):
+        a = tensor(mesh, (1, 1, height, width), dtype)
+        return lambda: ttnn.to_layout(a, ttnn.ROW_MAJOR_LAYOUT)
+
+    return make
+
+
+def where(dtype):
+    def make(mesh, height, width):
+        a = tensor(mesh, (1, 1, height, width), dtype)
+        return lambda: ttnn.where(a, a, a)
+
+    return make
+
+
+def repeat(mesh, height, width):
+    a = tensor(mesh, (1, 1, height, width), ttnn.bfloat16)
+    return lambda: ttnn.repeat(a, ttnn.Shape([1, 1, 2, 1]))
+
+
+def attention(mesh, height, width):
+    a = tensor(mesh, (1, 1, height, width), ttnn.bfloat16)
+    return lambda: ttnn.transformer.scaled_dot_product_attention(a, a, a)
+
+
+def into_shards(function):
+    def make(mesh, height, width):
+        a = tensor(mesh, (1, 1, 8 * height, width), ttnn.bfloat16)
+        memory = sharded(8 * height, width, 8)
+        return lambda: function(a, a, memory_config=memory)
+
+    return make
+
+
+# All use circular buffers, in every wheel from 0.77 to 0.81.
+KINDS = (
+    untilize(ttnn.bfloat16),
+    untilize(ttnn.float32),
+    where(ttnn.bfloat16),
+    where(ttnn.float32),
+    repeat,
+    into_shards(ttnn.add),
+    into_shards(ttnn.multiply),
+    attention,
+)
+
+
+def op(mesh, number):
+    """The op with this number, its operands made: no two have a program in common."""
+    shape, kind = divmod(number, len(KINDS))
+    return KINDS[kind](mesh, TILE * (8 + shape % 16), TILE * (8 + shape // 16))
+
+
+def run(mesh, programs, gap):
+    """The time in ops and the thread's processor time in them, s, at each of COUNTS."""
+    wall = cpu = 0.0
+    at = {}
+    for number in range(programs):
+        function = op(mesh, number)
+        time.sleep(gap)
+        cpu_before, before = time.thread_time(), time.perf_counter()
+        result = function()
+        wall += time.perf_counter() - before
+        cpu += time.thread_time() - cpu_before
+        del result
+        if number + 1 in COUNTS or number + 1 == programs:
+            at[number + 1] = {"wall": wall, "cpu": cpu}
+    return at
+
+
+def main():
+    rows, columns = int(sys.argv[1]), int(sys.argv[2])
+    passes = [(int(programs), float(gap)) for programs, gap in (word.split(":") for word in sys.argv[3:])]
+    mesh = ttnn.open_mesh_device(mesh_shape=ttnn.MeshShape(rows, columns))
+    run(mesh, max(programs for programs, _ in passes), 0)
+    for programs, gap in passes:
+        mesh.clear_program_cache()
+        before = mesh.num_program_cache_entries()
+        at = run(mesh, programs, gap)
+        entries = mesh.num_program_cache_entries() - before
+        print(json.dumps({"programs": programs, "gap": gap, "entries": entries, "at": at}), flush=True)
+    ttnn.close_mesh_device(mesh)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+//! `ttmem doctor`: what it says of this machine, and of one where something is wrong.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use serde_json::Value;
+use ttmem_e2e::{Outcome, Run, command, folder, library};
+
+fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
+    let rings = folder();
+    let mut run = Run::new(command()).arg("doctor").args(arguments).env("TTMEM_DIR", rings.path());
+    run = run.env("TTMEM_LIBRARY", library()).env("TT_METAL_SHM_TRACKING_DISABLED", "1");
+    variables.iter().fold(run, |run, (name, value)| run.env(name, value)).outcome()
+}
+
+fn findings(outcome: &Outcome) -> Value {
+    serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
+}
+
+fn verdict<'a>(findings: &'a Value, check: &str) -> &'a str {
+    let checks = findings["checks"].as_array().expect("checks");
+    let found = checks.iter().find(|found| found["check"] == check);
+    found.unwrap_or_else(|| panic!("no {check} in {findings}"))["verdict"].as_str().expect("a verdict")
+}
+
+#[test]
+fn all_is_well_here() {
+    // No python: that is no fault of a C++ program's.
+    let outcome = doctor(&["--json", "--python", "/no/such/python"], &[]);
+    let found = findings(&outcome);
+    assert_eq!((outcome.code(), &found["good"]), (0, &Value::Bool(true)), "{found}");
+    for check in ["library", "folder", "room", "kernel", "environment"] {
+        assert_ne!(verdict(&found, check), "wrong", "{found}");
+    }
+    assert_eq!(verdict(&found, "library"), "good");
+    assert_eq!(verdict(&found, "ttnn"), "note");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_to_do() {
+    let open = folder();
+    fs::set_permissions(open.path(), fs::Permissions::from_mode(0o777)).expect("a mode");
+    let open = open.path().to_str().expect("a path");
+    for (check, name, value) in [
+        ("library", "TTMEM_LIBRARY", "/no/such/library"),
+        ("library", "TTMEM_LIBRARY", "/proc/self/status"),
+        ("folder", "TTMEM_DIR", open),
+        ("environment", "TTMEM_DISABLE", "1"),
+        ("environment", "TT_ALLOC_TRACKING_ENABLED", "0"),
+    ] {
+        let outcome = doctor(&["--json"], &[(name, value)]);
+        let found = findings(&outcome);
+        assert_eq!(outcome.code(), 1, "{name}={value}: {found}");
+        assert_eq!(verdict(&found, check), "wrong", "{name}={value}");
+        let text = doctor(&[], &[(name, value)]).stdout;
+        assert!(text.contains("WRONG  ") && text.contains("-> "), "{text}");
+    }
+}
+
+#[test]
+fn the_transport_is_measured() {
+    let outcome = doctor(&["--json", "--transport", "--seconds", "1"], &[]);
+    let measured = &findings(&outcome)["transport"];
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    let number = |name: &str| measured[name].as_f64().unwrap_or_else(|| panic!("{name} in {measured}"));
+    assert!((1.0..10_000.0).contains(&number("ns_an_event")), "{measured}");
+    assert!(number("events_a_second") > 10_000.0, "{measured}");
+    assert!((1.0..1e6).contains(&number("latency_us")), "{measured}");
+    assert!(number("lost") < number("events"), "{measured}");
+    let clock = match ttmem_ring::Clock::detect() {
+        ttmem_ring::Clock::Counter => "counter",
+        ttmem_ring::Clock::Monotonic => "clock_gettime",
+    };
+    assert_eq!(measured["clock"], clock);
+}
