@@ -286,7 +286,7 @@ impl Ledger {
             self.anomalies.without_memory += 1;
             return;
         };
-        self.refusals.note(event, memory, devices, &self.places, &self.sums);
+        self.refusals.note(event, memory, devices, (&self.places, &self.sums, &self.circular_buffers));
     }
 
     /// The program passed a mark: what is live now is compared with the marks of the same name, see [`Ledger::growth`].
@@ -431,8 +431,9 @@ impl Ledger {
         if self.released.count > 0 {
             findings.push(Finding::ReleasedAtClose { regions: self.released.count, bytes: self.released.bytes });
         }
-        if self.refusals.times() > 0 {
-            findings.push(Finding::OutOfMemory { times: self.refusals.times() });
+        let (times, clashes) = self.refusals.times();
+        if times > 0 {
+            findings.push(Finding::OutOfMemory { times, clashes });
         }
         findings
     }

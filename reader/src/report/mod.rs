@@ -6,6 +6,7 @@ mod group;
 mod growth;
 mod machine;
 mod model;
+mod out_of_memory;
 mod spans;
 mod text;
 mod units;
@@ -17,9 +18,10 @@ pub use group::plain_name;
 pub use growth::{GrowthReport, SourceReport};
 pub use machine::{SharedDevice, SharedMemory};
 pub use model::{
-    DeviceReport, EndedReport, EventCounts, FindingReport, MarkReport, MemoryReport, OutOfMemoryReport, ProcessReport,
-    RegionReport, Report, SCHEMA,
+    DeviceReport, EndedReport, EventCounts, FindingReport, MarkReport, MemoryReport, ProcessReport, RegionReport,
+    Report, SCHEMA,
 };
+pub use out_of_memory::{ClashReport, HoldingReport, OutOfMemoryReport};
 pub use spans::{LeftReport, SpanDevice, SpanMemory, SpanReport};
 pub use text::{Painter, write_text, write_wrapped};
 pub use units::{bytes, count, noun, shorten};

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::{
     GrowthReport, Verdict, bytes, group,
-    model::{EndedReport, MemoryReport, OutOfMemoryReport, ProcessReport, RegionReport, Report},
-    spans,
+    model::{EndedReport, MemoryReport, ProcessReport, RegionReport, Report},
+    out_of_memory, spans,
     units::{count, noun, short_count, shorten},
     verdict,
 };
@@ -136,7 +136,7 @@ fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
     };
     write_regions(out, live_title, &process.live, paint)?;
     write_regions(out, "Released at close: still held when the device was closed", &process.released_at_close, paint)?;
-    write_out_of_memory(out, &process.out_of_memory, paint)?;
+    out_of_memory::write_out_of_memory(out, &process.out_of_memory, paint)?;
     spans::write_spans(out, &process.regions, paint)?;
     write_growth(out, &process.growth, paint)?;
     for finding in &process.findings {
@@ -237,7 +237,7 @@ fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], pa
 }
 
 /// The user's line; and who called it, where it is a library's. Not wrapped: a path is to be copied.
-fn write_site(out: &mut impl Write, indent: usize, site: &[String], paint: Painter) -> fmt::Result {
+pub(super) fn write_site(out: &mut impl Write, indent: usize, site: &[String], paint: Painter) -> fmt::Result {
     let faint = paint.faint;
     let shown = site.first().map_or(0, |first| if is_library(first) { 2 } else { 1 });
     for frame in site.iter().take(shown) {
@@ -303,47 +303,6 @@ fn write_growth(out: &mut impl Write, growth: &[GrowthReport], paint: Painter) -
     }
     if growth.len() > LISTED {
         writeln!(out, "{faint}  {} more; --json FILE has all{faint:#}", growth.len() - LISTED)?;
-    }
-    writeln!(out)
-}
-
-fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], paint: Painter) -> fmt::Result {
-    let Painter { heading, faint, .. } = paint;
-    if refused.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "{heading}Out of memory{heading:#}{faint}: what was asked for, and what was live then{faint:#}")?;
-    for event in refused.iter().take(LISTED) {
-        let banks = event.size_per_bank.map_or_else(String::new, |size| format!("({} a bank)", bytes(size)));
-        let why = match (event.is_fragmented, event.free_bytes_per_bank, event.largest_free_block_per_bank) {
-            (Some(is_fragmented), Some(free), Some(block)) => format!(
-                "; free: {} a bank, {} in one block: {}, {} missing",
-                bytes(free),
-                bytes(block),
-                if is_fragmented { "fragmented" } else { "exhausted" },
-                bytes(event.missing_bytes_per_bank.unwrap_or(0))
-            ),
-            _ => String::new(),
-        };
-        let text = format!(
-            "{banks} of {} on {}; live then: {}{why}",
-            event.memory,
-            group::plain_name(&event.devices),
-            bytes(event.live_bytes)
-        );
-        write_wrapped(out, &format!("{:>12} ", bytes(event.size)), &text)?;
-        write_site(out, 14, &event.site, paint)?;
-    }
-    if refused.len() > LISTED {
-        writeln!(out, "{faint}{:>12}  {} more{faint:#}", "", refused.len() - LISTED)?;
-    }
-    if let Some(last) = refused.last().filter(|last| !last.holders.is_empty()) {
-        writeln!(out, "{faint}  the largest holders at the last of them:{faint:#}")?;
-        for region in last.holders.iter().take(LISTED) {
-            let why = if region.cached { ", program cache" } else { "" };
-            writeln!(out, "{:>12}  {} at {:#x}{why}", bytes(region.size), region.memory, region.address)?;
-            write_site(out, 14, &region.site, paint)?;
-        }
     }
     writeln!(out)
 }
