@@ -75,7 +75,7 @@ fn note(looked: &Looked, text: Option<&[u8]>) {
             address: told.limit,
             size: told.end,
             holder: programs::number(looked.program),
-            site: capture::site(tracker),
+            site: capture::deep_site(tracker),
             cores: told.cores,
             ..Event::default()
         };
