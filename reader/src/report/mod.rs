@@ -1,6 +1,7 @@
 //! What sessions add up to: the model ([`Report`], also the JSON), its text, and its verdict.
 
 mod collect;
+mod cut;
 mod findings;
 mod group;
 mod growth;
@@ -13,6 +14,7 @@ mod units;
 mod verdict;
 
 pub(crate) use collect::devices;
+pub use cut::{Cut, write_cut};
 pub use findings::FINDING_IDS;
 pub use group::plain_name;
 pub use growth::{GrowthReport, SourceReport};
@@ -21,6 +23,7 @@ pub use model::{
     DeviceReport, EndedReport, EventCounts, FindingReport, MarkReport, MemoryReport, ProcessReport, RegionReport,
     Report, SCHEMA,
 };
+pub(crate) use out_of_memory::terse;
 pub use out_of_memory::{ClashReport, HoldingReport, OutOfMemoryReport};
 pub use spans::{LeftReport, SpanDevice, SpanMemory, SpanReport};
 pub use text::{Painter, write_text, write_wrapped};

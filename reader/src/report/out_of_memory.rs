@@ -259,6 +259,22 @@ fn together(reports: Vec<HoldingReport>) -> Vec<HoldingReport> {
     all
 }
 
+/// The last of these refusals and who held most then, in a few lines for a failure of a test; nothing where there is none.
+pub(crate) fn terse(refused: &[OutOfMemoryReport]) -> Option<String> {
+    let last = refused.last()?;
+    let mut text = match last.clash.as_ref().and_then(|clash| clash.shortfall_bytes) {
+        Some(shortfall) => format!("ttmem: out of memory: {} {}\n", bytes(shortfall), last.sentence()),
+        None if last.clash.is_some() => format!("ttmem: out of memory: {}\n", last.sentence()),
+        None => format!("ttmem: out of memory: {} {}\n", bytes(last.size), last.sentence()),
+    };
+    // Writing to a string does not fail.
+    let _ = write_holders(&mut text, last, "then", Painter::plain());
+    if refused.len() > 1 {
+        let _ = writeln!(text, "  ({} more refusals before it)", refused.len() - 1);
+    }
+    Some(text)
+}
+
 /// All refusals; of the last, who held most.
 pub(super) fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], paint: Painter) -> fmt::Result {
     let Painter { heading, faint, .. } = paint;
@@ -276,6 +292,13 @@ pub(super) fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryRe
         writeln!(out, "{faint}{:>12}  {} more{faint:#}", "", refused.len() - LISTED)?;
     }
     let which = if refused.len() == 1 { "then" } else { "at the last of them" };
+    write_holders(out, last, which, paint)?;
+    writeln!(out)
+}
+
+/// What was in the way, and who held most.
+fn write_holders(out: &mut impl Write, last: &OutOfMemoryReport, which: &str, paint: Painter) -> fmt::Result {
+    let faint = paint.faint;
     if let Some((clash, lowest)) =
         last.clash.as_ref().and_then(|clash| clash.lowest.as_ref().map(|lowest| (clash, lowest)))
     {
@@ -313,7 +336,7 @@ pub(super) fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryRe
             write_wrapped(out, "  ", &format!("by op: {}", by_op.collect::<Vec<_>>().join(", ")))?;
         }
     }
-    writeln!(out)
+    Ok(())
 }
 
 impl HoldingReport {

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{
     GrowthReport, Verdict, bytes, group,
-    model::{EndedReport, MemoryReport, ProcessReport, RegionReport, Report},
+    model::{DeviceReport, EndedReport, MemoryReport, ProcessReport, RegionReport, Report},
     out_of_memory, spans,
     units::{count, noun, short_count, shorten},
     verdict,
@@ -113,11 +113,17 @@ fn write_together(out: &mut impl Write, report: &Report, paint: Painter) -> fmt:
     Ok(())
 }
 
-fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
-    let Painter { heading, faint, .. } = paint;
+/// Which process, and how it ended.
+pub(super) fn write_title(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
+    let heading = paint.heading;
     let title = format!("pid {} {}", process.pid, how_it_ended(process.ended));
     let room = WIDTH.saturating_sub(title.chars().count() + 3).max(20);
-    writeln!(out, "{heading}{}{heading:#}  {title}", shorten(&process.command, room))?;
+    writeln!(out, "{heading}{}{heading:#}  {title}", shorten(&process.command, room))
+}
+
+fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
+    let faint = paint.faint;
+    write_title(out, process, paint)?;
     let events = process.events;
     writeln!(
         out,
@@ -127,7 +133,7 @@ fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
         count(events.lost)
     )?;
     writeln!(out)?;
-    write_devices(out, process, paint)?;
+    write_devices(out, &process.devices, paint)?;
     let live_title = match process.ended {
         None => "Live now",
         Some(EndedReport::Code(_)) => "Live at exit",
@@ -163,9 +169,9 @@ fn how_it_ended(ended: Option<EndedReport>) -> String {
     }
 }
 
-fn write_devices(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
+pub(super) fn write_devices(out: &mut impl Write, devices: &[DeviceReport], paint: Painter) -> fmt::Result {
     let Painter { heading, faint, .. } = paint;
-    if process.devices.is_empty() {
+    if devices.is_empty() {
         return Ok(());
     }
     writeln!(
@@ -173,7 +179,7 @@ fn write_devices(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
         "{faint}{:<16}{:>11}{:>11}{:>11}{:>10}{:>10}{:>10}{faint:#}",
         "", "live", "a bank", "peak", "allocs", "frees", "at close"
     )?;
-    for (ids, device) in group::devices(&process.devices) {
+    for (ids, device) in group::devices(devices) {
         writeln!(out, "{heading}{}{heading:#}", group::name(&ids, WIDTH))?;
         let mut memories: Vec<(&String, &MemoryReport)> = device.memory.iter().collect();
         memories.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
@@ -193,18 +199,22 @@ fn write_devices(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
     writeln!(out)
 }
 
-fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], paint: Painter) -> fmt::Result {
+pub(super) fn write_regions(
+    out: &mut impl Write,
+    title: &str,
+    regions: &[RegionReport],
+    paint: Painter,
+) -> fmt::Result {
     let Painter { heading, faint, .. } = paint;
     if regions.is_empty() {
         return Ok(());
     }
-    let groups = group::regions(regions);
+    let kinds = group::kinds(group::regions(regions));
     writeln!(out, "{heading}{title}{heading:#}{faint}, largest first{faint:#}")?;
-    let listed = &groups[..groups.len().min(LISTED)];
-    let memory_width = listed.iter().map(|(_, region)| region.memory.len() + 1).fold(9, usize::max);
-    let address_width =
-        listed.iter().map(|(_, region)| format!("{:#x}", region.address).len() + 1).fold(12, usize::max);
-    for (ids, region) in listed {
+    let listed = &kinds[..kinds.len().min(LISTED)];
+    let memory_width = listed.iter().map(|kind| kind.region.memory.len() + 1).fold(9, usize::max);
+    let address_width = listed.iter().map(|kind| format!("{:#x}", kind.region.address).len() + 1).fold(12, usize::max);
+    for group::Kind { devices, region, regions } in listed {
         let why = match &region.suppressed_by {
             Some(_) => ", suppressed",
             None if region.cached => ", program cache",
@@ -219,27 +229,30 @@ fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], pa
             0 => String::new(),
             number => format!(", {number} {}", noun(number.into(), "core", "cores")),
         };
-        let lead = format!(
-            "{:>12}  {:<memory_width$}at {:<#address_width$x}",
-            bytes(region.size),
-            region.memory,
-            region.address
-        );
+        let size = bytes(region.size.saturating_mul(*regions));
+        let lead = if *regions > 1 {
+            let each = format!("{} of {}", count(*regions), bytes(region.size));
+            format!("{size:>12}  {:<memory_width$}{each:<1$} ", region.memory, address_width + 2)
+        } else {
+            format!("{size:>12}  {:<memory_width$}at {:<#address_width$x}", region.memory, region.address)
+        };
         let room = WIDTH.saturating_sub(lead.len());
-        write_wrapped(out, &lead, &format!("{}{cores}{held}{why}", group::name(ids, room)))?;
+        write_wrapped(out, &lead, &format!("{}{cores}{held}{why}", group::name(devices, room)))?;
         write_site(out, 14, &region.site, paint)?;
     }
-    if groups.len() > LISTED {
-        let rest = groups.len() - LISTED;
-        writeln!(out, "{faint}{:>12}  {rest} more; --json FILE has all{faint:#}", "")?;
+    if kinds.len() > LISTED {
+        let rest = kinds[LISTED..].iter().fold(0, |sum, kind| sum + kind.regions);
+        writeln!(out, "{faint}{:>12}  {} more; --json FILE has all{faint:#}", "", count(rest))?;
     }
     writeln!(out)
 }
 
-/// The user's line; and who called it, where it is a library's. Not wrapped: a path is to be copied.
+/// The user's line, and who called it. Not wrapped: a path is to be copied.
 pub(super) fn write_site(out: &mut impl Write, indent: usize, site: &[String], paint: Painter) -> fmt::Result {
     let faint = paint.faint;
-    let shown = site.first().map_or(0, |first| if is_library(first) { 2 } else { 1 });
+    // Who calls a helper that makes tensors, or a library, says more than it does itself.
+    let has_caller = site.get(1).is_some_and(|caller| !caller.starts_with("<module>"));
+    let shown = if has_caller || site.first().is_some_and(|first| is_library(first)) { 2 } else { 1 };
     for frame in site.iter().take(shown) {
         let room = WIDTH.saturating_sub(indent);
         writeln!(out, "{faint}{:indent$}{}{faint:#}", "", short_frame(frame, room))?;
