@@ -322,7 +322,16 @@ fn write_holders(out: &mut impl Write, last: &OutOfMemoryReport, which: &str, pa
             writeln!(out, "{faint}  {line}{faint:#}")?;
         }
     }
-    if !last.holders_by_site.is_empty() {
+    if last.holders_by_site.iter().all(|holding| holding.site.is_empty()) {
+        // Nobody knows whose they are: then each by itself.
+        if !last.holders.is_empty() {
+            writeln!(out, "{faint}  the largest holders {which}:{faint:#}")?;
+        }
+        for region in last.holders.iter().take(HOLDERS) {
+            let why = if region.cached { ", program cache" } else { "" };
+            writeln!(out, "{:>12}  {} at {:#x}{why}", bytes(region.size), region.memory, region.address)?;
+        }
+    } else {
         writeln!(out, "{faint}  who held most {which}, by call site:{faint:#}")?;
         for holding in last.holders_by_site.iter().take(HOLDERS) {
             write_wrapped(out, &format!("{:>12}  ", bytes(holding.bytes)), &holding.sentence(last.at_ns))?;
