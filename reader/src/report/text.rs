@@ -96,6 +96,7 @@ fn write_together(out: &mut impl Write, report: &Report, paint: Painter) -> fmt:
         writeln!(out)?;
         for growth in &report.growth_over_runs {
             write_wrapped(out, "* ", &format!("{}: {}", shorten(&growth.name, 40), growth.text))?;
+            write_sources(out, growth, paint)?;
         }
     }
     let used = report.suppressions.iter().filter(|rule| rule.regions > 0);
@@ -283,24 +284,7 @@ fn write_growth(out: &mut impl Write, growth: &[GrowthReport], paint: Painter) -
         write!(out, "{style}")?;
         write_wrapped(out, "  ", &report.text)?;
         write!(out, "{style:#}")?;
-        for source in report.sources.iter().filter(|source| source.is_told).take(LISTED) {
-            let what = match source.size {
-                Some(size) => format!("regions of {} in {}", bytes(size), source.memory),
-                None if !source.site.is_empty() => format!("regions of many sizes in {}", source.memory),
-                None => format!("{} as a whole", source.memory),
-            };
-            write_wrapped(
-                out,
-                "    ",
-                &format!(
-                    "+{} {what}, {} an iteration; {} live at the last look",
-                    count(source.regions_per_iteration),
-                    bytes(source.bytes_per_iteration),
-                    count(source.live_regions)
-                ),
-            )?;
-            write_site(out, 6, &source.site, paint)?;
-        }
+        write_sources(out, report, paint)?;
         let steady = report.sources.iter().filter(|source| source.verdict == "baseline" && source.size.is_some());
         let (regions, live) =
             steady.fold((0, 0), |(regions, live), source| (regions + source.live_regions, live + source.live_bytes));
@@ -318,6 +302,29 @@ fn write_growth(out: &mut impl Write, growth: &[GrowthReport], paint: Painter) -
         writeln!(out, "{faint}  {} more; --json FILE has all{faint:#}", growth.len() - LISTED)?;
     }
     writeln!(out)
+}
+
+/// What grows, each with its line.
+fn write_sources(out: &mut impl Write, report: &GrowthReport, paint: Painter) -> fmt::Result {
+    for source in report.sources.iter().filter(|source| source.is_told).take(LISTED) {
+        let what = match source.size {
+            Some(size) => format!("regions of {} in {}", bytes(size), source.memory),
+            None if !source.site.is_empty() => format!("regions of many sizes in {}", source.memory),
+            None => format!("{} as a whole", source.memory),
+        };
+        write_wrapped(
+            out,
+            "    ",
+            &format!(
+                "+{} {what}, {} an iteration; {} live at the last look",
+                count(source.regions_per_iteration),
+                bytes(source.bytes_per_iteration),
+                count(source.live_regions)
+            ),
+        )?;
+        write_site(out, 6, &source.site, paint)?;
+    }
+    Ok(())
 }
 
 /// Writes a paragraph, its first line behind `lead` and the others below it.

@@ -103,6 +103,19 @@ fn a_killed_process_and_a_recording_have_their_sites() {
     assert_eq!(fs::read_dir(rings.path()).unwrap().count(), 0);
     let told = report(&[], std::slice::from_ref(&recording));
     assert_same(&sites(told.process()), &truth(&recorded), "recorded");
+    // A recorder that is killed leaves a file that ends anywhere: what it has of events, it has of their sites.
+    let bytes = fs::read(&recording).expect("a recording");
+    let cut = files.path().join("cut.ttmem");
+    for part in 1..8 {
+        fs::write(&cut, &bytes[..bytes.len() * part / 8]).expect("a file");
+        let outcome = Run::new(command()).args(["report", "--quiet", "--json", "-"]).arg(&cut).outcome();
+        if outcome.code() == 0
+            && let [process, ..] = &Report::parse(&outcome.stdout).processes()[..]
+        {
+            let found = sites(process);
+            found.iter().for_each(|(address, frames)| assert_eq!(frames, &truth(&recorded)[address], "{part}/8"));
+        }
+    }
     // The native frames are in it too.
     let full = report(&["--full-stacks"], &[recording]);
     assert!(sites(full.process()).values().any(|frames| frames[0].contains("libffi") || frames[0].contains("_ctypes")));
