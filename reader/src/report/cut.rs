@@ -86,7 +86,7 @@ fn unknown(what: &str, name: &str, all: impl Iterator<Item = String>) -> Failure
     }
     let known = match names.len() {
         0 => "there is none".to_owned(),
-        ..=NAMES => format!("there are {}", names.join(", ")),
+        1..=NAMES => format!("there are {}", names.join(", ")),
         number => format!("there are {}, and {} more", names[..NAMES].join(", "), number - NAMES),
     };
     Failure::new(format!("no {what} {name:?}; {known}"))

@@ -371,7 +371,7 @@ fn age(now_ns: u64, then_ns: u64) -> String {
     let ms = now_ns.saturating_sub(then_ns) / 1_000_000;
     match ms {
         ..1000 => format!("{ms} ms"),
-        ..120_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        1000..120_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         _ => format!("{} min", ms / 60_000),
     }
 }

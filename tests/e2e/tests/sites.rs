@@ -110,7 +110,7 @@ fn a_killed_process_and_a_recording_have_their_sites() {
         fs::write(&cut, &bytes[..bytes.len() * part / 8]).expect("a file");
         let outcome = Run::new(command()).args(["report", "--quiet", "--json", "-"]).arg(&cut).outcome();
         if outcome.code() == 0
-            && let [process, ..] = &Report::parse(&outcome.stdout).processes()[..]
+            && let [process, ..] = Report::parse(&outcome.stdout).processes()
         {
             let found = sites(process);
             found.iter().for_each(|(address, frames)| assert_eq!(frames, &truth(&recorded)[address], "{part}/8"));
