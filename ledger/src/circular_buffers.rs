@@ -185,6 +185,22 @@ impl CircularBuffers {
             .map(|(device, on_device)| (device, on_device.count))
     }
 
+    /// Where a program's circular buffers end that take bytes of their own, and the cores of the one that reaches furthest.
+    pub(crate) fn end_of(&self, device: i32, program: u64) -> Option<(u64, Option<CoreRange>)> {
+        let buffers = self.devices.get(&device)?.programs.get(&program)?;
+        let placements = buffers.iter().flat_map(CircularBuffer::placements);
+        let last = placements.max_by_key(|placed| placed.address.saturating_add(placed.size))?;
+        Some((last.address.saturating_add(last.size), last.cores))
+    }
+
+    /// Where a program's begin; of one that has none, where others' do: all begin at the same address.
+    pub(crate) fn base(&self, device: i32, program: u64) -> Option<u64> {
+        let programs = &self.devices.get(&device)?.programs;
+        let base =
+            |buffers: &[CircularBuffer]| buffers.iter().flat_map(CircularBuffer::placements).map(|it| it.address).min();
+        programs.get(&program).and_then(|own| base(own)).or_else(|| programs.values().filter_map(|own| base(own)).min())
+    }
+
     pub(crate) fn devices(&self) -> impl Iterator<Item = (i32, &OnDevice)> {
         self.devices.iter().map(|(&device, on_device)| (device, on_device))
     }

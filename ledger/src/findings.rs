@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ttmem_wire::{Memory, Space};
 
-use crate::LiveRegion;
+use crate::{Clash, LiveRegion, SiteHolding};
 
 /// Events that did not fit, counted. None of them is fatal, and none changes a total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,14 +35,14 @@ pub struct Released {
     pub cached: u64,
 }
 
-/// An allocator refused.
+/// An allocator refused, or a program's circular buffers (then the memory is theirs) found no room in L1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutOfMemory {
     /// On which devices.
     pub devices: Vec<i32>,
     /// In which memory.
     pub memory: Memory,
-    /// Bytes asked for, on each device.
+    /// Bytes asked for, on each device. Of circular buffers on a core, as far as it is known where they begin; else 0.
     pub size: u64,
     /// Bytes asked for in each bank, where known.
     pub size_per_bank: Option<u64>,
@@ -54,15 +54,27 @@ pub struct OutOfMemory {
     pub thread: u32,
     /// The interned call site, 0 for none.
     pub site: u32,
-    /// Bytes live then in that memory, on the first of the devices.
+    /// Bytes live then in that memory (for circular buffers, in L1), on the first of the devices.
     pub live_bytes: u64,
     /// The same in each bank, where known.
     pub live_bytes_per_bank: Option<u64>,
-    /// The largest regions there then, largest first; empty where there were too many refusals to look each time.
+    /// The largest regions there then, largest first; empty where there were too many refusals to look each time. For
+    /// circular buffers, those that were in their way.
     pub holders: Vec<LiveRegion>,
+    /// The call sites that held most there then, over all their regions.
+    pub sites: Vec<SiteHolding>,
+    /// What was in whose way, if it was circular buffers that were refused.
+    pub clash: Option<Clash>,
 }
 
 impl OutOfMemory {
+    /// The call sites that it names, some more than once.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = u32> {
+        let lowest = self.clash.iter().filter_map(|clash| clash.lowest.as_ref()).map(|region| region.site);
+        let holders = self.holders.iter().map(|holder| holder.site);
+        [self.site].into_iter().chain(holders).chain(self.sites.iter().map(|holding| holding.site)).chain(lowest)
+    }
+
     /// Whether there was room enough in each bank, but in no single block.
     pub fn is_fragmented(&self) -> Option<bool> {
         let (space, wanted) = (self.space?, self.size_per_bank?);
@@ -115,9 +127,11 @@ pub enum Finding {
         /// Their bytes, over all devices.
         bytes: u128,
     },
-    /// The allocator refused.
+    /// The allocator refused, or programs found no room.
     OutOfMemory {
         /// How often.
         times: u64,
+        /// Of these, programs whose circular buffers found no room.
+        clashes: u64,
     },
 }

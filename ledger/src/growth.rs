@@ -227,12 +227,13 @@ impl Growth {
     }
 }
 
-/// Judges looks that were made elsewhere, one list of memories and sizes each: runs of the same program, say.
-pub fn judge(looks: &[Vec<(Memory, u64)>]) -> Series {
+/// Judges looks that were made elsewhere, one list of memories, call sites (by numbers that mean the same in all of them) and
+/// sizes each: runs of the same program, say.
+pub fn judge(looks: &[Vec<(Memory, u32, u64)>]) -> Series {
     let point = Point::Marks(String::new());
     let mut growth = Growth::default();
     for look in looks {
-        growth.look(point.clone(), look.iter().map(|&(memory, bytes)| (memory, 0, bytes)));
+        growth.look(point.clone(), look.iter().copied());
     }
     let empty = Series { point, looks: looks.len() as u64, trends: Vec::new() };
     growth.series().pop().unwrap_or(empty)

@@ -299,7 +299,7 @@ impl Ledger {
             self.anomalies.without_memory += 1;
             return;
         };
-        self.refusals.note(event, memory, devices, &self.places, &self.sums);
+        self.refusals.note(event, memory, devices, (&self.places, &self.sums, &self.circular_buffers));
     }
 
     /// The program passed a mark: what is live now is compared with the marks of the same name, see [`Ledger::growth`].
@@ -457,8 +457,7 @@ impl Ledger {
     /// The call sites of all that it lists, some more than once.
     pub(crate) fn named_sites(&self) -> impl Iterator<Item = u32> {
         let refused = self.refusals.list().iter();
-        let refused =
-            refused.flat_map(|refusal| refusal.holders.iter().map(|holder| holder.site).chain([refusal.site]));
+        let refused = refused.flat_map(|refusal| refusal.sites());
         let circular = self.circular_buffers.devices().flat_map(|(device, on_device)| {
             on_device.entries().map(move |buffer| buffer.shown(device, State::Live).site)
         });
@@ -493,8 +492,9 @@ impl Ledger {
         if self.released.count > 0 {
             findings.push(Finding::ReleasedAtClose { regions: self.released.count, bytes: self.released.bytes });
         }
-        if self.refusals.times() > 0 {
-            findings.push(Finding::OutOfMemory { times: self.refusals.times() });
+        let (times, clashes) = self.refusals.times();
+        if times > 0 {
+            findings.push(Finding::OutOfMemory { times, clashes });
         }
         findings
     }

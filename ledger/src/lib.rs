@@ -70,6 +70,7 @@ pub use findings::{Anomalies, Finding, OutOfMemory, Released};
 pub use growth::{Amount, Course, Point, Series, Source, Trend, judge, series_name};
 pub use ledger::{End, Ledger, MAX_LISTED};
 pub use live::{LiveRegion, State};
+pub use refusals::{Clash, SiteHolding};
 pub use spans::{RESERVED, Span, Spans};
 pub use together::{Together, together};
 pub use totals::Totals;

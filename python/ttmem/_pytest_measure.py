@@ -218,6 +218,8 @@ def _tell(attempt: Attempt, found: dict[str, Any], texts: list[str]) -> None:
     last.user_properties.append(("device_memory_peak_bytes", max(peaks, default=0)))
     failed = next((report for report in reports.values() if report.failed), None)
     if failed is not None and not _is_unexpected_success(failed):
+        if found["out_of_memory"]:
+            failed.sections.append(("device memory: refused during the test", found["out_of_memory"].rstrip()))
         # It has failed anyway, and its traceback holds what its functions held.
         if found["left"]["buffers"] > 0:
             lines = ["left behind (a failed test's traceback keeps what its functions held):", *listing(found)]

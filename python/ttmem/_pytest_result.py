@@ -33,6 +33,7 @@ def result(nodeid: str, worker: str, answer: dict[str, Any]) -> dict[str, Any]:
         "largest": _largest(region["left_behind_regions"]),
         "fixtures": [{"name": inner["name"], **inner["left_behind"]} for inner in fixtures],
         "trouble": None,
+        "out_of_memory": answer.get("out_of_memory_text"),
     }
 
 
@@ -41,7 +42,7 @@ def trouble(nodeid: str, worker: str, why: str) -> dict[str, Any]:
     nothing = {"buffers": 0, "bytes": 0}
     empty: dict[str, Any] = {"memory": {}, "phases": {}, "left_by_memory": {}, "largest": [], "fixtures": []}
     amounts = {"left": nothing, "cached": nothing, "apart": nothing}
-    return {"nodeid": nodeid, "worker": worker, "complete": False, "trouble": why, **empty, **amounts}
+    return {"nodeid": nodeid, "worker": worker, "complete": False, "trouble": why, "out_of_memory": None, **empty, **amounts}
 
 
 def _rows(name: str, region: dict[str, Any]) -> Iterable[tuple[int, dict[str, Any]]]:

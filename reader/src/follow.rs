@@ -14,7 +14,7 @@ use ttmem_ring::{RING_EXTENSION, RingReader, discover, remove_ring};
 
 use crate::{
     Session, SiteStyle, Symbols, Tell,
-    report::{DeviceReport, EventCounts, Report, SpanReport, devices},
+    report::{DeviceReport, EventCounts, OutOfMemoryReport, Report, SpanReport, devices, terse},
     sites::Naming,
 };
 
@@ -22,6 +22,8 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Regions that a report lists, the largest: with their call sites, all of a large program would be an answer of 100 MB.
 const REGIONS_TOLD: usize = 1000;
+/// Refusals that an answer about a region has, the latest.
+const REFUSALS_TOLD: usize = 16;
 /// Between looks for rings that the process makes.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// While a mark is waited for.
@@ -93,6 +95,11 @@ enum Body {
         region: Box<SpanReport>,
         /// Regions inside it that have ended, in the order of their ends.
         nested: Vec<SpanReport>,
+        /// What was refused in that time, the latest.
+        out_of_memory: Vec<OutOfMemoryReport>,
+        /// The last of it, told to people.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        out_of_memory_text: Option<String>,
     },
     Now {
         pid: u32,
@@ -321,7 +328,17 @@ impl Follower {
             });
             let symbols = RefCell::new(Symbols::default());
             let naming = Naming::new(account.sites(), SiteStyle::default(), &symbols);
+            let was_within = |ticks: u64| ticks >= span.begin_ticks && span.end_ticks.is_none_or(|end| ticks <= end);
+            let refused = account.ledger().out_of_memory().iter().filter(|refused| was_within(refused.ticks));
+            let mut out_of_memory: Vec<OutOfMemoryReport> = refused
+                .rev()
+                .take(REFUSALS_TOLD)
+                .map(|refused| OutOfMemoryReport::new(refused, &clock, &naming))
+                .collect();
+            out_of_memory.reverse();
             return Ok(Body::Region {
+                out_of_memory_text: terse(&out_of_memory),
+                out_of_memory,
                 region: Box::new(SpanReport::new(&span, &clock, &naming)),
                 nested: nested.into_iter().map(|span| SpanReport::new(span, &clock, &naming)).collect(),
             });

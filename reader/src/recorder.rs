@@ -44,8 +44,9 @@ struct Known {
     number: u32,
     /// How many of its pools the recording has.
     pools: usize,
-    /// The call sites that the recording has.
+    /// The call sites that the recording has, with the names of their native frames; and those that it has at least.
     sites: BTreeSet<u32>,
+    nameless: BTreeSet<u32>,
     status: Option<Status>,
 }
 
@@ -81,7 +82,10 @@ impl<W: Write> Recorder<W> {
                 library_version: told.library_version.to_owned(),
             };
             self.write(|writer| writer.meta(&Meta::Process(process)));
-            self.processes.insert(id, Known { number, pools: 0, sites: BTreeSet::new(), status: None });
+            self.processes.insert(
+                id,
+                Known { number, pools: 0, sites: BTreeSet::new(), nameless: BTreeSet::new(), status: None },
+            );
         }
         session.advance_with(&mut |account, records| self.keep(id, account, records))
     }
@@ -103,7 +107,16 @@ impl<W: Write> Recorder<W> {
             }));
             known.pools = pools.len();
         }
+        // Before the events too: who kills us then has the lines all the same. Native frames get their names later.
+        let all = account.sites().known();
+        let mut sites = Vec::new();
+        if all.len() != known.nameless.len() {
+            sites.extend(all.values().filter(|site| known.nameless.insert(site.id)).cloned());
+        }
         self.write(|writer| {
+            for sites in sites.chunks(SITES_A_DOCUMENT) {
+                writer.meta(&Meta::Sites(Sites { process, sites: sites.to_vec() }))?;
+            }
             pools.iter().try_for_each(|pool| writer.meta(pool))?;
             writer.events(process, records)
         });

@@ -10,7 +10,7 @@ use ttmem_ledger::Totals;
 use ttmem_ring::process_start;
 use ttmem_wire::Memory;
 
-use crate::Session;
+use crate::{Session, Symbols};
 
 /// The name of the schema of its JSON.
 pub(crate) const SCHEMA: &str = "ttmem-top/1";
@@ -126,23 +126,47 @@ impl View {
     }
 }
 
+/// Call sites as text, each made once.
+#[derive(Debug, Default)]
+pub(crate) struct SiteNames {
+    symbols: Symbols,
+    told: HashMap<(u128, u32), Vec<String>>,
+}
+
+impl SiteNames {
+    fn frames(&mut self, session: &Session, site: u32) -> Vec<String> {
+        let known = self.told.entry((session.header().ring_id, site)).or_default();
+        if known.is_empty() {
+            // One that could not be read yet is looked for again.
+            *known = session.account().sites().frames_of(site, &mut self.symbols);
+        }
+        known.clone()
+    }
+}
+
 /// The kinds of live regions, at most `most` of each process.
-pub(crate) fn kinds(sessions: &[Session], most: usize) -> Vec<KindView> {
+pub(crate) fn kinds(sessions: &[Session], most: usize, names: &mut SiteNames) -> Vec<KindView> {
+    names.told.retain(|(ring, _), _| sessions.iter().any(|session| session.header().ring_id == *ring));
     let mut all = Vec::new();
     for session in sessions {
-        let mut counts: HashMap<(Memory, u64), (u64, u64)> = HashMap::new();
+        let mut counts: HashMap<(Memory, u64, u32), (u64, u64)> = HashMap::new();
         for region in session.ledger().live() {
-            let (regions, bytes) = counts.entry((region.memory, region.size)).or_default();
+            let (regions, bytes) = counts.entry((region.memory, region.size, region.site)).or_default();
             *regions += 1;
             *bytes = bytes.saturating_add(region.size);
         }
         let pid = session.header().pid;
-        let kind =
-            |((memory, size), (regions, bytes))| KindView { pid, memory, size, site: Vec::new(), regions, bytes };
-        let mut kinds: Vec<KindView> = counts.into_iter().map(kind).collect();
-        kinds.sort_by_key(|kind| (std::cmp::Reverse(kind.bytes), kind.memory, kind.size));
-        kinds.truncate(most);
-        all.extend(kinds);
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|&((memory, size, site), (_, bytes))| (std::cmp::Reverse(bytes), memory, size, site));
+        counts.truncate(most);
+        all.extend(counts.into_iter().map(|((memory, size, site), (regions, bytes))| KindView {
+            pid,
+            memory,
+            size,
+            site: names.frames(session, site),
+            regions,
+            bytes,
+        }));
     }
     all.sort_by_key(|kind| (std::cmp::Reverse(kind.bytes), kind.pid, kind.memory, kind.size));
     all

@@ -61,6 +61,16 @@ def pytest_beside(python):
     return folder
 
 
+def packages_beside(python, name, *packages):
+    """A folder with these packages for a python, to be named in PYTHONPATH."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    version = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    folder = _folder() / f"{name}-{version}"
+    # By an environment's pip: that of the python itself may be missing.
+    _make(folder, [python_with_pytest(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(folder), *packages])
+    return folder
+
+
 def clean_environment(**more):
     """This process's, without what a tester set for ttmem or pytest."""
     ours = ("TTMEM_", "PYTEST_", "LD_PRELOAD", "TT_ALLOC_TRACKING_ENABLED")

@@ -29,14 +29,14 @@ class Mesh(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def pytest(self, *arguments, version=wheel.DEFAULT_VERSION):
+    def pytest(self, *arguments, version=wheel.DEFAULT_VERSION, leaks="0 B"):
         python, beside = pythons_or_skip(version)
         junit = self.folder / "junit.xml"
         packages = f"{environment.ROOT / 'python'}:{beside}"
         variables = environment.clean_environment(**wheel.environment("blackhole-8", self.folder))
         variables |= {"PYTHONPATH": packages, "TTMEM_DIR": str(self.folder / "rings"), "TTMEM_BIN": environment.TTMEM}
         command = [python, "-m", "pytest", "-p", "ttmem.pytest_plugin", "-p", "no:cacheprovider"]
-        command += [f"--junit-xml={junit}", "--ttmem", "--ttmem-limit-leaks=0 B", *arguments]
+        command += [f"--junit-xml={junit}", "--ttmem", f"--ttmem-limit-leaks={leaks}", *arguments]
         # tt-metal leaves files where it runs.
         done = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=600)
         return Outcome(done, junit)
@@ -61,6 +61,23 @@ class Mesh(unittest.TestCase):
         outcome = self.pytest(str(SUITES / "test_mesh.py"))
         self.check(outcome)
         self.assertEqual(list((self.folder / "rings").glob("*.ring")), [])
+
+    def test_a_failure_has_what_was_refused(self):
+        for workers in ((), ("-n", "1")):
+            # A failed test's traceback keeps its tensors; each test is to begin with all of L1.
+            for name in ("fails_for_want_of_l1", "fails_by_a_clash", "passes_though_it_was_refused", "fails_for_another_reason"):
+                outcome = self.pytest(str(SUITES / "test_refused.py"), *workers, "-k", name, leaks="1 TB")
+                self.assertEqual(outcome.code, 0 if name.startswith("passes") else 1, outcome.text)
+                text = " ".join(outcome.text.split())
+                told = text.count("ttmem: out of memory: ")
+                self.assertEqual(told, 1 if name in ("fails_for_want_of_l1", "fails_by_a_clash") else 0, outcome.text)
+                if name == "fails_for_want_of_l1":
+                    self.assertRegex(text, r"256\.0 MiB \(\S+ \S+ a bank\) of L1 on devices 0-7, asked by ttnn\.empty at test_refused\.py:16")
+                    self.assertRegex(text, r"exhausted, \S+ \S+ missing a bank")
+                    self.assertIn("1 region of ttnn.empty", text)
+                if name == "fails_by_a_clash":
+                    self.assertRegex(text, r"buffers of a program end at \d+ on cores \[\S+ - \S+\]; the lowest buffer in L1 lies at \d+")
+                    self.assertIn("asked by ttnn.softmax at test_refused.py:28", text)
 
     def test_wheel_0_79(self):
         self.check(self.pytest(str(SUITES / "test_mesh.py"), version="0.79.0"))

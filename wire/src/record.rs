@@ -32,6 +32,11 @@ pub mod flags {
     pub const FOR_PROGRAM: u16 = 1 << 9;
     /// What the allocator had left when it refused is known (words 4 and 7 hold it).
     pub const SPACE_KNOWN: u16 = 1 << 10;
+    /// Of a program that was refused for its circular buffers: they are too large for L1 itself, which is as large as the
+    /// address says. Else they clash with the lowest buffer there, which lies at that address.
+    pub const BEYOND_L1: u16 = 1 << 11;
+    /// And it was for its dataflow buffers.
+    pub const DATAFLOW_BUFFERS: u16 = 1 << 12;
 }
 
 /// A rectangle of cores, both corners in it, in logical coordinates.
@@ -87,7 +92,8 @@ pub enum EventKind {
     DeviceClosed = 5,
     /// An allocator let go of all its buffers at once: what was left in the pool is released.
     PoolReleased = 6,
-    /// The allocator refused: `size` bytes were asked for.
+    /// The allocator refused: `size` bytes were asked for. Of circular buffers: the program was refused since theirs, which
+    /// end at `size` on a core, find no room; 0 where that is not known.
     OutOfMemory = 7,
     /// The first (often only) part of a mark's name.
     Mark = 8,
@@ -160,7 +166,8 @@ pub struct Event {
     pub site: u32,
     /// Mark records carry 32 bytes of text in the place of address, size, bytes a bank and holder.
     pub text: Option<[u8; 32]>,
-    /// Cores of a circular buffer, in the place of bytes a bank (which are its size).
+    /// Cores of a circular buffer, in the place of bytes a bank (which are its size); of a refused program those where it
+    /// found no room.
     pub cores: Option<CoreRange>,
     /// Of a refusal: what was left, in the place of address and holder.
     pub space: Option<Space>,
@@ -281,6 +288,9 @@ impl Event {
         let memory = match kind {
             _ if bits & flags::MEMORY_UNKNOWN != 0 => None,
             EventKind::CbAllocate | EventKind::CbFreeAll => Some(Memory::CircularBuffer),
+            EventKind::OutOfMemory if (what >> 8) as u8 == Memory::CircularBuffer.code() => {
+                Some(Memory::CircularBuffer)
+            }
             _ => Some(Memory::from_buffer_type((what >> 8) as u8)),
         };
         let target = match bits & flags::IN_POOL {
@@ -303,7 +313,7 @@ impl Event {
             return Ok(event);
         }
         event.size = payload[1];
-        if kind == EventKind::CbAllocate && bits & flags::CORES_KNOWN != 0 {
+        if memory == Some(Memory::CircularBuffer) && bits & flags::CORES_KNOWN != 0 {
             event.cores = Some(CoreRange::from_word(payload[2]));
         } else {
             event.size_per_bank = (bits & flags::PER_BANK_KNOWN != 0).then_some(payload[2]);
@@ -388,6 +398,14 @@ mod tests {
             ..Event::default()
         };
         assert_eq!(Event::decode(&refusal.encode()), Ok(refusal));
+        let clash = Event {
+            kind: EventKind::OutOfMemory,
+            flags: flags::DATAFLOW_BUFFERS | flags::BEYOND_L1,
+            site: 0xFF_FFFF,
+            extra: 0,
+            ..circular
+        };
+        assert_eq!(Event::decode(&clash.encode()), Ok(clash));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     output,
 };
 use crate::{
-    Failure, Suppressions,
+    Failure, SiteStyle, Suppressions,
     diff::{Diff, Snapshot, diff, write_diff},
     report::{Painter, Report, bytes},
 };
@@ -42,6 +42,12 @@ pub(super) struct DiffFiles {
     /// Print nothing.
     #[arg(long)]
     quiet: bool,
+    /// Tell call sites with all their frames, those of ttnn and tt-metal too. (Reports in JSON tell what they have.)
+    #[arg(long)]
+    full_stacks: bool,
+    /// Tell C++ names as the file has them.
+    #[arg(long)]
+    raw_names: bool,
     /// Leave out what these rules cover (`ttmem explain suppressions`).
     #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
     suppressions: Option<PathBuf>,
@@ -76,7 +82,7 @@ impl DiffFiles {
         if !self.quiet && self.json.as_deref() != Some(Path::new("-")) {
             let mut text = String::new();
             // Writing to a string does not fail.
-            let _ = write_diff(&mut text, &difference, Painter::coloured());
+            let _ = write_diff(&mut text, &difference, self.full_stacks, Painter::coloured());
             output::print(&text)?;
         }
         Ok(self.exit_code(&difference))
@@ -94,7 +100,10 @@ impl DiffFiles {
                 let text = fs::read_to_string(path).map_err(|error| Failure::with(path, error))?;
                 Report::from_json(&text).map_err(|why| Failure::with(path, why))?
             }
-            _ => Report::new(&input::read(path, mark.is_some())?),
+            _ => {
+                let style = SiteStyle { full: self.full_stacks, raw_names: self.raw_names };
+                Report::in_style(&input::read(path, mark.is_some())?, style)
+            }
         };
         suppressions.apply(&mut report);
         let label = path.display().to_string();

@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::{
     Failure, SiteStyle, Suppressions,
-    report::{Painter, Report, Verdict, bytes, left_behind, verdict, write_text},
+    report::{Cut, Painter, Report, Verdict, bytes, left_behind, verdict, write_cut, write_text},
     suppressions,
 };
 
@@ -176,6 +176,14 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
+}
+
+/// What is told of one mark or region, the same way.
+pub(super) fn text_of_cut(report: &Report, cut: &Cut) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write_cut(&mut text, report, cut, Painter::coloured());
+    text
 }
 
 /// The report as text, with styles that the stream strips where it has no use for them.

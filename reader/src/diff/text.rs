@@ -8,11 +8,11 @@ use crate::report::{Painter, bytes, count, noun, plain_name, shorten, write_wrap
 /// Lines before the rest is only counted.
 const LISTED: usize = 30;
 
-/// Writes the difference.
+/// Writes the difference; of each call site the first frame, or all.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_diff(out: &mut impl Write, diff: &Diff, paint: Painter) -> fmt::Result {
+pub fn write_diff(out: &mut impl Write, diff: &Diff, full_stacks: bool, paint: Painter) -> fmt::Result {
     let Painter { heading, faint, .. } = paint;
     for (name, side) in [("A", &diff.a), ("B", &diff.b)] {
         write_side(out, name, side, paint)?;
@@ -30,6 +30,9 @@ pub fn write_diff(out: &mut impl Write, diff: &Diff, paint: Painter) -> fmt::Res
         let lead = format!("{size:>12}  {numbers:>15}  {:<9} ", change.change);
         let what = format!("{} {} on {}{cached}{site}", bytes(change.size), change.memory, plain_name(&change.devices));
         write_wrapped(out, &lead, &what)?;
+        for frame in change.site.iter().skip(1).filter(|_| full_stacks) {
+            writeln!(out, "{faint}{:>14}{frame}{faint:#}", "")?;
+        }
     }
     if diff.changes.len() > LISTED {
         writeln!(out, "{faint}{:>12}  {} more; --json FILE has all{faint:#}", "", diff.changes.len() - LISTED)?;

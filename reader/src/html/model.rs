@@ -288,7 +288,10 @@ impl Process {
                 .iter()
                 .map(|refused| {
                     let place = plain_name(&refused.devices);
-                    let text = format!("refused: {} of {} on {place}", bytes(refused.size), refused.memory);
+                    let text = match refused.clash {
+                        Some(_) => format!("refused: a program on {place}, no room for its circular buffers"),
+                        None => format!("refused: {} of {} on {place}", bytes(refused.size), refused.memory),
+                    };
                     (text, time.ms(refused.ticks))
                 })
                 .collect(),

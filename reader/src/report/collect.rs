@@ -2,16 +2,17 @@
 
 use std::{cell::RefCell, cmp::Reverse, collections::BTreeMap};
 
-use ttmem_ledger::{LiveRegion, OutOfMemory, State, Totals};
+use ttmem_ledger::{LiveRegion, State, Totals};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
 use super::{
     findings, growth,
     model::{
-        DeviceReport, EndedReport, EventCounts, MarkReport, MemoryReport, OutOfMemoryReport, ProcessReport,
-        RegionReport, UNKNOWN_POOLS, UNREADABLE, WITHOUT_MEMORY,
+        DeviceReport, EndedReport, EventCounts, MarkReport, MemoryReport, ProcessReport, RegionReport, UNKNOWN_POOLS,
+        UNREADABLE, WITHOUT_MEMORY,
     },
+    out_of_memory::OutOfMemoryReport,
     spans,
 };
 use crate::{
@@ -57,7 +58,10 @@ pub(super) fn process(told: &Told<'_>, style: SiteStyle, symbols: &RefCell<Symbo
         regions: spans::spans(told.account, &clock, &naming),
         regions_not_listed: told.account.spans().not_listed() + told.account.spans().not_measured(),
         growth: growth::reports(&ledger.growth(), &naming),
-        out_of_memory: ledger.out_of_memory().iter().map(|refused| out_of_memory(refused, &clock, &naming)).collect(),
+        out_of_memory: {
+            let refused = ledger.out_of_memory().iter();
+            refused.map(|refused| OutOfMemoryReport::new(refused, &clock, &naming)).collect()
+        },
         released_at_close: {
             let mut released = regions(&ledger.released_at_close().regions, &clock);
             // Those of one size stay in the order of the closes.
@@ -75,29 +79,6 @@ pub(super) fn process(told: &Told<'_>, style: SiteStyle, symbols: &RefCell<Symbo
             (UNREADABLE.into(), told.account.unreadable()),
             (WITHOUT_MEMORY.into(), anomalies.without_memory),
         ]),
-    }
-}
-
-fn out_of_memory(refused: &OutOfMemory, clock: &ClockMap, naming: &Naming<'_>) -> OutOfMemoryReport {
-    let is_fragmented = refused.is_fragmented();
-    let missing = refused.size_per_bank.zip(refused.space).map(|(wanted, space)| {
-        wanted.saturating_sub(if is_fragmented == Some(true) { space.largest_block } else { space.free })
-    });
-    OutOfMemoryReport {
-        devices: refused.devices.clone(),
-        memory: refused.memory.to_string(),
-        size: refused.size,
-        size_per_bank: refused.size_per_bank,
-        at_ns: clock.realtime_ns(refused.ticks),
-        live_bytes: refused.live_bytes,
-        live_bytes_per_bank: refused.live_bytes_per_bank,
-        free_bytes_per_bank: refused.space.map(|space| space.free),
-        largest_free_block_per_bank: refused.space.map(|space| space.largest_block),
-        missing_bytes_per_bank: missing,
-        is_fragmented,
-        thread: refused.thread,
-        site: naming.named(refused.site).frames,
-        holders: regions_of(&refused.holders, clock, naming),
     }
 }
 

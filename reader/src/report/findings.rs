@@ -181,8 +181,19 @@ fn sentence(finding: &Finding) -> FindingReport {
                 bytes(u64::try_from(*size).unwrap_or(u64::MAX))
             ),
         ),
-        Finding::OutOfMemory { times } => {
-            ("out-of-memory", format!("the allocator refused {times} {}.", noun(*times, "request", "requests")))
+        Finding::OutOfMemory { times, clashes } => {
+            let requests = times - clashes;
+            let refused = format!("the allocator refused {requests} {}", noun(requests, "request", "requests"));
+            let clashed = format!(
+                "{clashes} {} refused since the circular buffers found no room in L1",
+                noun(*clashes, "program was", "programs were")
+            );
+            let text = match (requests, clashes) {
+                (_, 0) => format!("{refused}."),
+                (0, _) => format!("{clashed}."),
+                _ => format!("{refused}; {clashed}."),
+            };
+            ("out-of-memory", text)
         }
     };
     FindingReport { id: id.into(), text }

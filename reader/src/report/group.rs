@@ -51,6 +51,35 @@ pub(super) fn regions(regions: &[RegionReport]) -> Vec<(Vec<i32>, &RegionReport)
     groups
 }
 
+/// Regions that are alike but for their address.
+pub(super) struct Kind<'a> {
+    /// On each of these.
+    pub(super) devices: Vec<i32>,
+    /// The first of them.
+    pub(super) region: &'a RegionReport,
+    /// How many, on each device.
+    pub(super) regions: u64,
+}
+
+/// Groups of [`regions`] that are alike, the largest together first. Those whose site nobody knows are told one by one.
+pub(super) fn kinds(groups: Vec<(Vec<i32>, &RegionReport)>) -> Vec<Kind<'_>> {
+    let mut kinds: Vec<Kind<'_>> = Vec::new();
+    let mut index = std::collections::HashMap::new();
+    for (devices, region) in groups {
+        let held = (region.holders, region.reports, region.cached, region.suppressed_by.is_some());
+        let circular = (region.num_cores, region.globally_allocated);
+        let alone = if region.site.is_empty() { Some(kinds.len()) } else { None };
+        let key = (devices.clone(), &region.memory, region.size, held, circular, &region.site, alone);
+        let at = *index.entry(key).or_insert(kinds.len());
+        match kinds.get_mut(at) {
+            Some(kind) => kind.regions += 1,
+            None => kinds.push(Kind { devices, region, regions: 1 }),
+        }
+    }
+    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.region.size.saturating_mul(kind.regions)));
+    kinds
+}
+
 /// "device 3", or "devices 0-7, each", within `room` where it can be.
 pub(super) fn name(ids: &[i32], room: usize) -> String {
     match ids {

@@ -1,9 +1,10 @@
 //! Does it grow? A verdict for each loop that was looked at, and the sources behind it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 use ttmem_ledger::{Amount, Course, Point, Series, Trend, judge};
+use ttmem_wire::Memory;
 
 use super::{
     bytes, group,
@@ -97,7 +98,7 @@ pub(super) fn reports(series: &[Series], naming: &Naming<'_>) -> Vec<GrowthRepor
         if series.looks < 2 {
             continue;
         }
-        let report = report(point, name, series, Some(naming));
+        let report = report(point, name, series, &|site| naming.named(site).frames);
         let alike = reports.iter_mut().find(|other| {
             device.is_some()
                 && (&other.point, other.looks) == (&report.point, report.looks)
@@ -122,27 +123,36 @@ pub(super) fn over_runs(processes: &[ProcessReport]) -> Vec<GrowthReport> {
             commands.push(&process.command);
         }
     }
-    let runs_of = |command: &str| {
-        let runs = processes.iter().filter(|process| process.command == command && process.ended.is_some());
-        runs.map(|process| {
-            let left = process.live.iter().chain(&process.released_at_close);
-            left.filter(|region| region.memory != super::model::CIRCULAR_BUFFER)
-                .map(|region| (region.memory.parse().unwrap_or(ttmem_wire::Memory::Unknown(u8::MAX)), region.size))
-                .collect::<Vec<_>>()
-        })
-        .collect::<Vec<_>>()
-    };
-    commands
-        .into_iter()
-        .filter_map(|command| {
-            let runs = runs_of(command);
-            let series = (runs.len() >= 2).then(|| judge(&runs))?;
-            (!series.trends.is_empty()).then(|| report("runs", command.to_owned(), &series, None))
-        })
-        .collect()
+    commands.into_iter().filter_map(|command| of_command(processes, command)).collect()
 }
 
-fn report(point: &'static str, name: String, series: &Series, naming: Option<&Naming<'_>>) -> GrowthReport {
+fn of_command(processes: &[ProcessReport], command: &str) -> Option<GrowthReport> {
+    // Each process numbers its call sites by itself.
+    let mut sites: Vec<&[String]> = vec![&[]];
+    let mut numbers: HashMap<&[String], u32> = HashMap::from([(&[][..], 0)]);
+    let runs = processes.iter().filter(|process| process.command == command && process.ended.is_some());
+    let runs: Vec<Vec<(Memory, u32, u64)>> = runs
+        .map(|process| {
+            let left = process.live.iter().chain(&process.released_at_close);
+            left.filter(|region| region.memory != super::model::CIRCULAR_BUFFER)
+                .map(|region| {
+                    let number = *numbers.entry(&region.site).or_insert_with(|| {
+                        sites.push(&region.site);
+                        sites.len() as u32 - 1
+                    });
+                    (region.memory.parse().unwrap_or(Memory::Unknown(u8::MAX)), number, region.size)
+                })
+                .collect()
+        })
+        .collect();
+    let series = (runs.len() >= 2).then(|| judge(&runs))?;
+    let frames = |number: u32| sites.get(number as usize).map_or_else(Vec::new, |site| site.to_vec());
+    (!series.trends.is_empty()).then(|| report("runs", command.to_owned(), &series, &frames))
+}
+
+type Frames<'a> = &'a dyn Fn(u32) -> Vec<String>;
+
+fn report(point: &'static str, name: String, series: &Series, frames: Frames<'_>) -> GrowthReport {
     let wholes = || series.trends.iter().filter(|trend| trend.source.part.is_none());
     let growing = told_growth(&series.trends);
     let course = if !growing.is_empty() {
@@ -169,7 +179,7 @@ fn report(point: &'static str, name: String, series: &Series, naming: Option<&Na
         sources: trends
             .into_iter()
             .take(LISTED)
-            .map(|trend| SourceReport { is_told: growing.contains(&trend), ..source(trend, naming) })
+            .map(|trend| SourceReport { is_told: growing.contains(&trend), ..source(trend, frames) })
             .collect(),
     };
     report.text = sentence(&report);
@@ -194,7 +204,7 @@ fn told_growth(trends: &[Trend]) -> Vec<&Trend> {
     told
 }
 
-fn source(trend: &Trend, naming: Option<&Naming<'_>>) -> SourceReport {
+fn source(trend: &Trend, frames: Frames<'_>) -> SourceReport {
     let Trend { source, course, last: Amount { regions, bytes }, per_iteration, .. } = trend;
     SourceReport {
         memory: source.memory.to_string(),
@@ -205,7 +215,7 @@ fn source(trend: &Trend, naming: Option<&Naming<'_>>) -> SourceReport {
         live_bytes: narrow(*bytes),
         regions_per_iteration: per_iteration.regions,
         bytes_per_iteration: narrow(per_iteration.bytes),
-        site: naming.zip(source.part).map_or_else(Vec::new, |(naming, (site, _))| naming.named(site).frames),
+        site: source.part.map_or_else(Vec::new, |(site, _)| frames(site)),
     }
 }
 

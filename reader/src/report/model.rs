@@ -9,6 +9,7 @@ use super::{
     collect,
     growth::{self, GrowthReport},
     machine,
+    out_of_memory::OutOfMemoryReport,
     spans::SpanReport,
 };
 use crate::{SiteStyle, SuppressionUse, Symbols, Tell, Told};
@@ -212,40 +213,6 @@ pub struct MarkReport {
     /// What was live then, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Vec<RegionReport>>,
-}
-
-/// A refusal of the allocator.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are those of ttmem_ledger::OutOfMemory")]
-pub struct OutOfMemoryReport {
-    pub devices: Vec<i32>,
-    pub memory: String,
-    pub size: u64,
-    pub size_per_bank: Option<u64>,
-    pub at_ns: u64,
-    pub live_bytes: u64,
-    #[serde(default)]
-    pub live_bytes_per_bank: Option<u64>,
-    /// Free in each bank then; null where the allocator did not say.
-    #[serde(default)]
-    pub free_bytes_per_bank: Option<u64>,
-    /// The largest free block in each bank then.
-    #[serde(default)]
-    pub largest_free_block_per_bank: Option<u64>,
-    /// What a bank had too little of: of all that is free, or of one block where all would do.
-    #[serde(default)]
-    pub missing_bytes_per_bank: Option<u64>,
-    /// Whether there was enough in all, but in no single block.
-    #[serde(default)]
-    pub is_fragmented: Option<bool>,
-    #[serde(default)]
-    pub thread: u32,
-    /// Who asked: the call site, innermost frame first; empty where it is not known.
-    #[serde(default)]
-    pub site: Vec<String>,
-    /// The largest regions in that memory then, on the first device.
-    #[serde(default)]
-    pub holders: Vec<RegionReport>,
 }
 
 /// A pattern and the sentence about it.

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::{
     GrowthReport, Verdict, bytes, group,
-    model::{EndedReport, MemoryReport, OutOfMemoryReport, ProcessReport, RegionReport, Report},
-    spans,
+    model::{DeviceReport, EndedReport, MemoryReport, ProcessReport, RegionReport, Report},
+    out_of_memory, spans,
     units::{count, noun, short_count, shorten},
     verdict,
 };
@@ -96,6 +96,7 @@ fn write_together(out: &mut impl Write, report: &Report, paint: Painter) -> fmt:
         writeln!(out)?;
         for growth in &report.growth_over_runs {
             write_wrapped(out, "* ", &format!("{}: {}", shorten(&growth.name, 40), growth.text))?;
+            write_sources(out, growth, paint)?;
         }
     }
     let used = report.suppressions.iter().filter(|rule| rule.regions > 0);
@@ -113,11 +114,17 @@ fn write_together(out: &mut impl Write, report: &Report, paint: Painter) -> fmt:
     Ok(())
 }
 
-fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
-    let Painter { heading, faint, .. } = paint;
+/// Which process, and how it ended.
+pub(super) fn write_title(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
+    let heading = paint.heading;
     let title = format!("pid {} {}", process.pid, how_it_ended(process.ended));
     let room = WIDTH.saturating_sub(title.chars().count() + 3).max(20);
-    writeln!(out, "{heading}{}{heading:#}  {title}", shorten(&process.command, room))?;
+    writeln!(out, "{heading}{}{heading:#}  {title}", shorten(&process.command, room))
+}
+
+fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
+    let faint = paint.faint;
+    write_title(out, process, paint)?;
     let events = process.events;
     writeln!(
         out,
@@ -127,7 +134,7 @@ fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
         count(events.lost)
     )?;
     writeln!(out)?;
-    write_devices(out, process, paint)?;
+    write_devices(out, &process.devices, paint)?;
     let live_title = match process.ended {
         None => "Live now",
         Some(EndedReport::Code(_)) => "Live at exit",
@@ -136,7 +143,7 @@ fn write_process(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
     };
     write_regions(out, live_title, &process.live, paint)?;
     write_regions(out, "Released at close: still held when the device was closed", &process.released_at_close, paint)?;
-    write_out_of_memory(out, &process.out_of_memory, paint)?;
+    out_of_memory::write_out_of_memory(out, &process.out_of_memory, paint)?;
     spans::write_spans(out, &process.regions, paint)?;
     write_growth(out, &process.growth, paint)?;
     for finding in &process.findings {
@@ -163,9 +170,9 @@ fn how_it_ended(ended: Option<EndedReport>) -> String {
     }
 }
 
-fn write_devices(out: &mut impl Write, process: &ProcessReport, paint: Painter) -> fmt::Result {
+pub(super) fn write_devices(out: &mut impl Write, devices: &[DeviceReport], paint: Painter) -> fmt::Result {
     let Painter { heading, faint, .. } = paint;
-    if process.devices.is_empty() {
+    if devices.is_empty() {
         return Ok(());
     }
     writeln!(
@@ -173,7 +180,7 @@ fn write_devices(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
         "{faint}{:<16}{:>11}{:>11}{:>11}{:>10}{:>10}{:>10}{faint:#}",
         "", "live", "a bank", "peak", "allocs", "frees", "at close"
     )?;
-    for (ids, device) in group::devices(&process.devices) {
+    for (ids, device) in group::devices(devices) {
         writeln!(out, "{heading}{}{heading:#}", group::name(&ids, WIDTH))?;
         let mut memories: Vec<(&String, &MemoryReport)> = device.memory.iter().collect();
         memories.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
@@ -193,18 +200,22 @@ fn write_devices(out: &mut impl Write, process: &ProcessReport, paint: Painter) 
     writeln!(out)
 }
 
-fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], paint: Painter) -> fmt::Result {
+pub(super) fn write_regions(
+    out: &mut impl Write,
+    title: &str,
+    regions: &[RegionReport],
+    paint: Painter,
+) -> fmt::Result {
     let Painter { heading, faint, .. } = paint;
     if regions.is_empty() {
         return Ok(());
     }
-    let groups = group::regions(regions);
+    let kinds = group::kinds(group::regions(regions));
     writeln!(out, "{heading}{title}{heading:#}{faint}, largest first{faint:#}")?;
-    let listed = &groups[..groups.len().min(LISTED)];
-    let memory_width = listed.iter().map(|(_, region)| region.memory.len() + 1).fold(9, usize::max);
-    let address_width =
-        listed.iter().map(|(_, region)| format!("{:#x}", region.address).len() + 1).fold(12, usize::max);
-    for (ids, region) in listed {
+    let listed = &kinds[..kinds.len().min(LISTED)];
+    let memory_width = listed.iter().map(|kind| kind.region.memory.len() + 1).fold(9, usize::max);
+    let address_width = listed.iter().map(|kind| format!("{:#x}", kind.region.address).len() + 1).fold(12, usize::max);
+    for group::Kind { devices, region, regions } in listed {
         let why = match &region.suppressed_by {
             Some(_) => ", suppressed",
             None if region.cached => ", program cache",
@@ -219,27 +230,30 @@ fn write_regions(out: &mut impl Write, title: &str, regions: &[RegionReport], pa
             0 => String::new(),
             number => format!(", {number} {}", noun(number.into(), "core", "cores")),
         };
-        let lead = format!(
-            "{:>12}  {:<memory_width$}at {:<#address_width$x}",
-            bytes(region.size),
-            region.memory,
-            region.address
-        );
+        let size = bytes(region.size.saturating_mul(*regions));
+        let lead = if *regions > 1 {
+            let each = format!("{} of {}", count(*regions), bytes(region.size));
+            format!("{size:>12}  {:<memory_width$}{each:<1$} ", region.memory, address_width + 2)
+        } else {
+            format!("{size:>12}  {:<memory_width$}at {:<#address_width$x}", region.memory, region.address)
+        };
         let room = WIDTH.saturating_sub(lead.len());
-        write_wrapped(out, &lead, &format!("{}{cores}{held}{why}", group::name(ids, room)))?;
+        write_wrapped(out, &lead, &format!("{}{cores}{held}{why}", group::name(devices, room)))?;
         write_site(out, 14, &region.site, paint)?;
     }
-    if groups.len() > LISTED {
-        let rest = groups.len() - LISTED;
-        writeln!(out, "{faint}{:>12}  {rest} more; --json FILE has all{faint:#}", "")?;
+    if kinds.len() > LISTED {
+        let rest = kinds[LISTED..].iter().fold(0, |sum, kind| sum + kind.regions);
+        writeln!(out, "{faint}{:>12}  {} more; --json FILE has all{faint:#}", "", count(rest))?;
     }
     writeln!(out)
 }
 
-/// The user's line; and who called it, where it is a library's. Not wrapped: a path is to be copied.
-fn write_site(out: &mut impl Write, indent: usize, site: &[String], paint: Painter) -> fmt::Result {
+/// The user's line, and who called it. Not wrapped: a path is to be copied.
+pub(super) fn write_site(out: &mut impl Write, indent: usize, site: &[String], paint: Painter) -> fmt::Result {
     let faint = paint.faint;
-    let shown = site.first().map_or(0, |first| if is_library(first) { 2 } else { 1 });
+    // Who calls a helper that makes tensors, or a library, says more than it does itself.
+    let has_caller = site.get(1).is_some_and(|caller| !caller.starts_with("<module>"));
+    let shown = if has_caller || site.first().is_some_and(|first| is_library(first)) { 2 } else { 1 };
     for frame in site.iter().take(shown) {
         let room = WIDTH.saturating_sub(indent);
         writeln!(out, "{faint}{:indent$}{}{faint:#}", "", short_frame(frame, room))?;
@@ -270,24 +284,7 @@ fn write_growth(out: &mut impl Write, growth: &[GrowthReport], paint: Painter) -
         write!(out, "{style}")?;
         write_wrapped(out, "  ", &report.text)?;
         write!(out, "{style:#}")?;
-        for source in report.sources.iter().filter(|source| source.is_told).take(LISTED) {
-            let what = match source.size {
-                Some(size) => format!("regions of {} in {}", bytes(size), source.memory),
-                None if !source.site.is_empty() => format!("regions of many sizes in {}", source.memory),
-                None => format!("{} as a whole", source.memory),
-            };
-            write_wrapped(
-                out,
-                "    ",
-                &format!(
-                    "+{} {what}, {} an iteration; {} live at the last look",
-                    count(source.regions_per_iteration),
-                    bytes(source.bytes_per_iteration),
-                    count(source.live_regions)
-                ),
-            )?;
-            write_site(out, 6, &source.site, paint)?;
-        }
+        write_sources(out, report, paint)?;
         let steady = report.sources.iter().filter(|source| source.verdict == "baseline" && source.size.is_some());
         let (regions, live) =
             steady.fold((0, 0), |(regions, live), source| (regions + source.live_regions, live + source.live_bytes));
@@ -307,45 +304,27 @@ fn write_growth(out: &mut impl Write, growth: &[GrowthReport], paint: Painter) -
     writeln!(out)
 }
 
-fn write_out_of_memory(out: &mut impl Write, refused: &[OutOfMemoryReport], paint: Painter) -> fmt::Result {
-    let Painter { heading, faint, .. } = paint;
-    if refused.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "{heading}Out of memory{heading:#}{faint}: what was asked for, and what was live then{faint:#}")?;
-    for event in refused.iter().take(LISTED) {
-        let banks = event.size_per_bank.map_or_else(String::new, |size| format!("({} a bank)", bytes(size)));
-        let why = match (event.is_fragmented, event.free_bytes_per_bank, event.largest_free_block_per_bank) {
-            (Some(is_fragmented), Some(free), Some(block)) => format!(
-                "; free: {} a bank, {} in one block: {}, {} missing",
-                bytes(free),
-                bytes(block),
-                if is_fragmented { "fragmented" } else { "exhausted" },
-                bytes(event.missing_bytes_per_bank.unwrap_or(0))
-            ),
-            _ => String::new(),
+/// What grows, each with its line.
+fn write_sources(out: &mut impl Write, report: &GrowthReport, paint: Painter) -> fmt::Result {
+    for source in report.sources.iter().filter(|source| source.is_told).take(LISTED) {
+        let what = match source.size {
+            Some(size) => format!("regions of {} in {}", bytes(size), source.memory),
+            None if !source.site.is_empty() => format!("regions of many sizes in {}", source.memory),
+            None => format!("{} as a whole", source.memory),
         };
-        let text = format!(
-            "{banks} of {} on {}; live then: {}{why}",
-            event.memory,
-            group::plain_name(&event.devices),
-            bytes(event.live_bytes)
-        );
-        write_wrapped(out, &format!("{:>12} ", bytes(event.size)), &text)?;
-        write_site(out, 14, &event.site, paint)?;
+        write_wrapped(
+            out,
+            "    ",
+            &format!(
+                "+{} {what}, {} an iteration; {} live at the last look",
+                count(source.regions_per_iteration),
+                bytes(source.bytes_per_iteration),
+                count(source.live_regions)
+            ),
+        )?;
+        write_site(out, 6, &source.site, paint)?;
     }
-    if refused.len() > LISTED {
-        writeln!(out, "{faint}{:>12}  {} more{faint:#}", "", refused.len() - LISTED)?;
-    }
-    if let Some(last) = refused.last().filter(|last| !last.holders.is_empty()) {
-        writeln!(out, "{faint}  the largest holders at the last of them:{faint:#}")?;
-        for region in last.holders.iter().take(LISTED) {
-            let why = if region.cached { ", program cache" } else { "" };
-            writeln!(out, "{:>12}  {} at {:#x}{why}", bytes(region.size), region.memory, region.address)?;
-            write_site(out, 14, &region.site, paint)?;
-        }
-    }
-    writeln!(out)
+    Ok(())
 }
 
 /// Writes a paragraph, its first line behind `lead` and the others below it.

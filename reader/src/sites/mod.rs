@@ -77,6 +77,11 @@ impl Sites {
         self.known.keys().map(|&id| (id, naming.named(id).frames)).collect()
     }
 
+    /// The frames of one in the default style, innermost first; none where it is not known.
+    pub(crate) fn frames_of(&self, id: u32, symbols: &mut Symbols) -> Vec<String> {
+        self.get(id).map_or_else(Vec::new, |site| shape::frames(site, SiteStyle::default(), symbols))
+    }
+
     /// Events that go without their site, since there was no room for more.
     pub fn refused(&self) -> u64 {
         self.refused

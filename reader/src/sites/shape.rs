@@ -59,6 +59,8 @@ pub(crate) fn operation(site: &Site, symbols: &mut Symbols) -> Option<String> {
         (&"ttnn", path) if !path.is_empty() && path.iter().all(is_plain) && !path.iter().any(is_inner) => {
             Some(format!("ttnn.{}", path.join(".")))
         }
+        // Some are bound from the namespace that they are written in: ttnn::operations::matmul::matmul.
+        (&"ttnn", ["operations", .., family, name]) if family == name && is_plain(name) => Some(format!("ttnn.{name}")),
         _ => None,
     }
 }

@@ -42,6 +42,7 @@ pub struct Watcher {
     lookout: Lookout,
     ranks: Ranks,
     kinds: Vec<KindView>,
+    names: view::SiteNames,
     events: u64,
     counted_at_events: Option<u64>,
     next_count: Option<Instant>,
@@ -54,6 +55,7 @@ impl Watcher {
             lookout,
             ranks: Ranks::default(),
             kinds: Vec::new(),
+            names: view::SiteNames::default(),
             events: 0,
             counted_at_events: None,
             next_count: None,
@@ -67,7 +69,7 @@ impl Watcher {
         let is_due = self.next_count.is_none_or(|at| now >= at);
         let pids = self.lookout.sessions().len();
         if is_due && self.counted_at_events != Some(self.events) {
-            self.kinds = view::kinds(self.lookout.sessions(), KINDS);
+            self.kinds = view::kinds(self.lookout.sessions(), KINDS, &mut self.names);
             self.counted_at_events = Some(self.events);
             self.next_count = Some(now + KINDS_EVERY.max(now.elapsed() * KINDS_SHARE));
         } else if pids == 0 {

@@ -7,6 +7,7 @@
 mod buffers;
 mod building;
 mod circular_buffers;
+mod clash;
 mod client;
 mod closing;
 mod devices;

@@ -12,7 +12,7 @@ static LOAD: Symbol =
     Symbol::new(c"_ZN2tt8tt_metal11distributed16MeshWorkloadImpl13load_binariesERNS1_16MeshCommandQueueE");
 
 /// A program object's number: its address, as far as one that is freed and made again may have the same.
-fn number(program: *const c_void) -> u64 {
+pub(super) fn number(program: *const c_void) -> u64 {
     program as u64 >> 4
 }
 

@@ -5,10 +5,10 @@
 
 use std::sync::atomic::Ordering;
 
-use ttmem_wire::sites::{self, CODE_HEAD, CUT_NATIVE, CUT_PYTHON, Frame, MODULE_HEAD, STACK_HEAD};
+use ttmem_wire::sites::{self, CODE_HEAD, CUT_NATIVE, CUT_PYTHON, Frame, MAX_FRAMES, MODULE_HEAD, STACK_HEAD};
 
 use super::{
-    Key, MAX_STACKS, NATIVE_FRAMES, PYTHON_FRAMES, Stacks, Step,
+    Key, MAX_STACKS, PYTHON_FRAMES, Stacks, Step,
     native::{Module, Registers, module_of},
     python::{self, Text, bytes_of},
 };
@@ -22,7 +22,7 @@ const MAX_LINES: usize = 256 << 10;
 #[derive(Default)]
 struct Frames {
     python: [u64; PYTHON_FRAMES],
-    native: [u64; NATIVE_FRAMES],
+    native: [u64; MAX_FRAMES],
     python_count: usize,
     native_count: usize,
     is_whole: bool,
@@ -32,22 +32,22 @@ impl Stacks {
     /// Writes the stack down and gives its reference; 0 if there is no room. `key` is what the walk made of it.
     #[cold]
     #[inline(never)]
-    pub(super) fn first_sight(&self, registers: &Registers, key: u64) -> u32 {
+    pub(super) fn first_sight(&self, registers: &Registers, most: usize, key: u64) -> u32 {
         if self.file.is_full() {
             self.file.count_refused();
             return 0;
         }
-        let reference = crate::thread::keeping_errno(|| self.write_down(registers, key));
+        let reference = crate::thread::keeping_errno(|| self.write_down(registers, most, key));
         if reference.is_none() {
             self.file.count_refused();
         }
         reference.unwrap_or(0)
     }
 
-    fn write_down(&self, registers: &Registers, key: u64) -> Option<u32> {
+    fn write_down(&self, registers: &Registers, most: usize, key: u64) -> Option<u32> {
         let mut frames = Frames { is_whole: true, ..Frames::default() };
         let mut again = Key::new();
-        self.walk(registers, |step| match step {
+        self.walk(registers, most, |step| match step {
             Step::Python(frame) => {
                 again.add_python(&frame);
                 frames.push_python(self.code(&frame), frame.at);
@@ -67,8 +67,7 @@ impl Stacks {
             return None;
         }
         let Frames { python, native, python_count, native_count, .. } = &frames;
-        let cut = u8::from(*native_count == NATIVE_FRAMES) * CUT_NATIVE
-            + u8::from(*python_count == PYTHON_FRAMES) * CUT_PYTHON;
+        let cut = u8::from(*native_count == most) * CUT_NATIVE + u8::from(*python_count == PYTHON_FRAMES) * CUT_PYTHON;
         let mut space = self.file.space(STACK_HEAD + 8 * (native_count + python_count))?;
         space.put_word(sites::stack_head(*native_count, *python_count, cut));
         let words = native.iter().take(*native_count).chain(python.iter().take(*python_count));

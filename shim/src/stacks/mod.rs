@@ -13,6 +13,7 @@ mod table;
 use std::{ops::Range, sync::atomic::AtomicU64};
 
 use ttmem_ring::RingFile;
+use ttmem_wire::sites::MAX_FRAMES;
 
 use crate::{complain, config::StackChoice};
 use native::{Registers, Rules};
@@ -89,21 +90,33 @@ impl Stacks {
     /// The site of the call that we stand in, 0 for none.
     #[inline(never)]
     pub(crate) fn site(&'static self) -> u32 {
+        self.site_of(NATIVE_FRAMES)
+    }
+
+    /// The same with more native frames: where tt-metal is called from far below, they name the operation.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn deep_site(&'static self) -> u32 {
+        self.site_of(MAX_FRAMES)
+    }
+
+    #[inline(always)]
+    fn site_of(&'static self, most: usize) -> u32 {
         let registers = Registers::here();
         let mut key = Key::new();
-        self.walk(&registers, |frame| match frame {
+        self.walk(&registers, most, |frame| match frame {
             Step::Python(frame) => key.add_python(&frame),
             Step::Native(address) => key.add(address as u64),
         });
         let key = key.finish();
-        let found = self.stacks.find(key).unwrap_or_else(|| self.first_sight(&registers, key));
+        let found = self.stacks.find(key).unwrap_or_else(|| self.first_sight(&registers, most, key));
         // Keeps this frame where it is until all is done: the registers are its own.
         std::hint::black_box(found)
     }
 
     /// Every frame that counts: Python's first, then native ones up to the interpreter, both innermost first.
     #[inline(always)]
-    fn walk(&self, registers: &Registers, mut visit: impl FnMut(Step)) {
+    fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(Step)) {
         let mut in_python = false;
         if let Some(python) = &self.python {
             python.walk(|frame| {
@@ -113,7 +126,7 @@ impl Stacks {
         }
         if self.choice.native() {
             let mut skipping = true;
-            self.rules.walk(registers, |address| {
+            self.rules.walk(registers, most, |address| {
                 if skipping && self.own.contains(&address) {
                     return native::Go::Skip;
                 }

@@ -87,6 +87,12 @@ Statistics AllocatorImpl::get_statistics(const BufferType& type) const {
     return statistics;
 }
 
+uint64_t AllocatorImpl::lowest_l1_address() const {
+    std::lock_guard guard(state_->mutex);
+    const auto& taken = state_->taken[BufferType::L1];
+    return taken.empty() ? UINT64_MAX : taken.begin()->first;
+}
+
 void AllocatorImpl::deallocate_buffers() {
     ttsim::books::called(ttsim::books::Call::deallocate_buffers);
     std::lock_guard guard(state_->mutex);

@@ -1,8 +1,44 @@
 #include "books.hpp"
 #include "ttsim.hpp"
 
+#include <stdexcept>
+
 namespace tt::tt_metal {
+namespace {
+
+// As in the real one, with a line before and one behind it.
+void validate(const IDevice* device, const char* what, CoreRange cores, uint64_t end) {
+    auto* mesh = static_cast<distributed::MeshDevice*>(const_cast<IDevice*>(device));
+    auto corner = [](const CoreCoord& core) { return std::to_string(core.x) + "-" + std::to_string(core.y); };
+    std::string where = "[" + corner(cores.start_coord) + " - " + corner(cores.end_coord) + "]";
+    std::string begin = std::string("TT_THROW @ program.cpp:1: tt::exception\ninfo:\nStatically allocated ") + what;
+    if (end > ttsim::L1_BANK_BYTES) {
+        throw std::runtime_error(begin + " buffers on core range " + where + " grow to " + std::to_string(end) +
+                                 " B which is beyond max L1 size of " + std::to_string(ttsim::L1_BANK_BYTES) +
+                                 " B\nbacktrace:\n");
+    }
+    uint64_t lowest = mesh->impl().allocator()->lowest_l1_address();
+    if (lowest < end) {
+        throw std::runtime_error(begin + " buffers in program 7 clash with L1 buffers on core range " + where +
+                                 ". L1 buffer allocated at " + std::to_string(lowest) + " and static " + what +
+                                 " buffer region ends at " + std::to_string(end) + "\nbacktrace:\n");
+    }
+}
+
+}  // namespace
+
 namespace detail {
+
+void ProgramImpl::validate_circular_buffer_region(const IDevice* device) {
+    for (const CircularBuffer& buffer : buffers_) {
+        if (buffer.globally_allocated) continue;
+        validate(device, "circular", buffer.cores.ranges().front(), buffer.address + buffer.size);
+    }
+}
+
+void ProgramImpl::validate_dataflow_buffer_region(const IDevice* device) {
+    if (dataflow_.second != 0) validate(device, "dataflow", dataflow_.first, dataflow_.second);
+}
 
 ProgramImpl::~ProgramImpl() { deallocate_circular_buffers(); }
 

@@ -172,6 +172,34 @@ void out_of_memory() {
     mesh->close();
 }
 
+// Circular buffers meet tensors in L1, then the end of L1. Tensors lie lowest first here, from 1024 on.
+void clash() {
+    Mesh mesh = open_mesh(2);
+    Tensor low = interleaved(mesh, L1, 4 << 20, TILE), kept = interleaved(mesh, L1, 8 << 20, TILE);
+    Program fits({{8, 512, 512, false}});
+    fits.look_for_room();
+    fits.launch(mesh);
+    step("fits");
+    Program large({{64, 512, 1024, false}, {10, 1536, 100000, false}, {64, 900000, 4096, true}});
+    large.look_for_room();
+    refused([&] { large.launch(mesh); });
+    step("clash");
+    low.reset();
+    refused([&] { large.launch(mesh); });
+    step("met higher up");
+    Program dataflow({});
+    dataflow.look_for_room();
+    dataflow.use_dataflow_buffers(200000);
+    refused([&] { dataflow.launch(mesh); });
+    Program huge({{4, 512, 2 << 20, false}});
+    huge.look_for_room();
+    refused([&] { huge.launch(mesh); });
+    kept.reset();
+    large.launch(mesh);
+    step("room");
+    mesh->close();
+}
+
 // Half of the bank is free, in holes of a sixteenth: room for all of it, but not in one block.
 void fragmented() {
     Mesh mesh = open_mesh(2);
@@ -484,6 +512,7 @@ const std::map<std::string, void (*)()> SCENARIOS = {
     {"closing", closing},
     {"out-of-memory", out_of_memory},
     {"fragmented", fragmented},
+    {"clash", clash},
     {"many-borrowed", many_borrowed},
     {"uncaught", uncaught},
     {"pretended", pretended},

@@ -111,6 +111,7 @@ public:
     TTSIM_HOOKED void deallocate_buffers();
     TTSIM_HOOKED uint32_t get_alignment(BufferType type) const;
     TTSIM_HOOKED Statistics get_statistics(const BufferType& type) const;
+    uint64_t lowest_l1_address() const;
 
 private:
     struct State;
@@ -153,11 +154,16 @@ public:
     // For each circular buffer, chip by chip, tells the tracker.
     TTSIM_HOOKED void allocate_circular_buffers(const IDevice* mesh);
     TTSIM_HOOKED void deallocate_circular_buffers();
+    // Throw where they meet a buffer in L1, or its end. Dataflow buffers are reported nowhere else.
+    TTSIM_HOOKED void validate_circular_buffer_region(const IDevice* mesh);
+    TTSIM_HOOKED void validate_dataflow_buffer_region(const IDevice* mesh);
+    void use_dataflow_buffers(CoreRange cores, uint64_t end) { dataflow_ = {cores, end}; }
     bool is_placed() const { return !placed_.empty(); }
 
 private:
     std::vector<CircularBuffer> buffers_;
     std::vector<std::pair<const IDevice*, int>> placed_;
+    std::pair<CoreRange, uint64_t> dataflow_{};
 };
 
 }  // namespace detail

@@ -75,6 +75,10 @@ void Program::launch(const Mesh& mesh) {
     GraphTracker::instance().track_program(reinterpret_cast<tt::tt_metal::Program*>(this), mesh.get());
     if (!is_placed_) program_.allocate_circular_buffers(mesh.get());
     is_placed_ = true;
+    if (looks_for_room_) {
+        program_.validate_circular_buffer_region(mesh.get());
+        program_.validate_dataflow_buffer_region(mesh.get());
+    }
     using tt::tt_metal::distributed::MeshWorkloadImpl;
     if (workload_ == nullptr) workload_ = std::make_unique<MeshWorkloadImpl>(mesh.get(), binary_bytes_);
     // The queue is only passed on.

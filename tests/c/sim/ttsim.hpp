@@ -56,6 +56,10 @@ class Program {
 public:
     explicit Program(std::vector<CircularBuffer> buffers, uint64_t binary_bytes = 0);
     void launch(const Mesh& mesh);
+    // From now on a launch throws where its buffers meet those in L1. (Most scenarios place them anywhere.)
+    void look_for_room() { looks_for_room_ = true; }
+    // It has dataflow buffers too, on two cores, which end there.
+    void use_dataflow_buffers(uint64_t end) { program_.use_dataflow_buffers({{1, 2}, {2, 2}}, end); }
     // The next launch places its circular buffers anew, as after a change of their sizes.
     void invalidate() { is_placed_ = false; }
 
@@ -63,7 +67,7 @@ private:
     tt::tt_metal::detail::ProgramImpl program_;
     std::unique_ptr<tt::tt_metal::distributed::MeshWorkloadImpl> workload_;
     uint64_t binary_bytes_;
-    bool is_placed_ = false;
+    bool is_placed_ = false, looks_for_room_ = false;
 };
 
 // The next close of this chip throws.

@@ -171,6 +171,48 @@ fn out_of_memory_tells_what_was_free_and_who_held_the_rest() {
 }
 
 #[test]
+fn circular_buffers_without_room_tell_what_is_in_their_way() {
+    let process = exact("clash");
+    let refused = process["out_of_memory"].as_array().expect("a list");
+    let clash = |at: usize| {
+        let clash = &refused[at]["clash"];
+        let text = |name: &str| clash[name].as_str().unwrap_or_default().to_owned();
+        let number = |name: &str| clash[name].as_u64();
+        (
+            (text("buffers"), text("cores"), number("region_end")),
+            (number("lowest_address"), number("l1_size"), number("shortfall_bytes"), number("in_the_way_regions")),
+        )
+    };
+    let told = |buffers: &str, cores: &str, end: u64| (buffers.to_owned(), cores.to_owned(), Some(end));
+    assert_eq!(refused.len(), 4, "{refused:?}");
+    let (low, high) = (1024, 1024 + (64 << 10));
+    // tt-metal names the first range that meets a buffer: so far the first circular buffer does.
+    assert_eq!(clash(0), (told("circular", "[0-0 - 7-7]", 1536), (Some(low), None, Some(512), Some(1))));
+    assert_eq!(clash(1), (told("circular", "[0-0 - 7-0]", 101_536), (Some(high), None, Some(101_536 - high), Some(1))));
+    assert_eq!(clash(2), (told("dataflow", "[1-2 - 2-2]", 200_000), (Some(high), None, Some(200_000 - high), Some(1))));
+    let end = 512 + (2 << 20);
+    assert_eq!(clash(3), (told("circular", "[0-0 - 3-0]", end), (None, Some(1 << 20), Some(end - (1 << 20)), Some(0))));
+    for one in refused {
+        assert_eq!((&one["memory"], &one["devices"]), (&"CB".into(), &serde_json::json!([0, 1])));
+        assert_eq!(one["missing_bytes_per_bank"], one["clash"]["shortfall_bytes"]);
+        assert!(one["site"][0].as_str().is_some_and(|frame| frame.contains("scenarios")), "{one}");
+    }
+    let lowest = &refused[0]["clash"]["lowest"];
+    assert_eq!(
+        (&lowest["address"], &lowest["size"], &lowest["memory"]),
+        (&low.into(), &(4 << 20).into(), &"L1".into())
+    );
+    assert_eq!(refused[0]["holders"].as_array().map(Vec::len), Some(1), "only what is in the way");
+    // From where circular buffers begin.
+    assert_eq!([0, 1].map(|at| refused[at]["size"].as_u64()), [Some(1024), Some(101_024)]);
+    let programs: Vec<_> = refused.iter().map(|one| one["clash"]["program"].as_u64().unwrap()).collect();
+    assert!(programs[0] != 0 && programs[0] == programs[1] && programs[1] != programs[2]);
+    let finding =
+        process["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "out-of-memory").unwrap();
+    assert_eq!(finding["text"], "4 programs were refused since the circular buffers found no room in L1.");
+}
+
+#[test]
 fn borrowed_buffers_that_cannot_be_remembered_are_counted_as_lost() {
     let (outcome, report) = scenario(Variant::Wheel, Loading::Local, "many-borrowed").traced();
     assert_eq!(outcome.code(), 0, "{}", outcome.stderr);

@@ -103,6 +103,19 @@ fn a_killed_process_and_a_recording_have_their_sites() {
     assert_eq!(fs::read_dir(rings.path()).unwrap().count(), 0);
     let told = report(&[], std::slice::from_ref(&recording));
     assert_same(&sites(told.process()), &truth(&recorded), "recorded");
+    // A recorder that is killed leaves a file that ends anywhere: what it has of events, it has of their sites.
+    let bytes = fs::read(&recording).expect("a recording");
+    let cut = files.path().join("cut.ttmem");
+    for part in 1..8 {
+        fs::write(&cut, &bytes[..bytes.len() * part / 8]).expect("a file");
+        let outcome = Run::new(command()).args(["report", "--quiet", "--json", "-"]).arg(&cut).outcome();
+        if outcome.code() == 0
+            && let [process, ..] = Report::parse(&outcome.stdout).processes()
+        {
+            let found = sites(process);
+            found.iter().for_each(|(address, frames)| assert_eq!(frames, &truth(&recorded)[address], "{part}/8"));
+        }
+    }
     // The native frames are in it too.
     let full = report(&["--full-stacks"], &[recording]);
     assert!(sites(full.process()).values().any(|frames| frames[0].contains("libffi") || frames[0].contains("_ctypes")));
@@ -235,4 +248,82 @@ fn every_name_in_full_on_demand() {
     let raw = report(&["--raw-names"], &ring_files(rings.path()));
     let all: Vec<_> = raw.processes().iter().map(sites).collect();
     assert!(all.iter().any(|sites| sites.get(&0x1000).is_some_and(|site| site[0].starts_with("_ZN3app6directEm ("))));
+}
+
+/// Leaves one buffer more each time it runs, from the same line.
+const GROWING: &str = r#"
+import ctypes, pathlib, sys
+report = ctypes.CDLL(sys.argv[1]).report_allocation
+report.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_uint8, ctypes.c_uint64]
+count = pathlib.Path(sys.argv[2])
+runs = int(count.read_text()) + 1
+count.write_text(str(runs))
+def leak(address):
+    report(0, 8192, 0, address)
+for number in range(runs):
+    leak(4096 * (number + 1))
+report(0, 512, 0, 1)
+"#;
+
+#[test]
+fn growth_over_runs_and_differences_name_their_lines() {
+    let Some(python) = ["3.12", "3.11", "3.13", "3.10"].into_iter().find_map(python) else {
+        return skip("no CPython from 3.10 to 3.13");
+    };
+    let (files, rings) = (folder(), folder());
+    let (script, count) = (files.path().join("growing.py"), files.path().join("count"));
+    fs::write(&script, GROWING).expect("a script");
+    fs::write(&count, "0").expect("a file");
+    let recordings: Vec<PathBuf> = (0..4).map(|run| files.path().join(format!("{run}.ttmem"))).collect();
+    for recording in &recordings {
+        let run = Run::new(&python).arg(&script).arg(library()).arg(&count);
+        assert_eq!(run.recorded(recording, rings.path()).code(), 0);
+    }
+    let outcome = Run::new(command()).args(["report", "--json", "-"]).args(&recordings).outcome();
+    let report: Value = serde_json::from_str(&outcome.stdout).expect("a report");
+    let growth = &report["growth_over_runs"][0];
+    assert_eq!(growth["verdict"], "grows", "{growth}");
+    let grows: Vec<&Value> =
+        growth["sources"].as_array().unwrap().iter().filter(|source| source["size"] == 8192).collect();
+    let line = format!("leak ({}:9)", script.display());
+    assert_eq!((grows.len(), grows[0]["site"][0].as_str()), (1, Some(line.as_str())), "{growth}");
+    let text = Run::new(command()).arg("report").args(&recordings).outcome().stdout;
+    let (_, growth) = text.rsplit_once("* ").expect("growth over runs");
+    assert!(growth.contains("growing.py:9)"), "{text}");
+
+    let diff = |arguments: &[&str]| {
+        let outcome = Run::new(command()).arg("diff").args(arguments).args(&recordings[..2]).outcome();
+        assert_eq!(outcome.code(), 0, "{}", outcome.stderr);
+        outcome.stdout
+    };
+    let (short, full) = (diff(&[]), diff(&["--full-stacks"]));
+    assert!(short.contains("growing.py:9)") && !short.contains("_ctypes"), "{short}");
+    assert!(
+        full.contains("_ctypes") && full.contains("leak (") && full.lines().count() > short.lines().count(),
+        "{full}"
+    );
+}
+
+#[test]
+fn top_shows_whose_the_largest_are() {
+    let rings = folder();
+    let mut child = Command::new(c_program("sites.cpp"))
+        .arg("replaced")
+        .env("LD_PRELOAD", library())
+        .env("TTMEM_DIR", rings.path())
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("a program that waits");
+    let since = std::time::Instant::now();
+    let site = loop {
+        let top = || Run::new(command()).args(["top", "--json"]).env("TTMEM_DIR", rings.path()).outcome();
+        let view: Value = serde_json::from_str(&top().stdout).unwrap_or_default();
+        let site = view["kinds"][0]["site"][0].as_str().map(str::to_owned);
+        if site.is_some() || since.elapsed().as_secs() > 20 {
+            break site;
+        }
+    };
+    drop(child.stdin.take());
+    child.wait().expect("its end");
+    assert!(site.as_ref().is_some_and(|site| site.starts_with("app::direct (")), "{site:?}");
 }

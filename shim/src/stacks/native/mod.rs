@@ -110,12 +110,12 @@ impl Rules {
     }
 
     #[inline(always)]
-    pub(super) fn walk(&self, registers: &Registers, mut visit: impl FnMut(usize) -> Go) {
+    pub(super) fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(usize) -> Go) {
         let Some(stack) = StackMemory::from(registers.sp) else { return };
         let (mut fp, mut low, mut counted) = (registers.fp, registers.sp, 0);
-        for _ in 0..super::NATIVE_FRAMES + SKIPPED {
+        for _ in 0..most + SKIPPED {
             let (Some(next), Some(pc)) = (stack.read(fp), stack.read(fp.wrapping_add(8))) else { return };
-            if fp < low || pc == 0 || counted == super::NATIVE_FRAMES {
+            if fp < low || pc == 0 || counted == most {
                 return;
             }
             match visit(pc) {

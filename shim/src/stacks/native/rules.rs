@@ -8,7 +8,7 @@ use gimli::{
 };
 
 use super::{
-    super::{NATIVE_FRAMES, table::zeroed_words},
+    super::table::zeroed_words,
     Go, Registers, SKIPPED, StackMemory,
     modules::{self, Module},
 };
@@ -105,13 +105,13 @@ impl Rules {
         Some(Self(zeroed_words(2 * ENTRIES)?))
     }
 
-    /// Shows the return addresses of the callers to `visit`, innermost first.
+    /// Shows the return addresses of the callers to `visit`, innermost first; those that count, `most` of them.
     #[inline(always)]
-    pub(crate) fn walk(&self, registers: &Registers, mut visit: impl FnMut(usize) -> Go) {
+    pub(crate) fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(usize) -> Go) {
         let Some(stack) = StackMemory::from(registers.sp) else { return };
         let mut registers = *registers;
         let mut counted = 0;
-        for _ in 0..NATIVE_FRAMES + SKIPPED {
+        for _ in 0..most + SKIPPED {
             let rule = self.rule(registers.pc);
             let Some(caller) = Rule::caller(rule, &stack, &registers) else { return };
             registers = caller;
@@ -120,7 +120,7 @@ impl Rules {
                 Go::Skip => {}
                 Go::Stop => return,
             }
-            if counted == NATIVE_FRAMES {
+            if counted == most {
                 return;
             }
         }
@@ -354,7 +354,7 @@ mod tests {
             }
             let registers = Registers::here();
             let mut found = Vec::new();
-            rules.walk(&registers, |pc| {
+            rules.walk(&registers, 16, |pc| {
                 found.push(pc);
                 Go::Count
             });
@@ -365,7 +365,7 @@ mod tests {
         }
         let rules = Rules::new().unwrap();
         let (repeated, found) = nested(6, &rules);
-        assert_eq!(found.len(), NATIVE_FRAMES, "the test harness is deeper than that: {found:x?}");
+        assert_eq!(found.len(), 16, "the test harness is deeper than that: {found:x?}");
         assert!(repeated >= 4, "{found:x?}");
         // The second time by what is known.
         assert_eq!(nested(6, &rules).1[..4], found[..4]);

@@ -1,0 +1,93 @@
+//! `ttmem report --mark` and `--region`: one moment, or one stretch, of a recording.
+
+use std::{path::Path, process::Command};
+
+mod common;
+use common::{Folder, Story, training};
+use ttmem_wire::Memory;
+
+/// What `ttmem report` said, and its exit code.
+fn report(recording: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ttmem"));
+    let output = command.arg("report").args(arguments).arg(recording).env("NO_COLOR", "1").output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout) + &text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn a_mark_alone() {
+    let folder = Folder::new("cut-mark");
+    let recording = folder.0.join("run.ttmem");
+    training(3, 4).write(&recording, &["python", "train.py"], 8);
+    let (text, code) = report(&recording, &["--mark", "epoch 2"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("At mark \"epoch 2\", peaks and counts until then"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    // Two of the three that the run forgets, and no verdict on its end.
+    assert_eq!(text.matches("576.0 KiB  DRAM     at 0x80").count(), 0, "24 larger ones are before them: {text}");
+    assert!(text.contains("Live then, largest first") && !text.contains("when the process ended"), "{text}");
+    let (json, _) = report(&recording, &["--mark", "epoch 2", "--json", "-"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let marks = json["processes"][0]["marks"].as_array().unwrap();
+    assert_eq!((marks.len(), marks[0]["name"].as_str()), (1, Some("epoch 2")));
+    let live = marks[0]["live"].as_array().unwrap().iter();
+    let forgotten = live.filter(|region| region["device_id"] == 0 && region["size"] == 12 * 0xC000);
+    assert_eq!(forgotten.count(), 2);
+}
+
+fn decoding() -> Story {
+    let mut story = Story::default();
+    story.tensor(Memory::Dram, 0x10_0000, 0x1000, 12);
+    for step in 0..3 {
+        story.mark(&format!("\u{1f}region:begin:p{step}:decode"));
+        let free = story.tensor(Memory::Dram, 0x20_0000, 0x8000, 12);
+        story.tensor(Memory::L1, 0x30_0000 + step * 0x1000, 0x400, 64);
+        story.tell(free);
+        story.mark(&format!("\u{1f}region:end:p{step}"));
+        story.mark(&format!("\u{1f}region:begin:q{step}:prefill"));
+        story.mark(&format!("\u{1f}region:end:q{step}"));
+    }
+    story
+}
+
+#[test]
+fn a_region_alone() {
+    let folder = Folder::new("cut-region");
+    let recording = folder.0.join("run.ttmem");
+    decoding().write(&recording, &["python", "serve.py"], 2);
+    let (text, code) = report(&recording, &["--region", "decode"]);
+    assert_eq!(code, Some(0), "{text}");
+    let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "Region \"decode\", 3 times",
+        "DRAM 48.0 KiB 432.0 KiB 384.0 KiB 48.0 KiB 0 B",
+        "L1 128.0 KiB 192.0 KiB 64.0 KiB 192.0 KiB 64.0 KiB",
+        "Left behind, largest first",
+        "64.0 KiB L1 at 0x302000 devices 0-1, each",
+    ] {
+        assert!(squeezed.contains(expected), "{expected}: {text}");
+    }
+    assert_eq!(text.matches("L1       at 0x30").count(), 3, "{text}");
+    let (second, _) = report(&recording, &["--region", "decode:2"]);
+    assert!(second.contains("at 0x301000") && second.contains("1 time\n"), "{second}");
+    assert_eq!(second.matches("L1       at 0x30").count(), 1, "{second}");
+    let (none, code) = report(&recording, &["--region", "prefill"]);
+    assert!(none.contains("Nothing was left behind.") && code == Some(0), "{none}");
+}
+
+#[test]
+fn names_that_are_not_there_are_one_line() {
+    let folder = Folder::new("cut-unknown");
+    let recording = folder.0.join("run.ttmem");
+    decoding().write(&recording, &["python"], 1);
+    let refused = |arguments: &[&str], line: &str| {
+        assert_eq!(report(&recording, arguments), (format!("ttmem: {line}\n"), Some(2)));
+    };
+    refused(&["--region", "decod"], "no region \"decod\"; there are \"decode\", \"prefill\"");
+    refused(&["--region", "decode:4"], "no region \"decode:4\"; there are \"decode\", \"prefill\"");
+    refused(&["--mark", "epoch 1"], "no mark \"epoch 1\"; there is none");
+    training(10, 1).write(&recording, &["python"], 1);
+    let (text, code) = report(&recording, &["--mark", "epoch"]);
+    assert_eq!((text.lines().count(), code), (1, Some(2)), "{text}");
+    assert!(text.contains("there are \"epoch 0\", \"epoch 1\",") && text.contains(", and 3 more"), "{text}");
+}
