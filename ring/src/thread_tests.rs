@@ -73,10 +73,11 @@ fn threads_see_what_was_written_before_an_event() {
         scope.spawn(move || move_all(Mover::new(stage, writer), stage));
         let (mut next, mut from) = ([0; PRODUCERS], 0);
         while next != [EVENTS; PRODUCERS] {
-            for at in from..flusher.head() {
+            let head = flusher.head();
+            for at in from..head {
                 check(&plain, &mut next, &ring_slots[at as usize & 127].copy());
-                from = at + 1;
             }
+            from = head;
             reader.set_tail(from);
             thread::yield_now();
         }
