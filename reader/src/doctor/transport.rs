@@ -216,7 +216,7 @@ pub(crate) fn report_events(library: Library, seconds: u64) -> String {
     while began.elapsed() < Duration::from_secs(seconds) {
         for n in 0..BURST {
             let address = (events + n) % LIVE;
-            if (events + n) / LIVE % 2 == 0 {
+            if ((events + n) / LIVE).is_multiple_of(2) {
                 library.report_allocation(1, 64, address);
             } else {
                 library.report_deallocation(1, address);

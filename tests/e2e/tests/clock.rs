@@ -76,7 +76,7 @@ fn the_kernels_clock_is_taken_where_the_counter_may_not_be() {
         let rings = folder();
         let run = Run::new(c_program("marks_at.c")).args(["1", "1"]).preloaded(rings.path());
         assert_eq!(run.env("TTMEM_CLOCK", value).outcome().code(), 0);
-        let [dead] = ttmem_e2e::dead_rings(rings.path()).try_into().ok().expect("one ring");
+        let [dead] = ttmem_e2e::dead_rings(rings.path()).try_into().unwrap_or_else(|_| panic!("one ring"));
         dead.header.clock
     };
     assert_eq!(code("monotonic"), ttmem_wire::CLOCK_MONOTONIC);
