@@ -35,10 +35,10 @@ fn a_mark_alone() {
     assert_eq!(forgotten.count(), 2);
 }
 
-fn decoding() -> Story {
+fn decoding(steps: u64) -> Story {
     let mut story = Story::default();
     story.tensor(Memory::Dram, 0x10_0000, 0x1000, 12);
-    for step in 0..3 {
+    for step in 0..steps {
         story.mark(&format!("\u{1f}region:begin:p{step}:decode"));
         let free = story.tensor(Memory::Dram, 0x20_0000, 0x8000, 12);
         story.tensor(Memory::L1, 0x30_0000 + step * 0x1000, 0x400, 64);
@@ -54,7 +54,7 @@ fn decoding() -> Story {
 fn a_region_alone() {
     let folder = Folder::new("cut-region");
     let recording = folder.0.join("run.ttmem");
-    decoding().write(&recording, &["python", "serve.py"], 2);
+    decoding(3).write(&recording, &["python", "serve.py"], 2);
     let (text, code) = report(&recording, &["--region", "decode"]);
     assert_eq!(code, Some(0), "{text}");
     let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -79,7 +79,7 @@ fn a_region_alone() {
 fn names_that_are_not_there_are_one_line() {
     let folder = Folder::new("cut-unknown");
     let recording = folder.0.join("run.ttmem");
-    decoding().write(&recording, &["python"], 1);
+    decoding(3).write(&recording, &["python"], 1);
     let refused = |arguments: &[&str], line: &str| {
         assert_eq!(report(&recording, arguments), (format!("ttmem: {line}\n"), Some(2)));
     };
@@ -90,4 +90,30 @@ fn names_that_are_not_there_are_one_line() {
     let (text, code) = report(&recording, &["--mark", "epoch"]);
     assert_eq!((text.lines().count(), code), (1, Some(2)), "{text}");
     assert!(text.contains("there are \"epoch 0\", \"epoch 1\",") && text.contains(", and 3 more"), "{text}");
+}
+
+#[test]
+fn what_a_region_left_behind_in_two_runs() {
+    let folder = Folder::new("cut-diff");
+    let (before, after) = (folder.0.join("before.ttmem"), folder.0.join("after.ttmem"));
+    decoding(3).write(&before, &["python"], 2);
+    decoding(5).write(&after, &["python"], 2);
+    let diff = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ttmem"));
+        let output = command.arg("diff").args(arguments).args([&before, &after]).env("NO_COLOR", "1").output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout) + &text(&output.stderr), output.status.code())
+    };
+    let (json, code) = diff(&["--region", "decode", "--json", "-"]);
+    assert_eq!(code, Some(0), "{json}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    // Two steps more, a region of 64 KiB on each of two devices in each; the tensor before the steps is not theirs.
+    assert_eq!(json["bytes_change"], 2 * 2 * 64 * 1024, "{json:#}");
+    let (same, _) = diff(&["--region", "prefill", "--json", "-"]);
+    let same: serde_json::Value = serde_json::from_str(&same).unwrap();
+    assert_eq!(same["bytes_change"], 0);
+    let (refused, code) = diff(&["--region", "decod"]);
+    assert!(refused.contains("before.ttmem: no region \"decod\"; there are \"decode\", \"prefill\""), "{refused}");
+    assert_eq!((refused.lines().count(), code), (1, Some(2)));
+    assert_eq!(diff(&["--region", "decode", "--from", "x"]).1, Some(2));
 }

@@ -28,6 +28,7 @@ use crate::{
   ttmem diff before.ttmem after.ttmem
   ttmem diff yesterday.json today.json
   ttmem diff --from 'epoch 1' --to 'epoch 9' run.ttmem
+  ttmem diff --region decode before.ttmem after.ttmem
   ttmem diff --from step:2 --to step:9 --fail-on-growth run.ttmem")]
 pub(super) struct DiffFiles {
     /// Compare at this mark of A.
@@ -36,6 +37,9 @@ pub(super) struct DiffFiles {
     /// Compare at this mark of B, or of A where there is no B.
     #[arg(long, value_name = "MARK")]
     to: Option<String>,
+    /// Compare what this region of the program left behind in A with what it did in B; NAME:3 is the third of that name.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to"], requires = "b")]
+    region: Option<String>,
     /// Write the difference as JSON (schema ttmem-diff/1) to this file too; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -107,9 +111,10 @@ impl DiffFiles {
         };
         suppressions.apply(&mut report);
         let label = path.display().to_string();
-        let mut snapshot = match mark {
-            Some(mark) => Snapshot::at_mark(&report, mark, is_last, label)?,
-            None => Snapshot::at_end(report, label),
+        let mut snapshot = match (mark, self.region.as_deref()) {
+            (Some(mark), _) => Snapshot::at_mark(&report, mark, is_last, label)?,
+            (None, Some(region)) => Snapshot::left_by_region(report, region, label)?,
+            (None, None) => Snapshot::at_end(report, label),
         };
         snapshot.regions.retain(|region| region.suppressed_by.is_none());
         Ok(snapshot)

@@ -1,8 +1,8 @@
-//! A moment of a report: its end, or a mark.
+//! A moment of a report: its end, or a mark; or what was left behind by a region of the program.
 
 use crate::{
     Failure,
-    report::{ProcessReport, RegionReport, Report, Verdict, verdict},
+    report::{Cut, ProcessReport, RegionReport, Report, Verdict, verdict},
 };
 
 /// What was held at a moment.
@@ -49,6 +49,26 @@ impl Snapshot {
             return Err(Failure::new(format!("{label}: no mark {name:?}; it has {}", names(report))));
         }
         Ok(Self { label: format!("{label} at {name}"), regions, inconclusive })
+    }
+}
+
+impl Snapshot {
+    /// What regions of the program of that name left behind, or `name:N` the Nth; over all processes.
+    ///
+    /// # Errors
+    /// If no process had one.
+    pub fn left_by_region(mut report: Report, name: &str, label: String) -> Result<Self, Failure> {
+        Cut::to_region(&mut report, name).map_err(|why| Failure::new(format!("{label}: {why}")))?;
+        let mut inconclusive = inconclusive(&report);
+        let mut regions = Vec::new();
+        for span in report.processes.into_iter().flat_map(|process| process.regions) {
+            let (all, listed) = (span.left_behind.buffers, span.left_behind_regions.len() as u64);
+            if listed < all && inconclusive.is_none() {
+                inconclusive = Some(format!("{listed} of {all} regions that one of them left behind are listed"));
+            }
+            regions.extend(span.left_behind_regions);
+        }
+        Ok(Self { label: format!("what {name} left behind in {label}"), regions, inconclusive })
     }
 }
 
