@@ -10,6 +10,7 @@
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
 mod bell;
+mod faults;
 mod mover;
 mod pages;
 mod pools;
@@ -51,6 +52,7 @@ mod wait;
 #[cfg(not(loom))]
 mod watch;
 
+pub use faults::fault_at;
 pub use mover::{MAX_BATCH, Moved, Mover};
 pub use pages::{FlusherPage, ProducerPage, ReaderPage};
 pub use pools::PoolTable;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ttmem_wire::Record;
 
-use crate::{RingWriter, Stage, stage::SlotState, sync::AtomicU32};
+use crate::{RingWriter, Stage, fault_at, stage::SlotState, sync::AtomicU32};
 
 /// Records that are shown to the reader and freed in the stage together. A process that dies between the two leaves at
 /// most this many records in both places; recovery looks at as many to drop the doubles.
@@ -134,6 +134,7 @@ impl<'a> Mover<'a> {
             return false;
         }
         self.ring.put(&self.stage.slot(sequence).copy_payload(sequence));
+        fault_at("put");
         self.batch.push(sequence);
         moved.records += 1;
         if self.batch.len() == self.batch_limit {
@@ -147,8 +148,10 @@ impl<'a> Mover<'a> {
             return;
         }
         self.ring.publish();
+        fault_at("shown");
         for sequence in self.batch.drain(..) {
             self.stage.free(sequence);
+            fault_at("freed");
         }
     }
 }

@@ -7,7 +7,7 @@
 use ttmem_wire::RECORD_WORDS;
 
 use crate::{
-    ProducerPage, Slot,
+    ProducerPage, Slot, fault_at,
     sync::{AtomicU64, Ordering},
 };
 
@@ -78,11 +78,14 @@ impl<'a> Stage<'a> {
                 sequence = now;
             }
         };
+        fault_at("claimed");
         for (shared, &word) in slot.words[1..].iter().zip(payload) {
             shared.store(word, Ordering::Relaxed);
         }
+        fault_at("filled");
         // SYNC (C): pairs with the Acquire load in `state`: who sees the slot published sees its payload.
         slot.words[0].store(self.free_state(sequence) | 1, Ordering::Release);
+        fault_at("published");
         Ok(sequence)
     }
 

@@ -11,10 +11,10 @@
 use std::{fmt, ops::Range};
 
 use ttmem_ledger::Account;
-use ttmem_ring::{Mover, PoolTable, RingFile, UnnamedSnapshot, read_snapshot};
+use ttmem_ring::{Mover, PoolTable, RingFile, UnnamedSnapshot, fault_at, read_snapshot};
 use ttmem_wire::{Pool, Record, Snapshot};
 
-use crate::{complain, faults};
+use crate::complain;
 
 /// More live regions than this are not kept in the host: from then on events are lost, and counted, until a reader comes.
 const MAX_LIVE: u64 = 1 << 20;
@@ -110,7 +110,7 @@ impl Folder {
 
     fn try_fold(&mut self, mover: &mut Mover<'_>, share: Fold) -> Result<bool, Trouble> {
         let Some(_lock) = self.ring.lock_tail()? else { return Ok(false) };
-        faults::at("locked");
+        fault_at("fold-locked");
         // Asked under the lock: nobody else moves the tail now.
         let Some(unread) = mover.unread() else { return Ok(false) };
         let mut folded = match self.folded.take() {
@@ -134,13 +134,13 @@ impl Folder {
         self.bytes.clear();
         self.bytes = folded.account.save(std::mem::take(&mut self.bytes)).ok_or(Trouble::Ours)?;
         let snapshot = Snapshot { ring_id: self.ring.header().ring_id, position: end, missing: folded.missing };
-        faults::at("saved");
+        fault_at("fold-saved");
         let written = UnnamedSnapshot::write(self.ring.path(), &snapshot, &self.bytes)?;
-        faults::at("written");
+        fault_at("fold-written");
         written.name()?;
-        faults::at("named");
+        fault_at("fold-named");
         mover.release(end);
-        faults::at("released");
+        fault_at("fold-released");
         self.folded = Some(folded);
         Ok(true)
     }

@@ -15,7 +15,6 @@ mod abi;
 mod capture;
 mod complain;
 mod config;
-mod faults;
 mod flusher;
 mod fold;
 mod gate;

@@ -536,12 +536,12 @@ fn a_folded_run_is_told_as_one_that_was_drained() {
     assert_eq!(process["marks"].as_array().map(Vec::len), Some(5));
 }
 
-/// A build of the library whose flusher stops at a step of a fold; in a target folder of its own.
+/// A build of the library in which a thread stops at a step of the way; in a target folder of its own.
 fn library_with_faults() -> PathBuf {
     let target = ttmem_e2e::target().join("faults");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-shim", "--features", "fold-faults"]);
+    build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-shim", "--features", "faults"]);
     assert!(build.arg("--target-dir").arg(&target).status().expect("cargo").success());
     target.join("debug/libttmem.so")
 }
@@ -549,7 +549,7 @@ fn library_with_faults() -> PathBuf {
 #[test]
 fn a_kill_at_each_step_of_a_fold_loses_nothing() {
     let library = library_with_faults();
-    for step in ["locked", "saved", "written", "named", "released"] {
+    for step in ["fold-locked", "fold-saved", "fold-written", "fold-named", "fold-released"] {
         for times in [1, 2, 5] {
             let reached = tempfile::NamedTempFile::new().expect("a file");
             let fault = format!("{step}:{times}");
@@ -571,6 +571,27 @@ fn a_kill_at_each_step_of_a_fold_loses_nothing() {
                 ttmem_reader::Keep { live_at_marks: false, rings: true },
             );
             drainer.finish(0, ttmem_reader::Ended::Unknown);
+            scene.check_dead();
+        }
+    }
+}
+
+#[test]
+fn a_kill_at_each_step_of_the_way_loses_nothing_that_returned() {
+    let library = library_with_faults();
+    // The first three stop a thread of the program in its call, the others the flusher.
+    for step in ["claimed", "filled", "published", "put", "shown", "freed"] {
+        for times in [1, 5000] {
+            let reached = tempfile::NamedTempFile::new().expect("a file");
+            let fault = format!("{step}:{times}");
+            let mut scene = Scene::start_with(SMALL, |run| {
+                let run = run.env("LD_PRELOAD", &library).env("TTMEM_FAULT", &fault);
+                run.env("TTMEM_FAULT_FILE", reached.path())
+            });
+            wait_for(&fault, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
+            scene.kill();
+            scene.check_dead();
+            // A second time tells the same.
             scene.check_dead();
         }
     }
