@@ -7,7 +7,7 @@
 //!   from the stage.
 //!
 //! This is the only crate beside the shim with `unsafe`: mapping the file, and the system calls around it.
-#![cfg_attr(loom, allow(dead_code, unused_imports))]
+#![cfg_attr(any(loom, shuttle), allow(dead_code, unused_imports))]
 
 mod bell;
 mod faults;
@@ -47,9 +47,9 @@ mod process;
 mod read;
 #[cfg(not(loom))]
 mod snapshot;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod wait;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod watch;
 
 pub use faults::fault_at;
@@ -80,7 +80,7 @@ pub use snapshot::{
     SNAPSHOT_EXTENSION, SnapshotFileError, UnnamedSnapshot, read_snapshot, remove_orphans, remove_ring, sites_path,
     snapshot_path,
 };
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub use wait::{Bells, Doorbell, wake};
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub use watch::watch_folder;
