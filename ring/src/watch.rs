@@ -74,7 +74,10 @@ mod tests {
             fs::write(path, "").unwrap();
         });
         let since = std::time::Instant::now();
-        Bells::new(&doorbell, seen).wait(Duration::from_secs(20));
+        // Where the kernel cannot wait for several words, a wait is a short nap.
+        while doorbell.rung() == seen && since.elapsed() < Duration::from_secs(10) {
+            Bells::new(&doorbell, seen).wait(Duration::from_secs(20));
+        }
         assert!(since.elapsed() < Duration::from_secs(10) && doorbell.rung() != seen);
         maker.join().unwrap();
         fs::remove_dir_all(&folder).unwrap();
