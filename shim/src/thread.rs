@@ -21,6 +21,9 @@ pub(crate) struct Program {
     pub(crate) id: Cell<u64>,
     /// The pools (of single chips) on which this call has placed circular buffers, as bits.
     pub(crate) placed_on: Cell<[u64; ttmem_wire::MAX_POOLS / 64]>,
+    /// The call site of all that this call places, once it is known. A program places hundreds of circular buffers, chip by
+    /// chip, from one line.
+    pub(crate) site: Cell<Option<u32>>,
     /// Its binaries are being loaded: what is allocated now, the program cache will hold.
     pub(crate) loading: Cell<bool>,
     /// Who began to build it, by its function and its place on the stack; zeroes for nobody. See `interpose::building`.
@@ -34,7 +37,7 @@ thread_local! {
             process: Cell::new(0),
             id: Cell::new(0),
             last_allocated: Cell::new(0),
-            program: Program { id: Cell::new(0), placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]), loading: Cell::new(false), building: Cell::new((0, 0)) },
+            program: Program { id: Cell::new(0), placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]), site: Cell::new(None), loading: Cell::new(false), building: Cell::new((0, 0)) },
         }
     };
 }

@@ -6,7 +6,8 @@ use ttmem_wire::{Event, EventKind, Memory, Target, flags};
 
 use super::{FIRED, call_real, devices, metal::Object, note_fired, witnesses};
 use crate::{
-    capture::{guarded, record_in},
+    capture::{guarded, record_in, record_sited, site},
+    lifecycle::Tracker,
     symbols::Symbol,
     thread,
 };
@@ -43,13 +44,14 @@ unsafe extern "C-unwind" fn allocate(
             address,
             size,
             holder: program,
+            site: site_of(tracker, program),
             ..Event::default()
         };
         guarded(|| {
-            record_in(tracker, Event { cores: ranges.get(0), ..event });
+            record_sited(tracker, Event { cores: ranges.get(0), ..event });
             for index in 1..ranges.len() {
                 let flags = globally | flags::MORE_CORES;
-                record_in(tracker, Event { cores: ranges.get(index), flags, ..event });
+                record_sited(tracker, Event { cores: ranges.get(index), flags, site: 0, ..event });
             }
         });
     }
@@ -59,6 +61,20 @@ unsafe extern "C-unwind" fn allocate(
         (graph, cores, address, size, is_globally_allocated, device),
         else ()
     );
+}
+
+/// Looked up once for each call that places a program's circular buffers; where the program is not known, each time.
+#[inline(always)]
+fn site_of(tracker: &'static Tracker, program: u64) -> u32 {
+    let known = thread::with(|thread| thread.program.site.get());
+    match known {
+        Some(site) if program != 0 => site,
+        _ => {
+            let site = site(tracker);
+            thread::with(|thread| thread.program.site.set(Some(site)));
+            site
+        }
+    }
 }
 
 /// `GraphTracker::track_deallocate_cb(IDevice const*)`: a program was destroyed. At process exit that comes after the

@@ -20,6 +20,7 @@ pub(super) fn number(program: *const c_void) -> u64 {
 struct Within {
     id: u64,
     placed_on: [u64; ttmem_wire::MAX_POOLS / 64],
+    site: Option<u32>,
     loading: bool,
 }
 
@@ -28,6 +29,7 @@ impl Within {
         thread::with(|thread| Self {
             id: thread.program.id.replace(number(program)),
             placed_on: thread.program.placed_on.take(),
+            site: thread.program.site.take(),
             loading: thread.program.loading.get(),
         })
     }
@@ -36,6 +38,7 @@ impl Within {
         thread::with(|thread| Self {
             id: thread.program.id.get(),
             placed_on: thread.program.placed_on.get(),
+            site: thread.program.site.get(),
             loading: thread.program.loading.replace(true),
         })
     }
@@ -46,6 +49,7 @@ impl Drop for Within {
         thread::with(|thread| {
             thread.program.id.set(self.id);
             thread.program.placed_on.set(self.placed_on);
+            thread.program.site.set(self.site);
             thread.program.loading.set(self.loading);
         });
     }
