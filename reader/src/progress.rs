@@ -38,9 +38,10 @@ impl<R> Watched<R> {
             if self.since.elapsed() < PATIENCE {
                 return;
             }
-            bar.set_draw_target(ProgressDrawTarget::stderr());
             bar.set_style(style());
             bar.set_message(self.name.clone());
+            bar.set_position(self.read.min(self.bytes));
+            bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         // A file that grows while it is read is not read more than whole.
         bar.set_position(self.read.min(self.bytes));
