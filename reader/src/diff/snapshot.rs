@@ -2,7 +2,7 @@
 
 use crate::{
     Failure,
-    report::{Cut, ProcessReport, RegionReport, Report, Verdict, verdict},
+    report::{Cut, ProcessReport, RegionReport, Report, Verdict, named, verdict},
 };
 
 /// What was held at a moment.
@@ -46,7 +46,8 @@ impl Snapshot {
             regions.extend(live.iter().cloned());
         }
         if !is_known {
-            return Err(Failure::new(format!("{label}: no mark {name:?}; it has {}", names(report))));
+            let names = named::some_of(report.processes.iter().flat_map(marks)).unwrap_or_else(|| "none".to_owned());
+            return Err(Failure::new(format!("{label}: no mark {name:?}; it has {names}")));
         }
         Ok(Self { label: format!("{label} at {name}"), regions, inconclusive })
     }
@@ -72,33 +73,14 @@ impl Snapshot {
     }
 }
 
-/// The mark's place: a name that is there as it was given, else as `name:N`.
+/// The mark's place: the first of that name, or the last.
 fn find(process: &ProcessReport, name: &str, is_last: bool) -> Option<usize> {
-    let of = |name: &str| -> Vec<usize> {
-        let marks = process.marks.iter().enumerate();
-        marks.filter(|(_, mark)| mark.name == name).map(|(at, _)| at).collect()
-    };
-    let all = of(name);
-    if let (Some(&first), Some(&last)) = (all.first(), all.last()) {
-        return Some(if is_last { last } else { first });
-    }
-    let (name, number) = name.rsplit_once(':')?;
-    of(name).get(number.parse::<usize>().ok()?.checked_sub(1)?).copied()
+    let all = named::find(&marks(process).collect::<Vec<_>>(), name);
+    if is_last { all.last() } else { all.first() }.copied()
 }
 
-fn names(report: &Report) -> String {
-    let mut names: Vec<String> = Vec::new();
-    for mark in report.processes.iter().flat_map(|process| &process.marks) {
-        let name = format!("{:?}", mark.name);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    match names.len() {
-        0 => "none".to_owned(),
-        1..=8 => names.join(", "),
-        number => format!("{}, and {} more", names[..8].join(", "), number - 8),
-    }
+fn marks(process: &ProcessReport) -> impl Iterator<Item = &str> {
+    process.marks.iter().map(|mark| mark.name.as_str())
 }
 
 fn inconclusive(report: &Report) -> Option<String> {

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use super::{
     bytes, count, group,
     model::{ProcessReport, RegionReport, Report},
+    named,
     spans::{SpanReport, write_spans},
     text::{Painter, write_devices, write_regions, write_title},
     units::noun,
@@ -20,19 +21,15 @@ pub enum Cut {
     Region,
 }
 
-/// Names that an error tells.
-const NAMES: usize = 8;
-
 impl Cut {
     /// Leaves processes that passed the mark, and of their marks that one: the last of the name, or `name:N`.
     ///
     /// # Errors
     /// If no process passed it.
     pub fn at_mark(report: &mut Report, name: &str) -> Result<Self, Failure> {
-        let names = |process: &ProcessReport| process.marks.iter().map(|mark| mark.name.clone()).collect::<Vec<_>>();
-        let found: Vec<_> = report.processes.iter().map(|process| find(&names(process), name)).collect();
+        let found: Vec<_> = report.processes.iter().map(|process| named::find(&marks(process), name)).collect();
         if found.iter().all(Vec::is_empty) {
-            return Err(unknown("mark", name, report.processes.iter().flat_map(names)));
+            return Err(unknown("mark", name, report.processes.iter().flat_map(marks)));
         }
         let mut found = found.into_iter();
         report.processes.retain_mut(|process| {
@@ -48,10 +45,9 @@ impl Cut {
     /// # Errors
     /// If no process had it.
     pub fn to_region(report: &mut Report, name: &str) -> Result<Self, Failure> {
-        let names = |process: &ProcessReport| process.regions.iter().map(|span| span.name.clone()).collect::<Vec<_>>();
-        let found: Vec<_> = report.processes.iter().map(|process| find(&names(process), name)).collect();
+        let found: Vec<_> = report.processes.iter().map(|process| named::find(&regions(process), name)).collect();
         if found.iter().all(Vec::is_empty) {
-            return Err(unknown("region", name, report.processes.iter().flat_map(names)));
+            return Err(unknown("region", name, report.processes.iter().flat_map(regions)));
         }
         let mut found = found.into_iter();
         report.processes.retain_mut(|process| {
@@ -64,31 +60,16 @@ impl Cut {
     }
 }
 
-/// The places of a name that is there as it was given, else that of `name:N`.
-fn find(names: &[String], name: &str) -> Vec<usize> {
-    let of = |name: &str| -> Vec<usize> { (0..names.len()).filter(|&at| names[at] == name).collect() };
-    let all = of(name);
-    if !all.is_empty() {
-        return all;
-    }
-    let numbered = name
-        .rsplit_once(':')
-        .and_then(|(name, number)| of(name).get(number.parse::<usize>().ok()?.checked_sub(1)?).copied());
-    numbered.into_iter().collect()
+fn marks(process: &ProcessReport) -> Vec<&str> {
+    process.marks.iter().map(|mark| mark.name.as_str()).collect()
 }
 
-fn unknown(what: &str, name: &str, all: impl Iterator<Item = String>) -> Failure {
-    let mut names: Vec<String> = Vec::new();
-    for known in all.map(|known| format!("{known:?}")) {
-        if !names.contains(&known) {
-            names.push(known);
-        }
-    }
-    let known = match names.len() {
-        0 => "there is none".to_owned(),
-        1..=NAMES => format!("there are {}", names.join(", ")),
-        number => format!("there are {}, and {} more", names[..NAMES].join(", "), number - NAMES),
-    };
+fn regions(process: &ProcessReport) -> Vec<&str> {
+    process.regions.iter().map(|span| span.name.as_str()).collect()
+}
+
+fn unknown<'a>(what: &str, name: &str, all: impl Iterator<Item = &'a str>) -> Failure {
+    let known = named::some_of(all).map_or_else(|| "there is none".to_owned(), |names| format!("there are {names}"));
     Failure::new(format!("no {what} {name:?}; {known}"))
 }
 

@@ -7,6 +7,7 @@ mod group;
 mod growth;
 mod machine;
 mod model;
+pub(crate) mod named;
 mod out_of_memory;
 mod spans;
 mod text;
