@@ -3,18 +3,18 @@
 use std::{
     fs,
     path::Path,
-    process::Stdio,
+    process::{Command, Output, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
 use ttmem_caller::Library;
-use ttmem_ring::{Clock, RingReader, create_private_dir, default_dir, discover, monotonic_ns, space};
-use ttmem_wire::Event;
+use ttmem_ring::{Clock, create_private_dir, default_dir, monotonic_ns, space};
+use ttmem_wire::{Event, Record};
 
 use super::{Check, checks};
-use crate::{Drainer, Failure, Keep, launch, report::bytes};
+use crate::{Account, Drainer, Failure, Keep, launch, report::bytes};
 
 /// Events in a burst of which the cost is taken: a reader keeps up with these.
 const BURST: u64 = 2_000;
@@ -22,7 +22,7 @@ const BURSTS: usize = 200;
 /// Events of which the latency is taken, and the time between two.
 const PROBES: u64 = 300;
 const BETWEEN_PROBES: Duration = Duration::from_millis(3);
-/// Between two looks of the reader, as `ttmem run` looks.
+/// Between two looks whether the child is done.
 const NAP: Duration = Duration::from_millis(1);
 /// How long a child may take before it is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -121,41 +121,13 @@ fn quantile(values: &mut [f64], part: f64) -> f64 {
 
 /// From call to reader, us. The size of each event is its time.
 fn latencies(library: &Path, folder: &Path) -> Result<Vec<f64>, Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("the measuring child: {error}"));
-    let mut child =
-        checks::child("latency", library).env("TTMEM_DIR", folder).stdout(Stdio::null()).spawn().map_err(failed)?;
-    let began = Instant::now();
-    let mut ring: Option<RingReader> = None;
-    let (mut records, mut latencies) = (Vec::new(), Vec::new());
-    loop {
-        let is_over = child.try_wait().map_err(failed)?.is_some();
-        if ring.is_none() {
-            ring = discover(folder).map_err(failed)?.first().and_then(|path| RingReader::open(path).ok());
-            if let Some(ring) = &mut ring {
-                ring.lock_for_draining().map_err(|error| Failure::new(error.to_string()))?;
-            }
-        }
-        if let Some(ring) = &mut ring {
-            records.clear();
-            ring.read(&mut records, usize::MAX);
-            ring.release();
-            let now = monotonic_ns();
-            let sizes = records.iter().filter_map(|record| Event::decode(record).ok()).map(|event| event.size);
-            latencies.extend(sizes.map(|sent| now.saturating_sub(sent) as f64 / 1e3));
-        }
-        if is_over {
-            break;
-        }
-        if began.elapsed() > PATIENCE {
-            let _ = child.kill();
-            let _ = child.wait();
-            break;
-        }
-        std::thread::sleep(NAP);
-    }
-    if let Some(ring) = ring {
-        let _ = fs::remove_file(ring.path());
-    }
+    let mut latencies = Vec::new();
+    let mut child = checks::child("latency", library);
+    drained(child.env("TTMEM_DIR", folder).stdout(Stdio::null()), folder, PATIENCE, &mut |_, records| {
+        let now = monotonic_ns();
+        let sizes = records.iter().filter_map(|record| Event::decode(record).ok()).map(|event| event.size);
+        latencies.extend(sizes.map(|sent| now.saturating_sub(sent) as f64 / 1e3));
+    })?;
     // The first waited for the ring to be made.
     if latencies.len() < 2 {
         return Err(Failure::new("the measuring child reported no event".to_owned()));
@@ -163,29 +135,47 @@ fn latencies(library: &Path, folder: &Path) -> Result<Vec<f64>, Failure> {
     Ok(latencies.split_off(1))
 }
 
-/// What the child told of a long run that was drained as `ttmem run` does, and how many events were lost.
+/// What the child told of a long run, and how many events were lost.
 fn long_run(library: &Path, folder: &Path, seconds: u64) -> Result<(Told, u64), Failure> {
+    let mut child = checks::child("events", library);
+    child.args(["--seconds", &seconds.to_string()]).env("TTMEM_DIR", folder).stdout(Stdio::piped());
+    let limit = PATIENCE.saturating_add(Duration::from_secs(seconds));
+    let (output, lost) = drained(&mut child, folder, limit, &mut |_, _| {})?;
+    let told = serde_json::from_slice(&output.stdout)
+        .map_err(|_| Failure::new(format!("the measuring child ended with {}", output.status)))?;
+    Ok((told, lost))
+}
+
+/// Runs a child, and drains it as `ttmem run` does; gives what it wrote, and how many events were lost. One that takes longer
+/// than `limit` is killed.
+fn drained(
+    child: &mut Command,
+    folder: &Path,
+    limit: Duration,
+    seen: &mut (dyn FnMut(&Account, &[Record]) + Send),
+) -> Result<(Output, u64), Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("the measuring child: {error}"));
-    let child = checks::child("events", library)
-        .args(["--seconds", &seconds.to_string()])
-        .env("TTMEM_DIR", folder)
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    let pid = child.id();
+    let mut child = child.spawn().map_err(failed)?;
+    let (pid, began) = (child.id(), Instant::now());
     let mut drainer = Drainer::new(folder, Keep::default());
-    let stop = AtomicBool::new(false);
+    let (stop, doorbell) = (AtomicBool::new(false), drainer.doorbell());
     let output = std::thread::scope(|scope| {
-        scope.spawn(|| drainer.run_until(&stop));
-        let output = child.wait_with_output();
+        scope.spawn(|| drainer.show_until(&stop, seen));
+        // What it writes fits into a pipe.
+        while matches!(child.try_wait(), Ok(None)) {
+            if began.elapsed() > limit {
+                let _ = child.kill();
+            }
+            std::thread::sleep(NAP);
+        }
         stop.store(true, Ordering::Release);
-        output
+        doorbell.ring();
+        child.wait_with_output()
     })
     .map_err(failed)?;
     drainer.finish(pid, launch::ended(output.status));
-    let told = serde_json::from_slice(&output.stdout)
-        .map_err(|_| Failure::new(format!("the measuring child ended with {}", output.status)))?;
-    Ok((told, drainer.sessions().iter().map(crate::Session::lost).sum()))
+    let lost = drainer.sessions().iter().map(crate::Session::lost).sum();
+    Ok((output, lost))
 }
 
 /// The child that reports events of which the latency is taken.
