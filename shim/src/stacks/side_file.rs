@@ -4,21 +4,19 @@
 //! real before they are written, since a write to a page that a full file system cannot give would be SIGBUS.
 
 use std::{
-    ffi::{CString, OsString},
+    ffi::CString,
     fs::OpenOptions,
     io,
     os::{
         fd::AsRawFd,
         unix::{ffi::OsStringExt, fs::OpenOptionsExt},
     },
-    path::{Path, PathBuf},
+    path::Path,
     ptr,
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
-use ttmem_wire::sites::{
-    MAX_SITES_BYTES, SITES_EXTENSION, SITES_HEADER_BYTES, SITES_MAGIC, SITES_VERSION, UNIT, reference,
-};
+use ttmem_wire::sites::{MAX_SITES_BYTES, SITES_HEADER_BYTES, SITES_MAGIC, SITES_VERSION, UNIT, reference};
 
 /// What is made real at once.
 const STEP: usize = 256 << 10;
@@ -53,10 +51,7 @@ pub(super) struct Space {
 impl SideFile {
     /// Makes the file. `ring` is the ring's own path.
     pub(super) fn create(ring: &Path, ring_id: u128) -> io::Result<Self> {
-        let mut path = OsString::from(ring);
-        path.push(".");
-        path.push(SITES_EXTENSION);
-        let path = PathBuf::from(path);
+        let path = ttmem_ring::sites_path(ring);
         let size = size_within_limit()?;
         let file = OpenOptions::new()
             .read(true)
