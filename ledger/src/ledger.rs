@@ -324,6 +324,11 @@ impl Ledger {
         self.windows.look(id, &self.sums, &self.places)
     }
 
+    /// Whether it is open.
+    pub(crate) fn has_window(&self, id: WindowId) -> bool {
+        self.windows.has(id)
+    }
+
     /// Closes a window, and tells what it saw.
     pub fn close_window(&mut self, id: WindowId) -> Option<Window> {
         self.windows.close(id, &mut self.sums, &self.places)

@@ -177,7 +177,7 @@ impl Spans {
         listed == self.left_listed
             && self.closed.len() <= MAX_CLOSED
             && self.moments.len() <= MAX_MOMENTS
-            && self.open.iter().all(|open| ledger.window(open.window).is_some())
+            && self.open.iter().all(|open| ledger.has_window(open.window))
             && [self.begun, self.not_listed, self.not_measured].into_iter().all(is_count)
     }
 

@@ -262,6 +262,7 @@ impl Windows {
 
     /// Whether what was read from a file is what events can give.
     pub(crate) fn are_sound(&self, sums: &Sums) -> bool {
+        let memories = sums.indices().count();
         let youngest_apart = self.open.iter().rev().find(|window| window.is_apart).map_or(0, |window| window.number);
         self.open.len() <= MAX_OPEN_WINDOWS
             && is_count(self.opened)
@@ -269,7 +270,11 @@ impl Windows {
             && (!self.open.is_empty() || self.born.is_empty())
             && self.open.is_sorted_by(|one, next| one.number < next.number && one.first <= next.first)
             && self.open.last().is_none_or(|last| last.number <= self.opened && last.first <= self.born.len())
-            && self.open.iter().all(|window| window.rows.len() <= sums.indices().count())
+            && self.open.iter().all(|window| window.rows.len() <= memories)
+    }
+
+    pub(crate) fn has(&self, id: WindowId) -> bool {
+        self.position(id).is_some()
     }
 
     fn position(&self, id: WindowId) -> Option<usize> {
