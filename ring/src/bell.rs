@@ -11,23 +11,23 @@ use crate::{
 impl FlusherPage {
     /// After records were shown: the word on which a reader sleeps, if one does; it is to be woken.
     pub(crate) fn bell_to_ring(&self, reader: &ReaderPage) -> Option<&AtomicU32> {
-        // SYNC (J): the head was stored before this fence, and the reader's word is loaded after it. The reader does the
+        // SYNC (K): the head was stored before this fence, and the reader's word is loaded after it. The reader does the
         // opposite in `says_it_waits`: one of the two sees the other.
         fence(Ordering::SeqCst);
         if reader.waiting.0.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        // SYNC (K): a reader that is about to sleep finds the word changed, and does not.
+        // SYNC (L): a reader that is about to sleep finds the word changed, and does not.
         self.bell.0.fetch_add(1, Ordering::Release);
         Some(&self.bell.0)
     }
 
     /// The reader's half: what the bell shows, if nothing has come behind `position`.
     pub(crate) fn says_it_waits(&self, reader: &ReaderPage, position: u64) -> Option<u32> {
-        // SYNC (K): read before the head is looked at.
+        // SYNC (L): read before the head is looked at.
         let shown = self.bell.0.load(Ordering::Acquire);
         reader.waiting.0.store(1, Ordering::Relaxed);
-        // SYNC (J): see `bell_to_ring`.
+        // SYNC (K): see `bell_to_ring`.
         fence(Ordering::SeqCst);
         (self.head.0.load(Ordering::Relaxed) == position).then_some(shown)
     }

@@ -546,19 +546,25 @@ fn library_with_faults() -> PathBuf {
     target.join("debug/libttmem.so")
 }
 
+/// A run of which a thread has come to this step for the nth time, and stays there.
+fn stopped(library: &Path, step: &str, times: u64) -> Scene {
+    let reached = tempfile::NamedTempFile::new().expect("a file");
+    let fault = format!("{step}:{times}");
+    let scene = Scene::start_with(SMALL, |run| {
+        let run = run.env("LD_PRELOAD", library).env("TTMEM_FAULT", &fault);
+        run.env("TTMEM_FAULT_FILE", reached.path())
+    });
+    wait_for(&fault, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
+    scene
+}
+
 #[test]
 fn a_kill_at_each_step_of_a_fold_loses_nothing() {
     let library = library_with_faults();
     for step in ["fold-locked", "fold-saved", "fold-written", "fold-named", "fold-released"] {
         for times in [1, 2, 5] {
-            let reached = tempfile::NamedTempFile::new().expect("a file");
-            let fault = format!("{step}:{times}");
             // While the flusher stands still the threads wait in their calls, so these are killed in them.
-            let mut scene = Scene::start_with(SMALL, |run| {
-                let run = run.env("LD_PRELOAD", &library).env("TTMEM_FAULT", &fault);
-                run.env("TTMEM_FAULT_FILE", reached.path())
-            });
-            wait_for(&fault, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
+            let mut scene = stopped(&library, step, times);
             // Who looks meanwhile sees one moment.
             let seen = scene.report();
             let after: Vec<u64> = scene.returned().iter().map(|events| events + 1).collect();
@@ -582,13 +588,7 @@ fn a_kill_at_each_step_of_the_way_loses_nothing_that_returned() {
     // The first three stop a thread of the program in its call, the others the flusher.
     for step in ["claimed", "filled", "published", "put", "shown", "freed"] {
         for times in [1, 5000] {
-            let reached = tempfile::NamedTempFile::new().expect("a file");
-            let fault = format!("{step}:{times}");
-            let mut scene = Scene::start_with(SMALL, |run| {
-                let run = run.env("LD_PRELOAD", &library).env("TTMEM_FAULT", &fault);
-                run.env("TTMEM_FAULT_FILE", reached.path())
-            });
-            wait_for(&fault, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
+            let mut scene = stopped(&library, step, times);
             scene.kill();
             scene.check_dead();
             // A second time tells the same.
