@@ -6,8 +6,8 @@
 
 use std::{hint::black_box, time::Instant};
 
-use ttmem_ledger::Ledger;
-use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target};
+use ttmem_ledger::{Account, Ledger};
+use ttmem_wire::{ANY_DEVICE, CoreRange, Event, EventKind, Memory, Pool, Target, flags};
 
 const LIVE: u64 = 100_000;
 const EVENTS: u64 = 10_000_000;
@@ -88,7 +88,71 @@ fn measure_in(name: &str, source: Source, pool: Option<&Pool>, in_window: bool) 
     println!("{name:<34} {:6.1} M/s", EVENTS as f64 / best / 1e6);
 }
 
+/// What a model with many programs does on a mesh: each program places its circular buffers on every chip, and the oldest of
+/// those in the cache leaves.
+fn programs(chips: i32, cached: u64) {
+    const BUFFERS: u64 = 5;
+    let place = |program: u64, number: u64, chip: i32| Event {
+        kind: EventKind::CbAllocate,
+        target: Target::Device(chip),
+        memory: Some(Memory::CircularBuffer),
+        flags: if number == 0 { flags::NEW_PLACEMENT } else { 0 },
+        address: (100 << 10) + number * (20 << 10),
+        size: (20 << 10) + (program % 16) * 2048,
+        holder: program + 1,
+        site: (program % 8) as u32 * 8,
+        extra: 64,
+        cores: Some(CoreRange { first_x: 0, first_y: 0, last_x: 7, last_y: 7 }),
+        ..Event::default()
+    };
+    let leave = |program: u64, chip: i32| Event {
+        kind: EventKind::CbFreeAll,
+        target: Target::Device(chip),
+        memory: Some(Memory::CircularBuffer),
+        holder: program + 1,
+        ..Event::default()
+    };
+    let mut account = Account::new(false);
+    let mut events = 0_u64;
+    let mut run = |account: &mut Account, program: u64| {
+        for chip in 0..chips {
+            (0..BUFFERS).for_each(|number| account.apply(&place(program, number, chip), |_| None));
+        }
+        events += BUFFERS * chips as u64;
+        if let Some(oldest) = program.checked_sub(cached) {
+            (0..chips).for_each(|chip| account.apply(&leave(oldest, chip), |_| None));
+            events += chips as u64;
+        }
+    };
+    (0..cached).for_each(|program| run(&mut account, program));
+    let mut best = f64::MAX;
+    for round in 0..ROUNDS as u64 {
+        let start = Instant::now();
+        (0..cached).for_each(|program| run(&mut account, cached * (round + 1) + program));
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    let live = cached * BUFFERS * chips as u64;
+    assert_eq!(account.ledger().live_count(), live);
+    let name = format!("circular buffers on {chips} chips");
+    println!("{name:<34} {:6.1} M/s", (live + cached * chips as u64) as f64 / best / 1e6);
+    let mut saved = Vec::new();
+    let mut best = f64::MAX;
+    for _ in 0..ROUNDS {
+        saved.clear();
+        let start = Instant::now();
+        saved = account.save(saved).expect("it can be saved");
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    println!(
+        "{:<34} {:6.1} ns, {:.1} bytes",
+        "saved, a circular buffer",
+        best * 1e9 / live as f64,
+        saved.len() as f64 / live as f64
+    );
+}
+
 fn main() {
+    programs(32, 1024);
     measure(FIRST, Source::Hooks, None);
     measure_in("hooks, one device, in a window", Source::Hooks, None, true);
     measure("C ABI, one device", Source::CAbi, None);

@@ -29,7 +29,7 @@ pub(crate) struct Footprint {
     /// By rectangle of cores.
     placements: HashMap<Option<CoreRange>, Ranges, RandomState>,
     everywhere: Intervals,
-    cores: BTreeMap<(u16, u16), Intervals>,
+    cores: HashMap<(u16, u16), Intervals, RandomState>,
     fullest: u128,
     /// Something is gone, and the unions still have it.
     is_stale: bool,

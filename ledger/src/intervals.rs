@@ -1,12 +1,10 @@
 //! A union of address ranges that only grows, until it is cleared as a whole.
 
-use std::collections::BTreeMap;
-
-/// Ranges that neither overlap nor touch, by their start. Ends are exclusive and wider than an address, so that a range up
-/// to the last address has one.
+/// Ranges that neither overlap nor touch, in order. Ends are exclusive and wider than an address, so that a range up to the
+/// last address has one. There are few: what circular buffers take of a core is mostly one piece.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Intervals {
-    ranges: BTreeMap<u64, u128>,
+    ranges: Vec<(u64, u128)>,
     covered: u128,
 }
 
@@ -16,19 +14,22 @@ impl Intervals {
         if length == 0 {
             return;
         }
-        let mut first = start;
-        let mut end = u128::from(start) + u128::from(length);
-        while let Some((&from, &to)) = self.ranges.range(..=u64::try_from(end).unwrap_or(u64::MAX)).next_back() {
-            if to < u128::from(first) {
-                break;
-            }
-            self.ranges.remove(&from);
-            self.covered -= to - u128::from(from);
-            first = first.min(from);
-            end = end.max(to);
-        }
-        self.ranges.insert(first, end);
-        self.covered += end - u128::from(first);
+        let end = u128::from(start) + u128::from(length);
+        // Those that it overlaps or touches become one with it.
+        let first = self.ranges.partition_point(|&(_, to)| to < u128::from(start));
+        let joined = self.ranges[first..].iter().take_while(|&&(from, _)| u128::from(from) <= end).count();
+        let joined = &mut self.ranges[first..first + joined];
+        let (Some(&(lowest, _)), Some(&(_, highest))) = (joined.first(), joined.last()) else {
+            self.ranges.insert(first, (start, end));
+            self.covered += u128::from(length);
+            return;
+        };
+        let (start, end) = (start.min(lowest), end.max(highest));
+        self.covered +=
+            (end - u128::from(start)) - joined.iter().map(|&(from, to)| to - u128::from(from)).sum::<u128>();
+        let others = joined.len() - 1;
+        joined[0] = (start, end);
+        self.ranges.drain(first + 1..=first + others);
     }
 
     /// Bytes that lie in at least one range.

@@ -36,7 +36,7 @@ const TOKENS_A_ROUND: usize = 128;
 /// A round that moved this many had hardly time to sleep: the next begins at once.
 const BUSY_ROUND: usize = 512;
 /// Between rounds that moved something.
-const SHORT_NAP: Duration = Duration::from_micros(200);
+const SHORT_NAP: Duration = Duration::from_micros(500);
 /// Between rounds that moved nothing, or found the ring full.
 const NAP: Duration = Duration::from_millis(1);
 /// After so many rounds that moved nothing: until the next event. Each nap costs more than the wake-up that it may save.

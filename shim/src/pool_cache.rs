@@ -1,14 +1,17 @@
 //! Which pool a device object and its allocator stand for: asked of tt-metal once, then found by their addresses.
 //!
 //! Addresses are reused after a device is closed, so closing takes them out of the cache. Entries are few (one a mesh,
-//! submesh or chip), so a look is a short walk; all words are atomics, and changes take turns by a try-lock.
+//! submesh or chip), so a look is a short walk, and where the last one ended is remembered by address; all words are
+//! atomics, and changes take turns by a try-lock.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 
 use ttmem_ring::PoolTable;
 use ttmem_wire::Pool;
 
 const ENTRIES: usize = 512;
+/// Remembered places. Chips beyond some dozens share them, and then are walked to now and then.
+const HINTS_LOG2: u32 = 7;
 
 #[derive(Default)]
 struct Entry {
@@ -18,12 +21,29 @@ struct Entry {
     value: AtomicU64,
 }
 
+impl Entry {
+    /// SYNC: Acquire, pairs with the Release store of `device` in `insert`, which is the entry's last.
+    #[inline(always)]
+    fn is_of(&self, device: usize, allocator: usize) -> bool {
+        self.device.load(Ordering::Acquire) == device && self.allocator.load(Ordering::Relaxed) == allocator
+    }
+}
+
 /// The cache of one process.
 pub(crate) struct PoolCache {
     entries: [Entry; ENTRIES],
     /// Entries below this were used once.
     used: AtomicUsize,
     changing: AtomicUsize,
+    /// By address: where an entry was found last. Any number is right, as the entry itself says whose it is.
+    hints: [AtomicU16; 1 << HINTS_LOG2],
+}
+
+/// What the hints are found by. Objects of one size often lie at equal distances: multiplied, they spread.
+#[inline(always)]
+fn hint_of(device: usize, allocator: usize) -> usize {
+    let mixed = (device ^ allocator.rotate_left(32)) as u64;
+    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - HINTS_LOG2)) as usize
 }
 
 impl PoolCache {
@@ -32,6 +52,7 @@ impl PoolCache {
             entries: std::array::from_fn(|_| Entry::default()),
             used: AtomicUsize::new(0),
             changing: AtomicUsize::new(0),
+            hints: [const { AtomicU16::new(0) }; 1 << HINTS_LOG2],
         }
     }
 
@@ -43,13 +64,18 @@ impl PoolCache {
     /// The pool of this device object and allocator (0 for none).
     #[inline]
     pub(crate) fn find(&self, device: usize, allocator: usize) -> Option<u32> {
-        self.used()
-            .iter()
-            // SYNC: Acquire, pairs with the Release store of `device` in `insert`, which is the entry's last.
-            .find(|entry| {
-                entry.device.load(Ordering::Acquire) == device && entry.allocator.load(Ordering::Relaxed) == allocator
-            })
-            .map(|entry| entry.value.load(Ordering::Relaxed) as u32)
+        let used = self.used();
+        // SYNC: alone; whatever number it is, the entry there is asked.
+        let hint = &self.hints[hint_of(device, allocator)];
+        let entry = match used.get(usize::from(hint.load(Ordering::Relaxed))) {
+            Some(entry) if entry.is_of(device, allocator) => entry,
+            _ => {
+                let index = used.iter().position(|entry| entry.is_of(device, allocator))?;
+                hint.store(index as u16, Ordering::Relaxed);
+                &used[index]
+            }
+        };
+        Some(entry.value.load(Ordering::Relaxed) as u32)
     }
 
     /// Enters what was asked of tt-metal. `None` if there is no room.
@@ -63,7 +89,7 @@ impl PoolCache {
         let entry = self.entries.get(free)?;
         entry.value.store(u64::from(index) | u64::from(pool.allocator) << 32, Ordering::Relaxed);
         entry.allocator.store(allocator, Ordering::Relaxed);
-        // SYNC: see `find`.
+        // SYNC: see `is_of`.
         entry.device.store(device, Ordering::Release);
         self.used.store(used.max(free + 1), Ordering::Release);
         Some(index)
@@ -158,6 +184,22 @@ mod tests {
             cache.remove_allocator(0x10 * round, |pool| released.push(pool));
             assert_eq!(released, [0]);
         }
+    }
+
+    #[test]
+    fn many_chips_are_each_found_again_in_any_order() {
+        let slots: Vec<Slot> = (0..1024).map(|_| Slot::default()).collect();
+        let (table, cache) = (PoolTable::new(&slots), PoolCache::new());
+        let chips: Vec<usize> = (1..250).collect();
+        for &chip in &chips {
+            assert!(cache.insert(table, chip * 0x2340, 0, pool(&[chip as i32])).is_some());
+        }
+        for &chip in chips.iter().chain(chips.iter().rev()) {
+            let found = cache.find(chip * 0x2340, 0).and_then(|pool| table.get(pool));
+            assert_eq!(found.map(|pool| pool.chips), Some(vec![chip as i32]));
+        }
+        cache.remove_device(7 * 0x2340);
+        assert_eq!(cache.find(7 * 0x2340, 0), None, "though its place is remembered");
     }
 
     #[test]

@@ -45,12 +45,12 @@ thread_local! {
 impl Program {
     /// Notes that a circular buffer is placed in this pool; true for the first of the program's call.
     pub(crate) fn is_first_in(&self, pool: u32) -> bool {
-        let mut pools = self.placed_on.get();
-        let Some(word) = pools.get_mut(pool as usize / 64) else { return false };
+        // Word by word: the whole would be copied there and back.
+        let pools: &Cell<[u64]> = &self.placed_on;
+        let Some(word) = pools.as_slice_of_cells().get(pool as usize / 64) else { return false };
         let bit = 1 << (pool % 64);
-        let is_first = *word & bit == 0;
-        *word |= bit;
-        self.placed_on.set(pools);
+        let is_first = word.get() & bit == 0;
+        word.set(word.get() | bit);
         is_first && self.id.get() != 0
     }
 }

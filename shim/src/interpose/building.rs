@@ -89,7 +89,7 @@ fn note(caller: usize) {
     if is_building() {
         return;
     }
-    let found = find_frame(|frame| (frame.code == caller).then_some((frame.function, frame.place)));
+    let found = find_frame(|frame| (frame.code == caller).then_some((frame.function, frame.place)), usize::MAX);
     thread::with(|thread| thread.program.building.set(found.unwrap_or((0, 0))));
 }
 
@@ -104,7 +104,9 @@ pub(super) fn is_building() -> bool {
 #[inline(never)]
 fn is_still_there(function: usize, place: usize) -> bool {
     let is_it = |frame: Frame| (frame.function == function && frame.place.abs_diff(place) < SAME_PLACE).then_some(());
-    let found = find_frame(is_it).is_some();
+    // Frames lie deeper the later they were made: behind the place there is nothing to look for. A program that is built would
+    // pay a walk over all of Python's frames for it, which took as long as all its events.
+    let found = find_frame(is_it, place.saturating_add(SAME_PLACE)).is_some();
     if !found {
         thread::with(|thread| thread.program.building.set((0, 0)));
     }
@@ -121,11 +123,12 @@ struct Frame {
     place: usize,
 }
 
-/// Shows `visit` the frames of this thread, innermost first, until it finds something.
-fn find_frame<T, F: FnMut(Frame) -> Option<T>>(visit: F) -> Option<T> {
+/// Shows `visit` the frames of this thread, innermost first, until it finds something, at most up to `last_place`.
+fn find_frame<T, F: FnMut(Frame) -> Option<T>>(visit: F, last_place: usize) -> Option<T> {
     struct Walk<T, F> {
         visit: F,
         left: usize,
+        last_place: usize,
         found: Option<T>,
     }
     unsafe extern "C" fn step<T, F: FnMut(Frame) -> Option<T>>(context: *mut c_void, walk: *mut c_void) -> c_int {
@@ -139,12 +142,16 @@ fn find_frame<T, F: FnMut(Frame) -> Option<T>>(visit: F) -> Option<T> {
                 place: _Unwind_GetCFA(context),
             }
         };
-        walk.found = (walk.visit)(frame);
         walk.left -= 1;
+        if frame.place <= walk.last_place {
+            walk.found = (walk.visit)(frame);
+        } else {
+            walk.left = 0;
+        }
         // Anything but 0 stops.
         c_int::from(walk.found.is_some() || walk.left == 0)
     }
-    let mut walk = Walk { visit, left: MAX_FRAMES, found: None };
+    let mut walk = Walk { visit, left: MAX_FRAMES, last_place, found: None };
     // SAFETY: callback and argument fit together, and both outlive the call.
     unsafe { _Unwind_Backtrace(step::<T, F>, (&raw mut walk).cast()) };
     walk.found
