@@ -26,8 +26,19 @@ pub(crate) struct Program {
     pub(crate) site: Cell<Option<u32>>,
     /// Its binaries are being loaded: what is allocated now, the program cache will hold.
     pub(crate) loading: Cell<bool>,
-    /// Who began to build it, by its function and its place on the stack; zeroes for nobody. See `interpose::building`.
-    pub(crate) building: Cell<(usize, usize)>,
+    /// Who began to build it.
+    pub(crate) building: Cell<Option<Builder>>,
+}
+
+/// A function that began to build a program. See `interpose::building`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Builder {
+    /// Its first byte.
+    pub(crate) start: usize,
+    /// Behind its last.
+    pub(crate) end: usize,
+    /// Where its frame is on the stack.
+    pub(crate) place: usize,
 }
 
 thread_local! {
@@ -37,7 +48,7 @@ thread_local! {
             process: Cell::new(0),
             id: Cell::new(0),
             last_allocated: Cell::new(0),
-            program: Program { id: Cell::new(0), placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]), site: Cell::new(None), loading: Cell::new(false), building: Cell::new((0, 0)) },
+            program: Program { id: Cell::new(0), placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]), site: Cell::new(None), loading: Cell::new(false), building: Cell::new(None) },
         }
     };
 }

@@ -7,13 +7,19 @@
 //! at only from such a question to the first allocation after it: an op that comes from the program cache asks nothing.
 
 use std::{
-    ffi::{CStr, c_int, c_void},
+    ffi::{CStr, c_void},
     mem::MaybeUninit,
-    sync::atomic::{AtomicUsize, Ordering},
+    ptr,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use super::call_real;
-use crate::{gate, symbols::Symbol, thread};
+use crate::{
+    gate,
+    stacks::{Go, Registers, Rules},
+    symbols::Symbol,
+    thread::{self, Builder},
+};
 
 static ASK: Symbol = Symbol::new(c"_ZN2tt8tt_metal33trace_allocation_tracking_enabledEv");
 
@@ -23,20 +29,32 @@ const LAUNCH: &[u8] = b"_ZN4ttnn16device_operation6detail";
 
 /// Frames that are looked at, at most.
 const MAX_FRAMES: usize = 128;
-/// A frame is found again by its function, and by its place as far as arguments on the stack move it.
-const SAME_PLACE: usize = 256;
 
-/// Callers that launch no op, and those that do, so that each is looked up once: dladdr goes through all symbols of a library,
-/// which took 130 us for each program that was built.
-static OTHERS: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
-static LAUNCHERS: [AtomicUsize; 512] = [const { AtomicUsize::new(0) }; 512];
+/// Whoever asked before, by return address: dladdr goes through all symbols of a library, which took 130 us for each program
+/// that was built. Entries are made once and stay. Where there is no room, it is looked up each time.
+static ASKERS: [Asker; 2048] = [const { Asker { caller: AtomicUsize::new(0), extent: AtomicU64::new(0) } }; 2048];
+const PROBES: usize = 8;
 
-/// `trace_allocation_tracking_enabled()`: hands on who asks. Nothing else has the return address for sure.
+struct Asker {
+    /// 0 in a free entry.
+    caller: AtomicUsize,
+    /// An [`Extent`] as a word, 0 while it is being written.
+    extent: AtomicU64,
+}
+
+/// Bytes of the caller's function before and behind its return address; `None` for one that launches no op.
+type Extent = Option<(u32, u32)>;
+
+/// The word for a caller that launches no op: no function begins behind its own code.
+const LAUNCHES_NOTHING: u64 = u32::MAX as u64;
+
+/// `trace_allocation_tracking_enabled()`: hands on who asks, and from where on the stack. Nothing else has the return address
+/// for sure.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 #[unsafe(export_name = "_ZN2tt8tt_metal33trace_allocation_tracking_enabledEv")]
 unsafe extern "C-unwind" fn asked() -> bool {
-    std::arch::naked_asm!("mov rdi, [rsp]", "jmp {}", sym answer)
+    std::arch::naked_asm!("mov rdi, [rsp]", "lea rsi, [rsp + 8]", "jmp {}", sym answer)
 }
 
 /// The same.
@@ -44,124 +62,140 @@ unsafe extern "C-unwind" fn asked() -> bool {
 #[unsafe(naked)]
 #[unsafe(export_name = "_ZN2tt8tt_metal33trace_allocation_tracking_enabledEv")]
 unsafe extern "C-unwind" fn asked() -> bool {
-    std::arch::naked_asm!("mov x0, x30", "b {}", sym answer)
+    std::arch::naked_asm!("mov x0, x30", "mov x1, x29", "b {}", sym answer)
 }
 
-unsafe extern "C-unwind" fn answer(caller: usize) -> bool {
+unsafe extern "C-unwind" fn answer(caller: usize, place: usize) -> bool {
     // Before the first allocation of all, no program is built.
-    if gate::tracker().is_some() && launches_op(caller) {
-        note(caller);
+    if gate::tracker().is_some()
+        && let Some((before, behind)) = launcher(caller)
+    {
+        note(Builder { start: caller - before as usize, end: caller + behind as usize, place });
     }
     call_real!(ASK, fn() -> bool, (), else false)
 }
 
-fn launches_op(caller: usize) -> bool {
-    // SYNC: alone; an entry that is lost to another thread's is looked up again.
-    let (other, launcher) = (&OTHERS[(caller >> 2) % OTHERS.len()], &LAUNCHERS[(caller >> 2) % LAUNCHERS.len()]);
-    if other.load(Ordering::Relaxed) == caller {
-        return false;
+/// How far the caller's function goes, if it launches an op.
+fn launcher(caller: usize) -> Extent {
+    for asker in probes(caller) {
+        match asker.caller.load(Ordering::Relaxed) {
+            // SYNC (X): Acquire, pairs with the Release store in `look_up`; the word is complete in itself.
+            known if known == caller => match asker.extent.load(Ordering::Acquire) {
+                0 => break,
+                LAUNCHES_NOTHING => return None,
+                extent => return Some(((extent >> 32) as u32, extent as u32)),
+            },
+            0 => break,
+            _ => {}
+        }
     }
-    if launcher.load(Ordering::Relaxed) == caller {
-        return true;
-    }
-    let launches_op = thread::keeping_errno(|| is_in(caller, LAUNCH));
-    let entry = if launches_op { launcher } else { other };
-    entry.store(caller, Ordering::Relaxed);
-    launches_op
+    look_up(caller)
 }
 
-/// Whether this code is in an exported function whose name begins so.
-fn is_in(address: usize, beginning: &[u8]) -> bool {
-    let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: any address may be asked; the record is ours.
-    if unsafe { libc::dladdr(address as *const c_void, info.as_mut_ptr()) } == 0 {
-        return false;
+fn probes(caller: usize) -> impl Iterator<Item = &'static Asker> {
+    let first = (caller as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    (0..PROBES).map(move |probe| &ASKERS[(first as usize + probe) % ASKERS.len()])
+}
+
+#[cold]
+#[inline(never)]
+fn look_up(caller: usize) -> Extent {
+    let extent = thread::keeping_errno(|| function_of(caller, LAUNCH));
+    let word = extent.map_or(LAUNCHES_NOTHING, |(before, behind)| u64::from(before) << 32 | u64::from(behind));
+    for asker in probes(caller) {
+        match asker.caller.compare_exchange(0, caller, Ordering::Relaxed, Ordering::Relaxed) {
+            // SYNC (X): see `launcher`.
+            Ok(_) => asker.extent.store(word, Ordering::Release),
+            Err(known) if known == caller => {}
+            Err(_) => continue,
+        }
+        break;
     }
-    // SAFETY: zeroed is valid for this plain C struct, and dladdr has filled it.
-    let name = unsafe { info.assume_init() }.dli_sname;
+    extent
+}
+
+/// Of dlfcn.h: dladdr1 is to give the symbol too.
+const RTLD_DL_SYMENT: libc::c_int = 1;
+
+/// How far the exported function around this code goes, if its name begins so.
+fn function_of(address: usize, beginning: &[u8]) -> Extent {
+    let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
+    let mut symbol: *mut libc::Elf64_Sym = ptr::null_mut();
+    // SAFETY: any address may be asked; the record and the pointer are ours.
+    let found = unsafe {
+        let symbol = (&raw mut symbol).cast::<*mut c_void>();
+        libc::dladdr1(address as *const c_void, info.as_mut_ptr(), symbol, RTLD_DL_SYMENT)
+    };
+    if found == 0 {
+        return None;
+    }
+    // SAFETY: zeroed is valid for this plain C struct, and dladdr1 has filled it.
+    let info = unsafe { info.assume_init() };
     // SAFETY: the name is NUL-terminated, and its library is loaded as long as its code calls us.
-    !name.is_null() && unsafe { CStr::from_ptr(name) }.to_bytes().starts_with(beginning)
+    let is_meant =
+        !info.dli_sname.is_null() && unsafe { CStr::from_ptr(info.dli_sname) }.to_bytes().starts_with(beginning);
+    // SAFETY: null, or an entry of the symbol table of that library.
+    let symbol = unsafe { symbol.as_ref() }.filter(|_| is_meant)?;
+    let before = address.checked_sub(info.dli_saddr as usize)?;
+    let behind = (symbol.st_size as usize).checked_sub(before)?;
+    // A word of all zeroes means nothing; a call has bytes of its own, so this one has some before it.
+    (before > 0).then_some((u32::try_from(before).ok()?, u32::try_from(behind).ok()?))
 }
 
 /// Remembers the frame that asked. A program that is built within the building of another adds nothing.
 #[cold]
-fn note(caller: usize) {
-    if is_building() {
-        return;
+fn note(builder: Builder) {
+    if !is_building() {
+        thread::with(|thread| thread.program.building.set(Some(builder)));
     }
-    let found = find_frame(|frame| (frame.code == caller).then_some((frame.function, frame.place)), usize::MAX);
-    thread::with(|thread| thread.program.building.set(found.unwrap_or((0, 0))));
 }
 
 /// Whether ttnn builds a program on this thread now.
 #[inline(always)]
 pub(super) fn is_building() -> bool {
-    let (function, place) = thread::with(|thread| thread.program.building.get());
-    place != 0 && is_still_there(function, place)
+    thread::with(|thread| thread.program.building.get()).is_some_and(is_still_there)
 }
 
+/// By the rules that call sites are made with, frame by frame as far as its place: the unwinder that comes with the
+/// standard library took as long for it as all events of the program.
 #[cold]
 #[inline(never)]
-fn is_still_there(function: usize, place: usize) -> bool {
-    let is_it = |frame: Frame| (frame.function == function && frame.place.abs_diff(place) < SAME_PLACE).then_some(());
-    // Frames lie deeper the later they were made: behind the place there is nothing to look for. A program that is built would
-    // pay a walk over all of Python's frames for it, which took as long as all its events.
-    let found = find_frame(is_it, place.saturating_add(SAME_PLACE)).is_some();
+fn is_still_there(builder: Builder) -> bool {
+    let registers = Registers::here();
+    let mut found = false;
+    Rules.walk(&registers, MAX_FRAMES, |frame| {
+        // It stands behind a call, which may be the function's last deed.
+        found = (builder.start..builder.end).contains(&frame.pc.wrapping_sub(1)) && is_at(frame, builder.place);
+        if found || is_behind(frame, builder.place) { Go::Stop } else { Go::Count }
+    });
     if !found {
-        thread::with(|thread| thread.program.building.set((0, 0)));
+        thread::with(|thread| thread.program.building.set(None));
     }
-    found
+    // Keeps this frame where it is until all is done: the registers are its own.
+    std::hint::black_box(found)
 }
 
-/// One frame of the stack.
-#[derive(Clone, Copy)]
-struct Frame {
-    /// Where it goes on.
-    code: usize,
-    /// Where its function begins.
-    function: usize,
-    place: usize,
+/// A frame is found again by its function, and by its place as far as arguments on the stack move it.
+#[cfg(target_arch = "x86_64")]
+const SAME_PLACE: usize = 256;
+
+#[cfg(target_arch = "x86_64")]
+fn is_at(frame: &Registers, place: usize) -> bool {
+    frame.sp.abs_diff(place) < SAME_PLACE
 }
 
-/// Shows `visit` the frames of this thread, innermost first, until it finds something, at most up to `last_place`.
-fn find_frame<T, F: FnMut(Frame) -> Option<T>>(visit: F, last_place: usize) -> Option<T> {
-    struct Walk<T, F> {
-        visit: F,
-        left: usize,
-        last_place: usize,
-        found: Option<T>,
-    }
-    unsafe extern "C" fn step<T, F: FnMut(Frame) -> Option<T>>(context: *mut c_void, walk: *mut c_void) -> c_int {
-        // SAFETY: it is the walk that find_frame passes, alive and not otherwise used during the call.
-        let walk = unsafe { &mut *walk.cast::<Walk<T, F>>() };
-        // SAFETY: the context is the unwinder's own, valid during the call.
-        let frame = unsafe {
-            Frame {
-                code: _Unwind_GetIP(context),
-                function: _Unwind_GetRegionStart(context),
-                place: _Unwind_GetCFA(context),
-            }
-        };
-        walk.left -= 1;
-        if frame.place <= walk.last_place {
-            walk.found = (walk.visit)(frame);
-        } else {
-            walk.left = 0;
-        }
-        // Anything but 0 stops.
-        c_int::from(walk.found.is_some() || walk.left == 0)
-    }
-    let mut walk = Walk { visit, left: MAX_FRAMES, last_place, found: None };
-    // SAFETY: callback and argument fit together, and both outlive the call.
-    unsafe { _Unwind_Backtrace(step::<T, F>, (&raw mut walk).cast()) };
-    walk.found
+/// Frames lie deeper the later they were made: behind the place there is nothing to look for.
+#[cfg(target_arch = "x86_64")]
+fn is_behind(frame: &Registers, place: usize) -> bool {
+    frame.sp > place.saturating_add(SAME_PLACE)
 }
 
-// Of the unwinder that the standard library brings along.
-unsafe extern "C" {
-    fn _Unwind_Backtrace(step: unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int, argument: *mut c_void)
-    -> c_int;
-    fn _Unwind_GetIP(context: *mut c_void) -> usize;
-    fn _Unwind_GetRegionStart(context: *mut c_void) -> usize;
-    fn _Unwind_GetCFA(context: *mut c_void) -> usize;
+#[cfg(not(target_arch = "x86_64"))]
+fn is_at(frame: &Registers, place: usize) -> bool {
+    frame.fp == place
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_behind(frame: &Registers, place: usize) -> bool {
+    frame.fp > place
 }

@@ -16,7 +16,7 @@ use ttmem_ring::RingFile;
 use ttmem_wire::sites::MAX_FRAMES;
 
 use crate::{complain, config::StackChoice};
-use native::{Registers, Rules};
+pub(crate) use native::{Go, Registers, Rules};
 use python::Python;
 use side_file::SideFile;
 use table::Table;
@@ -39,7 +39,6 @@ pub(crate) struct Stacks {
     stacks: Table,
     codes: Table,
     modules: Table,
-    rules: Rules,
     python: Option<Python>,
     count: AtomicU64,
     /// Where our own code lies, and the interpreter's.
@@ -79,7 +78,6 @@ impl Stacks {
             stacks: Table::new(1 << 18)?,
             codes: Table::new(1 << 17)?,
             modules: Table::new(1 << 12)?,
-            rules: Rules::new()?,
             python,
             count: AtomicU64::new(0),
             own: code_around(code_around as *const () as usize),
@@ -126,7 +124,7 @@ impl Stacks {
         }
         if self.choice.native() {
             let mut skipping = true;
-            self.rules.walk(registers, most, |address| {
+            Rules.walk(registers, most, |&Registers { pc: address, .. }| {
                 if skipping && self.own.contains(&address) {
                     return native::Go::Skip;
                 }

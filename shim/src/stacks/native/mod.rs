@@ -12,11 +12,11 @@ pub(crate) use modules::find_lookup;
 pub(super) use modules::{Module, module_of};
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use rules::Rules;
+pub(crate) use rules::Rules;
 
 /// What to do after a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Go {
+pub(crate) enum Go {
     /// On, and count it.
     Count,
     /// On; it does not count.
@@ -28,19 +28,20 @@ pub(super) enum Go {
 /// Frames that are left out in front, at most: our own.
 const SKIPPED: usize = 16;
 
-/// Where a walk begins.
+/// Where a walk begins, and what it shows of each caller: how it will go on.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-pub(super) struct Registers {
-    pub(super) pc: usize,
-    pub(super) sp: usize,
-    pub(super) fp: usize,
+pub(crate) struct Registers {
+    pub(crate) pc: usize,
+    /// On aarch64 known of the first frame only.
+    pub(crate) sp: usize,
+    pub(crate) fp: usize,
 }
 
 impl Registers {
     /// Of the function that this is inlined into, which must not return before the walk is over.
     #[inline(always)]
-    pub(super) fn here() -> Self {
+    pub(crate) fn here() -> Self {
         let (pc, sp, fp);
         #[cfg(target_arch = "x86_64")]
         // SAFETY: three registers are read, nothing is changed.
@@ -101,16 +102,12 @@ impl StackMemory {
 
 /// Without rules: by frame pointers, where the platform's code keeps them.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) struct Rules;
+pub(crate) struct Rules;
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Rules {
-    pub(super) fn new() -> Option<Self> {
-        Some(Self)
-    }
-
     #[inline(always)]
-    pub(super) fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(usize) -> Go) {
+    pub(crate) fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(&Registers) -> Go) {
         let Some(stack) = StackMemory::from(registers.sp) else { return };
         let (mut fp, mut low, mut counted) = (registers.fp, registers.sp, 0);
         for _ in 0..most + SKIPPED {
@@ -118,7 +115,7 @@ impl Rules {
             if fp < low || pc == 0 || counted == most {
                 return;
             }
-            match visit(pc) {
+            match visit(&Registers { pc, sp: 0, fp: next }) {
                 Go::Count => counted += 1,
                 Go::Skip => {}
                 Go::Stop => return,

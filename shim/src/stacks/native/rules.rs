@@ -8,7 +8,6 @@ use gimli::{
 };
 
 use super::{
-    super::table::zeroed_words,
     Go, Registers, SKIPPED, StackMemory,
     modules::{self, Module},
 };
@@ -21,8 +20,13 @@ const RETURN_ADDRESS: Register = Register(16);
 const ENTRIES: usize = 1 << 16;
 const PROBES: usize = 16;
 
-/// The rules that are known, two words an entry: the address and the rule, 0 while it is being written.
-pub(crate) struct Rules(&'static [AtomicU64]);
+/// The rules that are known, two words an entry: the address and the rule, 0 while it is being written. Memory is taken where
+/// it is touched.
+static KNOWN: [AtomicU64; 2 * ENTRIES] = [const { AtomicU64::new(0) }; 2 * ENTRIES];
+
+/// The rules of this process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules;
 
 /// What a frame's own registers are, and where its caller's lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,13 +105,9 @@ impl Rule {
 }
 
 impl Rules {
-    pub(crate) fn new() -> Option<Self> {
-        Some(Self(zeroed_words(2 * ENTRIES)?))
-    }
-
-    /// Shows the return addresses of the callers to `visit`, innermost first; those that count, `most` of them.
+    /// Shows the callers to `visit`, innermost first, as they will be when they go on; those that count, `most` of them.
     #[inline(always)]
-    pub(crate) fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(usize) -> Go) {
+    pub(crate) fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(&Registers) -> Go) {
         let Some(stack) = StackMemory::from(registers.sp) else { return };
         let mut registers = *registers;
         let mut counted = 0;
@@ -115,7 +115,7 @@ impl Rules {
             let rule = self.rule(registers.pc);
             let Some(caller) = Rule::caller(rule, &stack, &registers) else { return };
             registers = caller;
-            match visit(registers.pc) {
+            match visit(&registers) {
                 Go::Count => counted += 1,
                 Go::Skip => {}
                 Go::Stop => return,
@@ -151,7 +151,7 @@ impl Rules {
     #[inline(always)]
     fn entry(&self, at: usize) -> Option<(&AtomicU64, &AtomicU64)> {
         let at = 2 * (at & (ENTRIES - 1));
-        Some((self.0.get(at)?, self.0.get(at + 1)?))
+        Some((KNOWN.get(at)?, KNOWN.get(at + 1)?))
     }
 
     #[cold]
@@ -354,8 +354,8 @@ mod tests {
             }
             let registers = Registers::here();
             let mut found = Vec::new();
-            rules.walk(&registers, 16, |pc| {
-                found.push(pc);
+            rules.walk(&registers, 16, |frame| {
+                found.push(frame.pc);
                 Go::Count
             });
             let mut theirs = 0;
@@ -363,11 +363,10 @@ mod tests {
             found.windows(2).for_each(|pair| theirs += usize::from(pair[0] == pair[1]));
             std::hint::black_box((theirs, found))
         }
-        let rules = Rules::new().unwrap();
-        let (repeated, found) = nested(6, &rules);
+        let (repeated, found) = nested(6, &Rules);
         assert_eq!(found.len(), 16, "the test harness is deeper than that: {found:x?}");
         assert!(repeated >= 4, "{found:x?}");
         // The second time by what is known.
-        assert_eq!(nested(6, &rules).1[..4], found[..4]);
+        assert_eq!(nested(6, &Rules).1[..4], found[..4]);
     }
 }
