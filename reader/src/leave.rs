@@ -25,9 +25,12 @@ const PART_OF_FREE: u64 = 8;
 /// What one reader leaves beside one ring.
 #[derive(Debug, Default)]
 pub(crate) struct Leaving {
-    /// The snapshot that this reader left last, while journals go on from it.
+    /// The snapshot that this reader left last, if it could.
     snapshot: Option<Last>,
+    /// The journal, and its file for the next.
     journal: Option<JournalWriter>,
+    /// Whether the journal goes on from that snapshot. Else it is to be begun.
+    is_begun: bool,
     /// The last snapshot's bytes, for the next.
     saved: Vec<u8>,
 }
@@ -45,10 +48,10 @@ impl Leaving {
     /// an eighth where it goes into the journal, which costs by the record (what is written then is still in the processor's
     /// cache), and half of it where each time a snapshot is left.
     pub(crate) fn is_due(&self, ring: &RingReader, has_time: bool) -> bool {
-        let part = match (has_time, &self.journal) {
+        let part = match (has_time, self.is_begun) {
             (true, _) => 16,
-            (false, Some(_)) => 8,
-            (false, None) => 2,
+            (false, true) => 8,
+            (false, false) => 2,
         };
         ring.unreleased() >= (ring.header().ring_slots / part).max(1)
     }
@@ -65,63 +68,92 @@ impl Leaving {
     fn append(&mut self, ring: &RingReader) -> bool {
         let Some(last) = self.snapshot else { return false };
         let new = ring.unreleased().saturating_mul(RECORD_BYTES);
-        let written = self.journal.as_ref().map_or(0, JournalWriter::bytes);
-        let is_cheaper = written > 0 || last.bytes * SNAPSHOT_BYTE > new;
-        if !is_cheaper || new.saturating_add(written + JOURNAL_HEADER_BYTES as u64) > longest(ring, last, written) {
-            return false;
-        }
-        let done = match &mut self.journal {
-            Some(journal) => journal.append(ring).is_ok(),
-            None if last.position >= ring.position() - ring.unreleased() => {
-                self.journal = JournalWriter::begin(ring).ok();
-                self.journal.is_some()
+        let file_bytes = self.journal.as_ref().map_or(0, JournalWriter::file_bytes);
+        let longest = longest(ring, last, file_bytes);
+        let tried = match &mut self.journal {
+            Some(journal) if self.is_begun => {
+                if journal.bytes().saturating_add(new) > longest {
+                    return false;
+                }
+                journal.append(ring)
             }
-            None => false,
+            journal => {
+                let is_behind = ring.position() - ring.unreleased() <= last.position;
+                let is_cheaper = last.bytes * SNAPSHOT_BYTE > new;
+                if !is_behind || !is_cheaper || new.saturating_add(JOURNAL_HEADER_BYTES as u64) > longest {
+                    return false;
+                }
+                match journal {
+                    Some(journal) => journal.begin_anew(ring),
+                    None => JournalWriter::begin(ring).map(|begun| *journal = Some(begun)),
+                }
+            }
         };
-        if !done {
-            // It is not written to again; what it had goes when a snapshot has it.
-            self.journal = None;
+        self.is_begun = tried.is_ok();
+        if !self.is_begun {
+            // Its file is of no more use, but for what it has: that goes when a snapshot has it.
+            self.snapshot = None;
         }
-        done
+        self.is_begun
     }
 
     fn leave_snapshot(&mut self, ring: &RingReader, account: &Account, missing: u64) {
-        self.journal = None;
-        self.snapshot = None;
+        let is_sound = self.snapshot.is_some();
+        self.is_begun = false;
         let mut bytes = std::mem::take(&mut self.saved);
         bytes.clear();
         // Where it can't be saved, there are no bytes.
         self.saved = account.save(bytes).unwrap_or_default();
-        if self.saved.is_empty() {
+        let snapshot = Snapshot { ring_id: ring.header().ring_id, position: ring.position(), missing };
+        self.snapshot = write(ring, &snapshot, &self.saved)
+            .ok()
+            .map(|()| Last { position: snapshot.position, bytes: self.saved.len() as u64 });
+        let is_small =
+            |last, journal: &JournalWriter| journal.file_bytes() <= longest(ring, last, journal.file_bytes());
+        if let Some(last) = self.snapshot
+            && is_sound
+            && self.journal.as_ref().is_none_or(|journal| is_small(last, journal))
+        {
             return;
         }
-        let snapshot = Snapshot { ring_id: ring.header().ring_id, position: ring.position(), missing };
-        let write = || {
-            let written = UnnamedSnapshot::write(ring.path(), &snapshot, &self.saved)?;
-            fault_at("snapshot-written");
-            written.name()
-        };
-        let written = write().or_else(|error| {
-            let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-            if !is_full {
-                return Err(error);
-            }
-            // The journal's room may be what lacks.
+        // Of the reader before, or what could not be written to, or too large by now; or the snapshot is missing, and what is let go now is written
+        // nowhere: nobody may take what the file has behind it.
+        let ends =
+            self.snapshot.is_none() && self.journal.as_ref().is_some_and(|journal| journal.end_here(ring).is_ok());
+        if !ends {
             remove_journal(ring.path());
-            write()
-        });
-        if written.is_ok() {
-            fault_at("snapshot-named");
-            remove_journal(ring.path());
-            fault_at("journal-removed");
-            self.snapshot = Some(Last { position: ring.position(), bytes: self.saved.len() as u64 });
         }
+        self.journal = None;
     }
 }
 
-/// How long a journal may become that goes on from this snapshot, and has so many bytes now.
-fn longest(ring: &RingReader, last: Last, written: u64) -> u64 {
+fn write(ring: &RingReader, snapshot: &Snapshot, content: &[u8]) -> io::Result<()> {
+    let write = || {
+        let written = UnnamedSnapshot::write(ring.path(), snapshot, content)?;
+        fault_at("snapshot-written");
+        written.name()?;
+        fault_at("snapshot-named");
+        Ok(())
+    };
+    if content.is_empty() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    write().or_else(|error: io::Error| match error.kind() {
+        // The journal's room may be what lacks.
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            remove_journal(ring.path());
+            write()
+        }
+        _ => Err(error),
+    })
+}
+
+/// How long a journal may become that goes on from this snapshot, in a file that has so many bytes now.
+fn longest(ring: &RingReader, last: Last, file_bytes: u64) -> u64 {
     let free = space(ring.path()).map_or(0, |space| space.free);
     let ring_bytes = ring.header().ring_slots * RECORD_BYTES;
-    ring_bytes.max(last.bytes * TIMES_THE_SNAPSHOT).min((free + written) / PART_OF_FREE).min(MAX_JOURNAL_BYTES)
+    ring_bytes
+        .max(last.bytes * TIMES_THE_SNAPSHOT)
+        .min(free.saturating_add(file_bytes) / PART_OF_FREE)
+        .min(MAX_JOURNAL_BYTES)
 }

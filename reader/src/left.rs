@@ -21,8 +21,8 @@ pub(crate) struct Left {
 
 /// The snapshot beside a ring, and the journal that goes on from it; `None` if there is no snapshot.
 ///
-/// The journal is opened first. It is removed only when there is a snapshot that goes as far, so one that is gone, or was not
-/// there yet, is not missed: the snapshot that is read then has its records.
+/// The journal is opened first. It is removed, or begun anew, only when there is a snapshot that goes as far, so one that is gone,
+/// or was not there yet, is not missed: the snapshot that is read then has its records.
 pub(crate) fn read(ring: &Path, ring_id: u128, keep_live_at_marks: bool) -> Result<Option<Left>, String> {
     let journal = open_journal(ring, ring_id).map_err(|error| error.to_string());
     let Some((Snapshot { position, missing, .. }, content)) =
@@ -35,7 +35,7 @@ pub(crate) fn read(ring: &Path, ring_id: u128, keep_live_at_marks: bool) -> Resu
     Ok(Some(Left { account, position, missing, journal }))
 }
 
-/// How far the two go.
+/// How far the two may go.
 pub(crate) fn goes_to(ring: &Path, ring_id: u128) -> Option<u64> {
     let journal = open_journal(ring, ring_id).ok().flatten();
     let (Snapshot { position, .. }, _) = read_snapshot(ring, ring_id).ok().flatten()?;

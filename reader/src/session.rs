@@ -182,51 +182,61 @@ impl Session {
         // What was overwritten before it was copied lies beside the ring, or is counted as taken.
         self.missed_at_attach = ring.missed();
         self.taken_before = first;
-        let mut events = 0;
-        match left::read(ring.path(), ring.header().ring_id, self.account.keeps_live_at_marks()) {
-            Ok(Some(left)) if ring.skip_to(left.position) => {
-                let known = left.position.saturating_sub(first).min(batch.len() as u64);
-                batch.drain(..known as usize);
-                self.restored = left.position - left.missing;
-                self.account = left.account;
-                events = self.take_journal(left.journal, left.position..first, keep);
-                self.taken_before = left.missing + first.saturating_sub(left.position + events);
+        let (mut events, mut reached) = (0, 0);
+        // A second time if the journal was begun anew while it was read: there is a snapshot then that has what it had.
+        for _ in 0..2 {
+            let Source::Open(ring) = &mut self.source else { return 0 };
+            match left::read(ring.path(), ring.header().ring_id, self.account.keeps_live_at_marks()) {
+                Ok(Some(left)) if ring.skip_to(left.position) => {
+                    self.restored = left.position - left.missing;
+                    self.account = left.account;
+                    let (taken, is_sound) = self.take_journal(left.journal, left.position..first, keep);
+                    (events, reached) = (taken, left.position + taken);
+                    self.taken_before = left.missing + first.saturating_sub(reached);
+                    self.shown = self.shown.max(reached);
+                    if !is_sound {
+                        continue;
+                    }
+                }
+                Ok(Some(_)) => {
+                    self.trouble = Some("its snapshot goes further than the ring, and is not used".to_owned());
+                }
+                Ok(None) => {}
+                Err(why) => self.trouble = Some(format!("its snapshot is not used: {why}")),
             }
-            Ok(Some(_)) => self.trouble = Some("its snapshot goes further than the ring, and is not used".to_owned()),
-            Ok(None) => {}
-            Err(why) => self.trouble = Some(format!("its snapshot is not used: {why}")),
+            break;
         }
+        let known = reached.saturating_sub(first).min(batch.len() as u64);
+        batch.drain(..known as usize);
         events += self.apply_all(batch, keep);
         // It has held a whole ring.
         *batch = Vec::new();
         events
     }
 
-    /// Applies what the journal has of these records, up to the first that it lacks; returns how many. Those that were
-    /// shown before are not shown again.
+    /// Applies what the journal has of these records, up to the first that it lacks; returns how many, and false if it was begun
+    /// anew meanwhile. Those that were shown before are not shown again.
     fn take_journal(
         &mut self,
         journal: Result<Option<JournalReader>, String>,
         positions: Range<u64>,
         keep: &mut dyn FnMut(&Account, &[Record]),
-    ) -> u64 {
-        if positions.is_empty() {
-            return 0;
-        }
-        let mut journal = match journal {
-            Ok(Some(journal)) => journal,
-            Ok(None) => return 0,
+    ) -> (u64, bool) {
+        let (mut at, mut batch) = (positions.start, Vec::new());
+        let journal = match journal {
+            _ if positions.is_empty() => None,
+            Ok(journal) => journal,
             Err(why) => {
                 self.trouble = Some(format!("its journal is not used: {why}"));
-                return 0;
+                None
             }
         };
-        let mut batch = Vec::new();
-        let mut at = positions.start;
+        let Some(mut journal) = journal else { return (0, true) };
         while at < positions.end {
             let is_new = at >= self.shown;
             let end = if is_new { positions.end } else { positions.end.min(self.shown) };
             match journal.read(at, (end - at).min(BATCH as u64) as usize, &mut batch) {
+                Ok(_) if journal.was_begun_anew() => return (at - positions.start, false),
                 Ok(1..) => {}
                 Ok(0) => break,
                 Err(why) => {
@@ -236,7 +246,7 @@ impl Session {
             }
             at += if is_new { self.apply_all(&mut batch, keep) } else { self.apply_all(&mut batch, &mut |_, _| {}) };
         }
-        at - positions.start
+        (at - positions.start, true)
     }
 
     /// A session that only looks was overtaken: what it has not seen, from `before` to `first`, may lie beside the ring, with which

@@ -1,13 +1,17 @@
 //! The journal beside a ring: the records that a draining reader let go since its last snapshot.
 //!
-//! A snapshot costs by what is live, a journal by what happened: some 12 ns a record. So the reader appends what it is about to
+//! A snapshot costs by what is live, a journal by what happened: some 10 ns a record. So the reader appends what it is about to
 //! let go, and leaves a snapshot only now and then. What counts is the ring's tail, which moves after the append: all behind
 //! it the ring has still, so an append that was cut short, or done twice, does no harm.
 //!
 //! At any moment, and after any death: the records before the tail are in the snapshot, or in the journal, which begins no
-//! later than the snapshot ends. For that, a journal is begun only at a snapshot that has its name, and removed only when the
-//! next has it. It never shrinks, so who has opened it may go on reading. Who looks without the lock opens the
-//! journal before the snapshot: if there is a newer snapshot by then, it has all that the journal had.
+//! later than the snapshot ends. For that, a journal is begun only at a snapshot that has its name. It is begun in
+//! the same file, over the one before, since new memory for each would cost as much as the copy. So what lies in the file behind
+//! the tail may be of that one, and nobody takes it. Where records are let go that could be written nowhere, the file is
+//! cut there before.
+//!
+//! Who looks without the lock opens the journal before the snapshot, and asks after each read whether it was begun anew. If so,
+//! there is a newer snapshot, which has all that it had when it was opened.
 //!
 //! The file is opened for each append and closed again: a run may have hundreds of rings, and a descriptor that is kept would not
 //! notice that the file was removed.
@@ -38,8 +42,8 @@ pub fn journal_path(ring: &Path) -> PathBuf {
     ring.with_extension(JOURNAL_EXTENSION)
 }
 
-/// Removes the journal of a ring: when a snapshot that goes as far has its name. Best effort; one that stays is known as old by
-/// its positions.
+/// Removes the journal of a ring: when a snapshot that goes as far has its name. Best effort: one that stays has nothing
+/// that is needed.
 pub fn remove_journal(ring: &Path) {
     let _ = fs::remove_file(journal_path(ring));
 }
@@ -48,23 +52,22 @@ pub fn remove_journal(ring: &Path) {
 #[derive(Debug)]
 pub struct JournalWriter {
     journal: Journal,
-    /// Bytes of the file.
+    /// Bytes of it.
     bytes: u64,
+    /// Bytes of the file: more, where the one before was longer.
+    file_bytes: u64,
     /// Device and number of the file.
     identity: (u64, u64),
 }
 
 impl JournalWriter {
-    /// Begins the journal, in the place of an older one, with the records that the reader has read and not released. There must
-    /// be a snapshot that goes to the first of them.
+    /// Begins the journal, in a new file, with the records that the reader has read and not released. There must be a
+    /// snapshot that goes to the first of them.
     ///
     /// # Errors
     /// Those of the system; what there is then is of no use.
     pub fn begin(ring: &RingReader) -> io::Result<Self> {
         let path = journal_path(ring.path());
-        let (first, parts) = unreleased(ring)?;
-        let journal = Journal { ring_id: ring.header().ring_id, first };
-        check_size(JOURNAL_HEADER_BYTES as u64 + bytes_of(&parts))?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
         let file = options.open(&path).or_else(|error| {
@@ -75,12 +78,30 @@ impl JournalWriter {
             options.open(&path)
         })?;
         let metadata = file.metadata()?;
-        let mut writer =
-            Self { journal, bytes: JOURNAL_HEADER_BYTES as u64, identity: (metadata.dev(), metadata.ino()) };
-        file.write_all_at(&journal.encode(), 0)?;
-        fault_at("journal-begun");
-        writer.write(&file, parts)?;
+        let identity = (metadata.dev(), metadata.ino());
+        let mut writer = Self { journal: Journal::default(), bytes: 0, file_bytes: 0, identity };
+        writer.begin_in(&file, ring)?;
         Ok(writer)
+    }
+
+    /// The same in the file of the one before, which is given up.
+    ///
+    /// # Errors
+    /// As of [`JournalWriter::append`].
+    pub fn begin_anew(&mut self, ring: &RingReader) -> io::Result<()> {
+        let file = self.open(ring)?;
+        self.begin_in(&file, ring)
+    }
+
+    fn begin_in(&mut self, file: &File, ring: &RingReader) -> io::Result<()> {
+        let (first, parts) = unreleased(ring)?;
+        check_size(JOURNAL_HEADER_BYTES as u64 + bytes_of(&parts))?;
+        let journal = Journal { ring_id: ring.header().ring_id, first };
+        file.write_all_at(&journal.encode(), 0)?;
+        self.journal = journal;
+        self.bytes = JOURNAL_HEADER_BYTES as u64;
+        fault_at("journal-begun");
+        self.write(file, parts)
     }
 
     /// Appends the records that the reader has read and not released. They may be released then.
@@ -94,24 +115,41 @@ impl JournalWriter {
             return Err(io::ErrorKind::InvalidData.into());
         }
         check_size(self.bytes + bytes_of(&parts))?;
-        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
-        let file = OpenOptions::new().write(true).custom_flags(flags).open(journal_path(ring.path()))?;
-        let metadata = file.metadata()?;
-        if (metadata.dev(), metadata.ino()) != self.identity || metadata.len() != self.bytes {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
+        let file = self.open(ring)?;
         self.write(&file, parts)
     }
 
-    /// How large the file is.
+    /// Cuts off what is not of this journal: nothing that comes will be written to it.
+    ///
+    /// # Errors
+    /// Those of the system, or it is not the file that was begun.
+    pub fn end_here(&self, ring: &RingReader) -> io::Result<()> {
+        self.open(ring)?.set_len(self.bytes)
+    }
+
+    /// How large it is.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// How large its file is.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    fn open(&self, ring: &RingReader) -> io::Result<File> {
+        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+        let file = OpenOptions::new().write(true).custom_flags(flags).open(journal_path(ring.path()))?;
+        let metadata = file.metadata()?;
+        let is_ours = (metadata.dev(), metadata.ino()) == self.identity && metadata.len() >= self.bytes;
+        if is_ours { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 
     fn write(&mut self, file: &File, parts: [&[Slot]; 2]) -> io::Result<()> {
         for slots in parts {
             write_slots(file, slots, self.bytes)?;
             self.bytes += size_of_val(slots) as u64;
+            self.file_bytes = self.file_bytes.max(self.bytes);
         }
         fault_at("journal-appended");
         Ok(())
@@ -159,11 +197,12 @@ fn write_slots(file: &File, slots: &[Slot], offset: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// A journal that is read, as far as it went when it was opened.
+/// A journal that is read.
 #[derive(Debug)]
 pub struct JournalReader {
     file: File,
     journal: Journal,
+    header: [u8; JOURNAL_HEADER_BYTES],
     end: u64,
     bytes: Vec<u8>,
 }
@@ -180,7 +219,7 @@ pub fn open_journal(ring: &Path, ring_id: u128) -> Result<Option<JournalReader>,
     let mut header = [0; JOURNAL_HEADER_BYTES];
     file.read_exact_at(&mut header, 0)?;
     let journal = Journal::decode(&header, ring_id).map_err(BesideError::Content)?;
-    Ok(Some(JournalReader { file, journal, end: journal.end(length), bytes: Vec::new() }))
+    Ok(Some(JournalReader { file, journal, header, end: journal.end(length), bytes: Vec::new() }))
 }
 
 impl JournalReader {
@@ -189,9 +228,17 @@ impl JournalReader {
         self.journal.first
     }
 
-    /// How many the ring had up to its last.
+    /// It goes no further than this: how many records the ring had before the first that has no place in the file. Those behind
+    /// the ring's tail may be of an older journal.
     pub fn end(&self) -> u64 {
         self.end
+    }
+
+    /// Whether another was begun in its file since it was opened: then what was read last may be of that one. For who reads without
+    /// the ring's lock.
+    pub fn was_begun_anew(&self) -> bool {
+        let mut header = [0; JOURNAL_HEADER_BYTES];
+        self.file.read_exact_at(&mut header, 0).is_err() || header != self.header
     }
 
     /// Appends the records from `position` on, up to `max`; returns how many: none where it has no more.
