@@ -1,8 +1,9 @@
-//! What one reader leaves for the next beside a ring, and what the process itself folded: its snapshot.
+//! What lies beside a ring of the events that went out of it: the snapshot that the process itself or a reader left, and the
+//! journal of what a reader let go since.
 
 use std::path::Path;
 
-use ttmem_ring::{RingReader, UnnamedSnapshot, read_snapshot};
+use ttmem_ring::{JournalReader, open_journal, read_snapshot};
 use ttmem_wire::Snapshot;
 
 use crate::Account;
@@ -14,32 +15,30 @@ pub(crate) struct Left {
     pub(crate) position: u64,
     /// Of these, records that are not in it.
     pub(crate) missing: u64,
+    /// What came next, if there is a journal that begins no later; else why there is none.
+    pub(crate) journal: Result<Option<JournalReader>, String>,
 }
 
-/// The snapshot beside a ring; `None` if there is none.
+/// The snapshot beside a ring, and the journal that goes on from it; `None` if there is no snapshot.
+///
+/// The journal is opened first. It is removed, or begun anew, only when there is a snapshot that goes as far, so one that is gone,
+/// or was not there yet, is not missed: the snapshot that is read then has its records.
 pub(crate) fn read(ring: &Path, ring_id: u128, keep_live_at_marks: bool) -> Result<Option<Left>, String> {
+    let journal = open_journal(ring, ring_id).map_err(|error| error.to_string());
     let Some((Snapshot { position, missing, .. }, content)) =
         read_snapshot(ring, ring_id).map_err(|error| error.to_string())?
     else {
         return Ok(None);
     };
     let account = Account::restore(&content, keep_live_at_marks).map_err(|error| error.to_string())?;
-    Ok(Some(Left { account, position, missing }))
+    let journal = journal.map(|journal| journal.filter(|journal| journal.first() <= position));
+    Ok(Some(Left { account, position, missing, journal }))
 }
 
-/// How far the snapshot beside a ring goes.
+/// How far the two may go.
 pub(crate) fn goes_to(ring: &Path, ring_id: u128) -> Option<u64> {
-    read_snapshot(ring, ring_id).ok().flatten().map(|(snapshot, _)| snapshot.position)
-}
-
-/// Leaves a snapshot of all that the ring has given so far. Best effort: where it can't be written, the one before stays, and
-/// says that it goes less far. `bytes` are used and given back.
-pub(crate) fn leave(ring: &RingReader, account: &Account, missing: u64, mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.clear();
-    let bytes = account.save(bytes).unwrap_or_default();
-    let snapshot = Snapshot { ring_id: ring.header().ring_id, position: ring.position(), missing };
-    if !bytes.is_empty() {
-        let _ = UnnamedSnapshot::write(ring.path(), &snapshot, &bytes).and_then(UnnamedSnapshot::name);
-    }
-    bytes
+    let journal = open_journal(ring, ring_id).ok().flatten();
+    let (Snapshot { position, .. }, _) = read_snapshot(ring, ring_id).ok().flatten()?;
+    let further = journal.filter(|journal| journal.first() <= position).map(|journal| journal.end());
+    Some(position.max(further.unwrap_or(0)))
 }

@@ -19,6 +19,7 @@ mod failure;
 mod follow;
 pub mod html;
 mod launch;
+mod leave;
 mod left;
 mod lookout;
 mod progress;

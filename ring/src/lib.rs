@@ -28,6 +28,8 @@ mod shuttle_tests;
 mod thread_tests;
 
 #[cfg(not(loom))]
+mod beside;
+#[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
 mod create;
@@ -37,6 +39,8 @@ mod discover;
 mod folder;
 #[cfg(not(loom))]
 mod host;
+#[cfg(not(loom))]
+mod journal;
 #[cfg(not(loom))]
 mod lock;
 #[cfg(not(loom))]
@@ -62,6 +66,8 @@ pub use stage::{PAYLOAD_WORDS, Stage, StageFull};
 pub use write::RingWriter;
 
 #[cfg(not(loom))]
+pub use beside::{BesideError, remove_orphans, remove_ring, sites_path};
+#[cfg(not(loom))]
 pub use clock::{Clock, ClockMap, monotonic_ns, realtime_ns};
 #[cfg(not(loom))]
 pub use create::{CreateError, CreateOptions, DEFAULT_RING_BYTES, MIN_RING_BYTES, RingFile, STAGE_SLOTS, TailLock};
@@ -72,14 +78,13 @@ pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder, fo
 #[cfg(not(loom))]
 pub use host::{Feature, Space, features, space};
 #[cfg(not(loom))]
+pub use journal::{JOURNAL_EXTENSION, JournalReader, JournalWriter, journal_path, open_journal, remove_journal};
+#[cfg(not(loom))]
 pub use process::{Ended, ProcessWatch, process_start, send_signal, sleep_while_it_runs};
 #[cfg(not(loom))]
 pub use read::{AlreadyDrained, Counters, OpenError, RingReader};
 #[cfg(not(loom))]
-pub use snapshot::{
-    SNAPSHOT_EXTENSION, SnapshotFileError, UnnamedSnapshot, read_snapshot, remove_orphans, remove_ring, sites_path,
-    snapshot_path,
-};
+pub use snapshot::{SNAPSHOT_EXTENSION, UnnamedSnapshot, read_snapshot, snapshot_path};
 #[cfg(not(any(loom, shuttle)))]
 pub use wait::{Bells, Doorbell, wake};
 #[cfg(not(any(loom, shuttle)))]

@@ -249,6 +249,17 @@ impl RingReader {
         self.position.saturating_sub(self.mapped.reader().tail.0.load(Ordering::Acquire))
     }
 
+    /// The slots of these, in two parts where they go round the ring's end, with the position of the first. `None` where
+    /// there can't be so many.
+    pub(crate) fn unreleased_slots(&self) -> Option<(u64, [&[Slot]; 2])> {
+        let slots = self.mapped.ring();
+        let first = self.mapped.reader().tail.0.load(Ordering::Acquire);
+        let count = usize::try_from(self.position.checked_sub(first)?).ok().filter(|&count| count <= slots.len())?;
+        let (before, behind) = slots.split_at(first as usize & (slots.len() - 1));
+        let straight = count.min(behind.len());
+        Some((first, [&behind[..straight], &before[..count - straight]]))
+    }
+
     /// Whether this reader drains.
     pub fn is_draining(&self) -> bool {
         self.draining

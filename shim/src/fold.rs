@@ -2,7 +2,7 @@
 //!
 //! The snapshot is what the events add up to: a ledger with its marks, saved (see [`ttmem_ledger::Account`]). It is written
 //! under a temporary name, named, and only then the ring's tail is moved; a reader, or the flusher of this process after
-//! a reader left, goes on from it. All of it happens on the flusher's thread, under the lock that readers drain under, and
+//! a reader left, goes on from it, and from the journal that a reader may have left beside it. All of it happens on the flusher's thread, under the lock that readers drain under, and
 //! nothing of it is there before the first fold: a process whose ring never fills pays nothing.
 //!
 //! What it costs the process: at most 120 bytes a live region (twice that while a table grows), the bytes of one snapshot
@@ -11,7 +11,9 @@
 use std::{fmt, ops::Range};
 
 use ttmem_ledger::Account;
-use ttmem_ring::{Mover, PoolTable, RingFile, UnnamedSnapshot, fault_at, read_snapshot};
+use ttmem_ring::{
+    JournalReader, Mover, PoolTable, RingFile, UnnamedSnapshot, fault_at, open_journal, read_snapshot, remove_journal,
+};
 use ttmem_wire::{Pool, Record, Snapshot};
 
 use crate::complain;
@@ -115,7 +117,7 @@ impl Folder {
         let Some(unread) = mover.unread() else { return Ok(false) };
         let mut folded = match self.folded.take() {
             Some(folded) if folded.position == unread.start => folded,
-            _ => Box::new(self.go_on_from(&unread)),
+            _ => Box::new(self.go_on_from(&unread)?),
         };
         let half = unread.start + mover.capacity() as u64 / 2;
         let end = if share == Fold::Half { half.clamp(folded.position, unread.end) } else { unread.end };
@@ -123,11 +125,7 @@ impl Folder {
         for start in (folded.position..end).step_by(BATCH as usize) {
             self.records.clear();
             mover.copy(start..end.min(start + BATCH), &mut self.records);
-            folded.account.take(&self.records, |index| self.pools.get(index), |_| {});
-            folded.account.forget_old_marks(MARK_SLACK);
-            if folded.account.ledger().live_count() > MAX_LIVE {
-                return Err(Trouble::TooMuch);
-            }
+            self.apply_to(&mut folded)?;
         }
         folded.position = end;
         folded.account.forget_old_marks(0);
@@ -139,14 +137,22 @@ impl Folder {
         fault_at("fold-written");
         written.name()?;
         fault_at("fold-named");
+        remove_journal(self.ring.path());
         mover.release(end);
         fault_at("fold-released");
         self.folded = Some(folded);
         Ok(true)
     }
 
+    /// Applies the records that were copied.
+    fn apply_to(&self, folded: &mut Folded) -> Result<(), Trouble> {
+        folded.account.take(&self.records, |index| self.pools.get(index), |_| {});
+        folded.account.forget_old_marks(MARK_SLACK);
+        if folded.account.ledger().live_count() > MAX_LIVE { Err(Trouble::TooMuch) } else { Ok(()) }
+    }
+
     /// What there was before: a reader has drained and left, or nobody has folded yet.
-    fn go_on_from(&self, unread: &Range<u64>) -> Folded {
+    fn go_on_from(&mut self, unread: &Range<u64>) -> Result<Folded, Trouble> {
         let ring_id = self.ring.header().ring_id;
         let found = read_snapshot(self.ring.path(), ring_id).ok().flatten().and_then(|(snapshot, content)| {
             let is_ours = snapshot.position <= unread.end;
@@ -154,10 +160,29 @@ impl Folder {
             Some(Folded { account, position: snapshot.position, missing: snapshot.missing })
         });
         let mut folded = found.unwrap_or_else(|| Folded { account: Account::new(false), position: 0, missing: 0 });
-        // Who moved the tail further than its snapshot goes has kept those events to itself.
+        if folded.position < unread.start
+            && let Ok(Some(journal)) = open_journal(self.ring.path(), ring_id)
+        {
+            self.apply_journal(journal, &mut folded, unread.start)?;
+        }
+        // Who moved the tail further than snapshot and journal go has kept those events to itself.
         folded.missing += unread.start.saturating_sub(folded.position);
         folded.position = folded.position.max(unread.start);
-        folded
+        Ok(folded)
+    }
+
+    /// What a reader let go since its snapshot, up to `end`, or as far as it can be read. (One that begins further on gives
+    /// nothing.)
+    fn apply_journal(&mut self, mut journal: JournalReader, folded: &mut Folded, end: u64) -> Result<(), Trouble> {
+        while folded.position < end {
+            self.records.clear();
+            let max = (end - folded.position).min(BATCH);
+            let Ok(count @ 1..) = journal.read(folded.position, max as usize, &mut self.records) else { break };
+            self.check_memory(folded.account.ledger().live_count(), max)?;
+            self.apply_to(folded)?;
+            folded.position += count as u64;
+        }
+        Ok(())
     }
 
     /// Where memory has a limit, an allocation that fails would end the host: so it is asked for beforehand, as much as this

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod header;
+mod journal;
 mod mark;
 mod memory;
 mod pool;
@@ -31,6 +32,7 @@ pub use header::{
     CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_SLOTS, PAGE,
     VERSION,
 };
+pub use journal::{JOURNAL_HEADER_BYTES, JOURNAL_MAGIC, JOURNAL_VERSION, Journal, JournalError, MAX_JOURNAL_BYTES};
 pub use mark::{MARK_BYTES_PER_RECORD, MAX_MARK_BYTES, MarkAssembler, split_mark};
 pub use memory::Memory;
 pub use pool::{CHIPS_PER_POOL, MAX_POOLS, Pool};

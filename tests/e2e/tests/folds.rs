@@ -424,10 +424,13 @@ fn what_lies_beside_a_ring_goes_with_it() {
     let rows: Value = serde_json::from_str(&listed.stdout).expect("JSON");
     assert_eq!((&rows[0]["alive"], &rows[0]["complete"]), (&Value::Bool(true), &Value::Bool(true)), "{rows}");
     assert!(rows[0]["live_bytes"].as_u64().expect("bytes") > 0);
-    fs::write(scene.rings.path().join("1-0.snapshot"), "its ring is gone").expect("a file");
+    let orphans = ["1-0.snapshot", "1-0.journal", "1-0.snapshot-new"].map(|name| scene.rings.path().join(name));
+    orphans.iter().for_each(|path| fs::write(path, "its ring is gone").expect("a file"));
     ttmem().arg("clean").outcome();
     assert!(scene.snapshot().exists(), "the living keep theirs");
-    assert!(!scene.rings.path().join("1-0.snapshot").exists());
+    assert!(orphans.iter().all(|path| !path.exists()));
+    // As a reader leaves one.
+    fs::write(scene.ring().with_extension("journal"), "something").expect("a file");
     scene.child.kill().expect("SIGKILL");
     scene.child.wait().expect("waiting for the killed");
     let left = scene.snapshot();
@@ -546,6 +549,16 @@ fn library_with_faults() -> PathBuf {
     target.join("debug/libttmem.so")
 }
 
+/// A build of the reader that does.
+fn drainer_with_faults() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-e2e", "--features", "faults"]);
+    build.args(["--bin", "drainer-with-faults", "--target-dir"]).arg(ttmem_e2e::target());
+    assert!(build.status().expect("cargo").success());
+    ttmem_e2e::target().join("debug/drainer-with-faults")
+}
+
 /// A run of which a thread has come to this step for the nth time, and stays there.
 fn stopped(library: &Path, step: &str, times: u64) -> Scene {
     let reached = tempfile::NamedTempFile::new().expect("a file");
@@ -592,6 +605,50 @@ fn a_kill_at_each_step_of_the_way_loses_nothing_that_returned() {
             scene.kill();
             scene.check_dead();
             // A second time tells the same.
+            scene.check_dead();
+        }
+    }
+}
+
+#[test]
+fn a_reader_killed_at_each_step_of_letting_go_takes_nothing_with_it() {
+    let program = drainer_with_faults();
+    // So many live that a journal is worth it.
+    let steady = Steady { live: 1000, spin: 100, ..SMALL };
+    for step in ["journal-begun", "journal-appended", "released", "snapshot-written", "snapshot-named"] {
+        for times in [1, 2, 3, 7] {
+            let mut scene = Scene::start(steady);
+            let reached = tempfile::NamedTempFile::new().expect("a file");
+            let mut reader = Run::new(&program)
+                .arg(scene.rings.path())
+                .env("TTMEM_FAULT", format!("{step}:{times}"))
+                .env("TTMEM_FAULT_FILE", reached.path())
+                .start();
+            wait_for(step, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
+            let check = |scene: &Scene| {
+                let seen = scene.report();
+                let after: Vec<u64> = scene.returned().iter().map(|events| events + 1).collect();
+                steady.check(seen.process(), &[0; 2], &after);
+            };
+            // Who looks while it stands there sees one moment, and so does who looks when it is dead.
+            check(&scene);
+            reader.kill().expect("SIGKILL");
+            reader.wait().expect("waiting for the killed");
+            check(&scene);
+            if times % 2 == 0 {
+                // The process goes on by itself: what the reader let go is in what it folds, and the journal goes.
+                let before = scene.returned();
+                wait_for("the process to go on", || (scene.returned()[0] > before[0] + 20_000).then_some(()));
+                assert!(!scene.ring().with_extension("journal").exists());
+                check(&scene);
+            }
+            scene.kill();
+            scene.check_dead();
+            let mut next = ttmem_reader::Drainer::new(
+                scene.rings.path(),
+                ttmem_reader::Keep { live_at_marks: false, rings: true },
+            );
+            next.finish(0, ttmem_reader::Ended::Unknown);
             scene.check_dead();
         }
     }
