@@ -92,18 +92,22 @@ fn measure_in(name: &str, source: Source, pool: Option<&Pool>, in_window: bool) 
 /// those in the cache leaves.
 fn programs(chips: i32, cached: u64) {
     const BUFFERS: u64 = 5;
-    let place = |program: u64, number: u64, chip: i32| Event {
-        kind: EventKind::CbAllocate,
-        target: Target::Device(chip),
-        memory: Some(Memory::CircularBuffer),
-        flags: if number == 0 { flags::NEW_PLACEMENT } else { 0 },
-        address: (100 << 10) + number * (20 << 10),
-        size: (20 << 10) + (program % 16) * 2048,
-        holder: program + 1,
-        site: (program % 8) as u32 * 8,
-        extra: 64,
-        cores: Some(CoreRange { first_x: 0, first_y: 0, last_x: 7, last_y: 7 }),
-        ..Event::default()
+    let place = |program: u64, number: u64, chip: i32| {
+        let size = (20 << 10) + (program % 61) * 1024;
+        Event {
+            kind: EventKind::CbAllocate,
+            target: Target::Device(chip),
+            memory: Some(Memory::CircularBuffer),
+            flags: if number == 0 { flags::NEW_PLACEMENT } else { 0 },
+            // One behind the other.
+            address: (100 << 10) + number * size,
+            size,
+            holder: program + 1,
+            site: (program % 8) as u32 * 8,
+            extra: 64,
+            cores: Some(CoreRange { first_x: 0, first_y: 0, last_x: 7, last_y: 7 }),
+            ..Event::default()
+        }
     };
     let leave = |program: u64, chip: i32| Event {
         kind: EventKind::CbFreeAll,

@@ -26,11 +26,39 @@ pub(crate) struct CircularBuffer {
     more_cores: Vec<CoreRange>,
 }
 
+/// What one program has placed on one device.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Placed {
+    /// In the order of their placement.
+    buffers: Vec<CircularBuffer>,
+    /// Where they take bytes. A program places one behind the other on the same cores, so that they are few.
+    #[serde(skip)]
+    pieces: Vec<Placement>,
+}
+
+impl Placed {
+    /// Notes where one of them takes bytes.
+    fn put(&mut self, placement: Placement, footprint: &mut Footprint) {
+        let joined = self.pieces.iter_mut().find_map(|piece| Some((piece.joined(&placement)?, piece)));
+        match joined {
+            Some((longer, piece)) => {
+                footprint.add(longer);
+                footprint.remove(*piece);
+                *piece = longer;
+            }
+            None => {
+                footprint.add(placement);
+                self.pieces.push(placement);
+            }
+        }
+    }
+}
+
 /// The circular buffers of one device.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct OnDevice {
-    /// By program, 0 where it is not known; those of one in the order of their placement.
-    programs: BTreeMap<u64, Vec<CircularBuffer>>,
+    /// By program, 0 where it is not known.
+    programs: BTreeMap<u64, Placed>,
     #[serde(skip)]
     count: u64,
     #[serde(skip)]
@@ -49,16 +77,16 @@ pub(crate) struct Changed {
 
 /// Circular buffers that went, by program.
 #[derive(Debug, Default)]
-pub(crate) struct Gone(Vec<(u64, Vec<CircularBuffer>)>);
+pub(crate) struct Gone(Vec<(u64, Placed)>);
 
 impl Gone {
     pub(crate) fn count(&self) -> u64 {
-        self.0.iter().map(|(_, buffers)| buffers.len() as u64).sum()
+        self.0.iter().map(|(_, placed)| placed.buffers.len() as u64).sum()
     }
 
     /// Each with its program.
     pub(crate) fn buffers(&self) -> impl Iterator<Item = (u64, &CircularBuffer)> {
-        self.0.iter().flat_map(|(program, buffers)| buffers.iter().map(|buffer| (*program, buffer)))
+        self.0.iter().flat_map(|(program, placed)| placed.buffers.iter().map(|buffer| (*program, buffer)))
     }
 }
 
@@ -80,17 +108,17 @@ impl OnDevice {
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &CircularBuffer> {
-        self.programs.values().flatten()
+        self.programs.values().flat_map(|placed| &placed.buffers)
     }
 
     /// The same, each with its program.
     pub(crate) fn entries_by_program(&self) -> impl Iterator<Item = (u64, &CircularBuffer)> {
-        self.programs.iter().flat_map(|(&program, buffers)| buffers.iter().map(move |buffer| (program, buffer)))
+        self.programs.iter().flat_map(|(&program, placed)| placed.buffers.iter().map(move |buffer| (program, buffer)))
     }
 
     /// The one that was placed last in a program.
     pub(crate) fn last_of(&self, program: u64) -> Option<&CircularBuffer> {
-        self.programs.get(&program)?.last()
+        self.programs.get(&program)?.buffers.last()
     }
 
     fn place(&mut self, event: &Event) -> Changed {
@@ -102,24 +130,24 @@ impl OnDevice {
         let is_anew = program != 0 && event.flags & flags::NEW_PLACEMENT != 0;
         let gone = if is_anew { self.take(program) } else { Gone::default() };
         let buffer = CircularBuffer::new(event);
-        buffer.placements().for_each(|placement| self.footprint.add(placement));
-        self.programs.entry(program).or_default().push(buffer);
+        let placed = self.programs.entry(program).or_default();
+        buffer.placements().for_each(|placement| placed.put(placement, &mut self.footprint));
+        placed.buffers.push(buffer);
         self.count += 1;
         Changed { placed: 1, gone }
     }
 
     /// A further rectangle of cores of the circular buffer that the same thread placed last.
     fn extend(&mut self, event: &Event) {
-        let last = self.programs.get_mut(&event.holder).and_then(|buffers| {
-            let is_meant = |buffer: &&mut CircularBuffer| {
-                (buffer.thread, buffer.address, buffer.size) == (event.thread, event.address, event.size)
-            };
-            buffers.last_mut().filter(is_meant)
-        });
-        if let (Some(buffer), Some(cores)) = (last, event.cores) {
+        let Some(placed) = self.programs.get_mut(&event.holder) else { return };
+        let is_meant = |buffer: &&mut CircularBuffer| {
+            (buffer.thread, buffer.address, buffer.size) == (event.thread, event.address, event.size)
+        };
+        if let (Some(buffer), Some(cores)) = (placed.buffers.last_mut().filter(is_meant), event.cores) {
             buffer.more_cores.push(cores);
             if !buffer.globally_allocated {
-                self.footprint.add(Placement { address: buffer.address, size: buffer.size, cores: Some(cores) });
+                let placement = Placement { address: buffer.address, size: buffer.size, cores: Some(cores) };
+                placed.put(placement, &mut self.footprint);
             }
         }
     }
@@ -130,11 +158,9 @@ impl OnDevice {
             self.footprint.clear();
             Gone(std::mem::take(&mut self.programs).into_iter().collect())
         } else {
-            let buffers = self.programs.remove(&program).unwrap_or_default();
-            for placement in buffers.iter().flat_map(CircularBuffer::placements) {
-                self.footprint.remove(placement);
-            }
-            Gone(vec![(program, buffers)])
+            let placed = self.programs.remove(&program).unwrap_or_default();
+            placed.pieces.iter().for_each(|&piece| self.footprint.remove(piece));
+            Gone(vec![(program, placed)])
         };
         self.count -= gone.count();
         gone
@@ -146,9 +172,14 @@ impl CircularBuffers {
     pub(crate) fn complete(&mut self) {
         for on_device in self.devices.values_mut() {
             let OnDevice { programs, count, footprint, .. } = on_device;
-            *count = programs.values().map(|buffers| buffers.len() as u64).sum();
-            let placements = programs.values().flatten().flat_map(CircularBuffer::placements);
-            placements.for_each(|placement| footprint.note(placement));
+            *count = programs.values().map(|placed| placed.buffers.len() as u64).sum();
+            footprint.leave_for_later();
+            for Placed { buffers, pieces } in programs.values_mut() {
+                let mut placed = Placed { buffers: Vec::new(), pieces: Vec::new() };
+                let placements = buffers.iter().flat_map(CircularBuffer::placements);
+                placements.for_each(|placement| placed.put(placement, footprint));
+                *pieces = placed.pieces;
+            }
         }
     }
 
@@ -187,8 +218,8 @@ impl CircularBuffers {
 
     /// Where a program's circular buffers end that take bytes of their own, and the cores of the one that reaches furthest.
     pub(crate) fn end_of(&self, device: i32, program: u64) -> Option<(u64, Option<CoreRange>)> {
-        let buffers = self.devices.get(&device)?.programs.get(&program)?;
-        let placements = buffers.iter().flat_map(CircularBuffer::placements);
+        let placed = self.devices.get(&device)?.programs.get(&program)?;
+        let placements = placed.buffers.iter().flat_map(CircularBuffer::placements);
         let last = placements.max_by_key(|placed| placed.address.saturating_add(placed.size))?;
         Some((last.address.saturating_add(last.size), last.cores))
     }
@@ -197,8 +228,8 @@ impl CircularBuffers {
     pub(crate) fn base(&self, device: i32, program: u64) -> Option<u64> {
         let programs = &self.devices.get(&device)?.programs;
         let base =
-            |buffers: &[CircularBuffer]| buffers.iter().flat_map(CircularBuffer::placements).map(|it| it.address).min();
-        programs.get(&program).and_then(|own| base(own)).or_else(|| programs.values().filter_map(|own| base(own)).min())
+            |placed: &Placed| placed.buffers.iter().flat_map(CircularBuffer::placements).map(|it| it.address).min();
+        programs.get(&program).and_then(base).or_else(|| programs.values().filter_map(base).min())
     }
 
     pub(crate) fn devices(&self) -> impl Iterator<Item = (i32, &OnDevice)> {

@@ -21,6 +21,14 @@ pub(crate) struct Placement {
     pub(crate) cores: Option<CoreRange>,
 }
 
+impl Placement {
+    /// The two as one, where they are on the same cores and the other goes on where this one ends.
+    pub(crate) fn joined(&self, other: &Self) -> Option<Self> {
+        let goes_on = self.cores == other.cores && self.address.checked_add(self.size) == Some(other.address);
+        goes_on.then(|| Some(Self { size: self.size.checked_add(other.size)?, ..*self })).flatten()
+    }
+}
+
 /// The placements of one device. Programs in the cache place on the same cores again and again, from the same address on, so
 /// most of what comes or goes lies within what others take of the same cores and changes no union. Where it does, the unions
 /// are made anew when they are asked for.
@@ -85,10 +93,9 @@ impl Footprint {
         }
     }
 
-    /// The same, and the unions are left for later.
-    pub(crate) fn note(&mut self, placement: Placement) {
+    /// Leaves the unions for when they are asked for: much is to come.
+    pub(crate) fn leave_for_later(&mut self) {
         self.is_stale = true;
-        self.add(placement);
     }
 
     pub(crate) fn remove(&mut self, placement: Placement) {
