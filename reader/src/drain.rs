@@ -17,14 +17,14 @@ use ttmem_wire::Record;
 
 use crate::{Account, Ended, Recorder, Session};
 
-/// Between looks for new rings, while events come or nobody tells of new ones. Short: how a process ended can be told only
-/// if it was met alive.
+/// Between looks for new rings, while nobody tells of them, or some could not be opened. Short: how a process ended can be told
+/// only if it was met alive.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between rounds while events come.
 const NAP: Duration = Duration::from_micros(500);
 /// A round that took so many had better been sooner.
 const MANY: u64 = 8192;
-/// The longest wait for a bell; then one look whether the processes live.
+/// The longest wait for a bell, and between looks for new rings that somebody tells of; then one look whether the processes live.
 const WAIT: Duration = Duration::from_millis(100);
 /// How long the kernel may take to drop the locks of a process that was waited for.
 const AFTERMATH: Duration = Duration::from_secs(2);
@@ -91,12 +91,13 @@ impl Drainer {
         while !stop.load(Ordering::Acquire) {
             // Read before the look: what comes after it rings again.
             let rung = self.doorbell.rung();
-            if looked.is_none_or(|(at, before)| before != rung || at.elapsed() >= LOOK_EVERY) {
+            let longest = if self.refused.is_empty() { longest } else { LOOK_EVERY };
+            if looked.is_none_or(|(at, before)| before != rung || at.elapsed() >= longest) {
                 self.look_for_rings();
                 looked = Some((Instant::now(), rung));
             }
             match self.advance(seen) {
-                0 => self.wait(rung, if self.refused.is_empty() { longest } else { LOOK_EVERY }),
+                0 => self.wait(rung, longest),
                 MANY.. => std::thread::yield_now(),
                 _ => std::thread::sleep(NAP),
             }
