@@ -143,16 +143,20 @@ impl Session {
             let before = ring.position();
             let missed = ring.missed();
             ring.read(&mut batch, BATCH);
-            let position = ring.position();
-            let first = position - batch.len() as u64;
-            if ring.missed() > missed && self.attach_again(before, first) {
-                batch.clear();
-                events = self.attach(&mut batch, keep);
-                continue;
+            let first = ring.position() - batch.len() as u64;
+            if ring.missed() > missed {
+                // A session that only looks was overtaken.
+                let reached = before + self.catch_up(before..first, batch.is_empty(), keep);
+                events += reached - before;
+                if reached < first && self.attach_again(reached, first) {
+                    batch.clear();
+                    events = self.attach(&mut batch, keep);
+                    continue;
+                }
             }
             events += self.apply_all(&mut batch, keep);
             self.make_room(is_alive, false);
-            if position == before {
+            if self.position() == before {
                 break;
             }
         }
@@ -249,9 +253,27 @@ impl Session {
         (at - positions.start, true)
     }
 
-    /// A session that only looks was overtaken: what it has not seen, from `before` to `first`, may lie beside the ring, with which
-    /// it begins anew. False if not.
-    fn attach_again(&mut self, before: u64, first: u64) -> bool {
+    /// What a session that only looks has missed may be in the journal: takes it from there, if all of it is. (If nothing
+    /// of the ring could be read, all up to its tail.) Returns how many.
+    fn catch_up(&mut self, mut missed: Range<u64>, to_tail: bool, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
+        let Source::Open(ring) = &mut self.source else { return 0 };
+        let first = missed.end;
+        if to_tail {
+            missed.end = first.max(ring.counters().tail);
+        }
+        let Some(journal) = left::journal_of(ring.path(), ring.header().ring_id, &missed) else { return 0 };
+        ring.skip_to(missed.end);
+        let (taken, _) = self.take_journal(Ok(Some(journal)), missed.clone(), keep);
+        let reached = missed.start + taken;
+        // The ring has counted those before the first as missed, and the others not.
+        self.missed_at_attach += reached.min(first) - missed.start;
+        self.taken_before += missed.end - reached.max(first);
+        taken
+    }
+
+    /// It may lie beside the ring otherwise: what was seen up to `reached`, and not from there to `first`, is begun anew with.
+    /// False if it does not.
+    fn attach_again(&mut self, reached: u64, first: u64) -> bool {
         let Source::Open(ring) = &mut self.source else { return false };
         if left::goes_to(ring.path(), ring.header().ring_id).is_none_or(|position| position < first) {
             return false;
@@ -259,8 +281,16 @@ impl Session {
         ring.look_again();
         self.account = Account::new(self.account.keeps_live_at_marks());
         (self.is_attached, self.restored, self.drained) = (false, 0, 0);
-        self.shown = self.shown.max(before);
+        self.shown = self.shown.max(reached);
         true
+    }
+
+    /// How much of the ring lies behind this session.
+    fn position(&self) -> u64 {
+        match &self.source {
+            Source::Open(ring) => ring.position(),
+            Source::Closed(_) => 0,
+        }
     }
 
     /// Lets the process use the room of what was read, where there is enough of it, or time: each time it is left beside the

@@ -195,6 +195,31 @@ fn a_looker_that_was_overtaken_goes_on_and_shows_each_event_once() {
 }
 
 #[test]
+fn a_looker_that_was_overtaken_needs_the_journal_alone() {
+    let folder = Folder::new("journal-alone");
+    let ring = ring(&folder);
+    let mut scene = Scene::new(&ring);
+    scene.run_until_journal_is_needed();
+    let mut late = looker(&scene.path);
+    scene.check(&late);
+    // The snapshot cannot be begun with any more.
+    let mut snapshot = fs::read(snapshot_path(&scene.path)).unwrap();
+    let position = read_snapshot(&scene.path, scene.id).unwrap().unwrap().0.position;
+    *snapshot.last_mut().unwrap() ^= 1;
+    fs::write(snapshot_path(&scene.path), snapshot).unwrap();
+    let mut seen: Vec<u64> = Vec::new();
+    for _ in 0..4 {
+        let from = scene.pushed;
+        scene.run(SLOTS / 8);
+        late.advance_with(&mut |_, records: &[Record]| seen.extend(records.iter().map(|record| record.words[0])));
+        scene.check(&late);
+        assert_eq!(seen, (from..scene.pushed).collect::<Vec<_>>());
+        seen.clear();
+    }
+    assert_eq!(ttmem_ring::snapshot_position(&scene.path, scene.id), Some(position), "it was not written anew");
+}
+
+#[test]
 fn a_journal_that_is_begun_anew_while_it_is_read_is_left_for_the_snapshot() {
     let folder = Folder::new("journal-meanwhile");
     let ring = ring(&folder);
