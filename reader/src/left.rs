@@ -1,9 +1,9 @@
 //! What lies beside a ring of the events that went out of it: the snapshot that the process itself or a reader left, and the
 //! journal of what a reader let go since.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
-use ttmem_ring::{JournalReader, open_journal, read_snapshot};
+use ttmem_ring::{JournalReader, open_journal, read_snapshot, snapshot_position};
 use ttmem_wire::Snapshot;
 
 use crate::Account;
@@ -35,10 +35,20 @@ pub(crate) fn read(ring: &Path, ring_id: u128, keep_live_at_marks: bool) -> Resu
     Ok(Some(Left { account, position, missing, journal }))
 }
 
+/// The journal, if it has all of these records. The ring's tail must have been read before, and be no less than their end.
+///
+/// One that goes on from the snapshot, which is the case if it begins there, has all up to the tail; of another it is not
+/// known how far it goes.
+pub(crate) fn journal_of(ring: &Path, ring_id: u128, positions: &Range<u64>) -> Option<JournalReader> {
+    let journal = open_journal(ring, ring_id).ok()??;
+    let goes_on = snapshot_position(ring, ring_id)? == journal.first();
+    (goes_on && journal.first() <= positions.start && journal.end() >= positions.end).then_some(journal)
+}
+
 /// How far the two may go.
 pub(crate) fn goes_to(ring: &Path, ring_id: u128) -> Option<u64> {
     let journal = open_journal(ring, ring_id).ok().flatten();
-    let (Snapshot { position, .. }, _) = read_snapshot(ring, ring_id).ok().flatten()?;
+    let position = snapshot_position(ring, ring_id)?;
     let further = journal.filter(|journal| journal.first() <= position).map(|journal| journal.end());
     Some(position.max(further.unwrap_or(0)))
 }

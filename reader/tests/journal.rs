@@ -1,6 +1,12 @@
 //! The journal beside a ring: who comes next, or only looks, takes what a draining reader let go since its snapshot.
 
-use std::{fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use ttmem_reader::Session;
 use ttmem_ring::{RingFile, RingReader, journal_path, open_journal, read_snapshot, snapshot_path};
@@ -119,6 +125,16 @@ fn looker(path: &std::path::Path) -> Session {
     session
 }
 
+/// All that the program had done at some moment, and nothing else.
+fn check_moment(session: &Session) {
+    assert_eq!((session.taken_elsewhere(), session.trouble()), (0, None));
+    let ledger = session.ledger();
+    let totals = ledger.totals()[0].2;
+    assert_eq!(session.drained(), totals.allocations + totals.frees);
+    let live: BTreeSet<u64> = ledger.live().iter().map(|live| live.address >> 12).collect();
+    assert_eq!(live, (totals.frees..totals.allocations).collect());
+}
+
 #[test]
 fn a_looker_and_the_next_reader_take_what_the_journal_has() {
     let folder = Folder::new("journal");
@@ -176,6 +192,78 @@ fn a_looker_that_was_overtaken_goes_on_and_shows_each_event_once() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), count, "none is shown twice");
+}
+
+#[test]
+fn a_looker_that_was_overtaken_needs_the_journal_alone() {
+    let folder = Folder::new("journal-alone");
+    let ring = ring(&folder);
+    let mut scene = Scene::new(&ring);
+    scene.run_until_journal_is_needed();
+    let mut late = looker(&scene.path);
+    scene.check(&late);
+    // The snapshot cannot be begun with any more.
+    let mut snapshot = fs::read(snapshot_path(&scene.path)).unwrap();
+    let position = read_snapshot(&scene.path, scene.id).unwrap().unwrap().0.position;
+    *snapshot.last_mut().unwrap() ^= 1;
+    fs::write(snapshot_path(&scene.path), snapshot).unwrap();
+    let mut seen: Vec<u64> = Vec::new();
+    for _ in 0..4 {
+        let from = scene.pushed;
+        scene.run(SLOTS / 8);
+        late.advance_with(&mut |_, records: &[Record]| seen.extend(records.iter().map(|record| record.words[0])));
+        scene.check(&late);
+        assert_eq!(seen, (from..scene.pushed).collect::<Vec<_>>());
+        seen.clear();
+    }
+    assert_eq!(ttmem_ring::snapshot_position(&scene.path, scene.id), Some(position), "it was not written anew");
+}
+
+#[test]
+fn a_journal_that_is_begun_anew_while_it_is_read_is_left_for_the_snapshot() {
+    let folder = Folder::new("journal-meanwhile");
+    let ring = ring(&folder);
+    let mut scene = Scene::new(&ring);
+    scene.run_until_journal_is_needed();
+    let mut late = Session::looking(RingReader::open(&scene.path).unwrap(), false);
+    let mut seen: Vec<u64> = Vec::new();
+    late.advance_with(&mut |_, records: &[Record]| {
+        if seen.is_empty() {
+            scene.run(SLOTS * 2);
+        }
+        seen.extend(records.iter().map(|record| record.words[0]));
+    });
+    check_moment(&late);
+    late.advance();
+    scene.check(&late);
+    assert!(seen.is_sorted_by(|one, next| one < next), "none is shown twice");
+}
+
+#[test]
+fn whoever_looks_while_journals_are_begun_anew_sees_one_moment() {
+    let folder = Folder::new("journal-anew");
+    let ring = ring(&folder);
+    let mut scene = Scene::new(&ring);
+    scene.run(SLOTS * 2);
+    let path = scene.path.clone();
+    let done = AtomicBool::new(false);
+    let looks = thread::scope(|scope| {
+        let looker = scope.spawn(|| {
+            let mut looks = 0;
+            while !done.load(Ordering::Acquire) {
+                let session = looker(&path);
+                check_moment(&session);
+                looks += 1;
+            }
+            looks
+        });
+        for _ in 0..30 {
+            scene.run(SLOTS);
+        }
+        done.store(true, Ordering::Release);
+        looker.join().unwrap()
+    });
+    assert!(looks > 5, "{looks}");
 }
 
 #[test]

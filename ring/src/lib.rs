@@ -84,7 +84,7 @@ pub use process::{Ended, ProcessWatch, process_start, send_signal, sleep_while_i
 #[cfg(not(loom))]
 pub use read::{AlreadyDrained, Counters, OpenError, RingReader};
 #[cfg(not(loom))]
-pub use snapshot::{SNAPSHOT_EXTENSION, UnnamedSnapshot, read_snapshot, snapshot_path};
+pub use snapshot::{SNAPSHOT_EXTENSION, UnnamedSnapshot, read_snapshot, snapshot_path, snapshot_position};
 #[cfg(not(any(loom, shuttle)))]
 pub use wait::{Bells, Doorbell, wake};
 #[cfg(not(any(loom, shuttle)))]

@@ -7,11 +7,11 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use ttmem_wire::{MAX_SNAPSHOT_BYTES, Snapshot, SnapshotError};
+use ttmem_wire::{MAX_SNAPSHOT_BYTES, SNAPSHOT_HEADER_BYTES, Snapshot, SnapshotError};
 
 use crate::{
     beside::{self, BesideError},
@@ -42,6 +42,14 @@ pub fn read_snapshot(ring: &Path, ring_id: u128) -> Result<Option<(Snapshot, Vec
     let header = bytes.len() - content.len();
     bytes.drain(..header);
     Ok(Some((snapshot, bytes)))
+}
+
+/// How far the snapshot of a ring says that it goes: its content is not looked at. `None` if there is none of this ring.
+pub fn snapshot_position(ring: &Path, ring_id: u128) -> Option<u64> {
+    let (file, _) = beside::open::<SnapshotError>(&snapshot_path(ring), MAX_SNAPSHOT_BYTES).ok()??;
+    let mut header = [0; SNAPSHOT_HEADER_BYTES];
+    file.read_exact_at(&mut header, 0).ok()?;
+    Snapshot::peek(&header).ok().filter(|snapshot| snapshot.ring_id == ring_id).map(|snapshot| snapshot.position)
 }
 
 /// A snapshot that is written and has no name yet. Dropped, it is gone.

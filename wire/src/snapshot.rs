@@ -78,21 +78,10 @@ impl Snapshot {
     /// # Errors
     /// [`SnapshotError`] says what is wrong with it.
     pub fn decode(file: &[u8], ring_id: u128) -> Result<(Self, &[u8]), SnapshotError> {
-        let Some((header, content)) = file.split_at_checked(SNAPSHOT_HEADER_BYTES) else {
-            return Err(SnapshotError::NotASnapshot);
-        };
-        if header[..8] != SNAPSHOT_MAGIC {
-            return Err(SnapshotError::NotASnapshot);
-        }
-        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| header[at + byte]));
-        let version = word(8) as u32;
-        if version != SNAPSHOT_VERSION {
-            return Err(SnapshotError::Version(version));
-        }
-        let snapshot =
-            Self { ring_id: u128::from(word(16)) | u128::from(word(24)) << 64, position: word(32), missing: word(40) };
-        if word(48) != content.len() as u64
-            || word(56) as u32 != checksum(&header[..56], content)
+        let snapshot = Self::peek(file)?;
+        let (header, content) = file.split_at(SNAPSHOT_HEADER_BYTES);
+        if word(header, 48) != content.len() as u64
+            || word(header, 56) as u32 != checksum(&header[..56], content)
             || snapshot.missing > snapshot.position
         {
             return Err(SnapshotError::Damaged);
@@ -102,6 +91,32 @@ impl Snapshot {
         }
         Ok((snapshot, content))
     }
+
+    /// What the header alone says, which its content may belie.
+    ///
+    /// # Errors
+    /// If it is no header of this version.
+    pub fn peek(file: &[u8]) -> Result<Self, SnapshotError> {
+        let Some(header) = file.get(..SNAPSHOT_HEADER_BYTES) else {
+            return Err(SnapshotError::NotASnapshot);
+        };
+        if header[..8] != SNAPSHOT_MAGIC {
+            return Err(SnapshotError::NotASnapshot);
+        }
+        let version = word(header, 8) as u32;
+        if version != SNAPSHOT_VERSION {
+            return Err(SnapshotError::Version(version));
+        }
+        Ok(Self {
+            ring_id: u128::from(word(header, 16)) | u128::from(word(header, 24)) << 64,
+            position: word(header, 32),
+            missing: word(header, 40),
+        })
+    }
+}
+
+fn word(header: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|byte| header[at + byte]))
 }
 
 fn checksum(header: &[u8], content: &[u8]) -> u32 {
@@ -126,6 +141,8 @@ mod tests {
         let file = file(&SNAPSHOT, b"content");
         assert_eq!(Snapshot::decode(&file, SNAPSHOT.ring_id), Ok((SNAPSHOT, &b"content"[..])));
         assert_eq!(Snapshot::decode(&file, 7), Err(SnapshotError::OtherRing));
+        assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES]), Ok(SNAPSHOT));
+        assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES - 1]), Err(SnapshotError::NotASnapshot));
     }
 
     #[test]
