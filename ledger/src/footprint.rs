@@ -10,8 +10,9 @@ use ttmem_wire::CoreRange;
 
 use crate::intervals::Intervals;
 
-/// More cores than this in one rectangle are no cores of a chip: it is taken for all of them.
-const MAX_CORES: u32 = 4096;
+/// Cores further out than this, in either direction, are none of a chip: a rectangle that reaches there is taken for all of
+/// them.
+const SIDE: u16 = 64;
 
 /// An address range on a rectangle of cores; without one, on every core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +38,8 @@ pub(crate) struct Footprint {
     /// By rectangle of cores.
     placements: HashMap<Option<CoreRange>, Ranges, RandomState>,
     everywhere: Intervals,
-    cores: HashMap<(u16, u16), Intervals, RandomState>,
+    /// Column by column, as far as one was named. Those between that nobody named are as all.
+    cores: Vec<Intervals>,
     fullest: u128,
     /// Something is gone, and the unions still have it.
     is_stale: bool,
@@ -120,7 +122,7 @@ impl Footprint {
     pub(crate) fn bytes(&mut self) -> u128 {
         if self.is_stale {
             self.everywhere.clear();
-            self.cores.clear();
+            self.cores.iter_mut().for_each(Intervals::clear);
             self.fullest = 0;
             self.is_stale = false;
             let unions: Vec<_> = self.placements.iter().map(|(&cores, ranges)| (cores, ranges.union())).collect();
@@ -134,31 +136,31 @@ impl Footprint {
     }
 
     fn spread(&mut self, Placement { address, size, cores }: Placement) {
-        match cores.filter(|cores| number_of(cores) <= MAX_CORES) {
+        match cores.filter(|cores| cores.last_x < SIDE && cores.last_y < SIDE) {
             None => {
                 self.everywhere.insert(address, size);
                 self.fullest = self.fullest.max(self.everywhere.covered());
-                for core in self.cores.values_mut() {
+                for core in &mut self.cores {
                     core.insert(address, size);
                     self.fullest = self.fullest.max(core.covered());
                 }
             }
-            Some(cores) => {
+            Some(cores) if cores.first_x <= cores.last_x && cores.first_y <= cores.last_y => {
+                let place = |x: u16, y: u16| usize::from(x) * usize::from(SIDE) + usize::from(y);
+                let named = place(cores.last_x, cores.last_y) + 1;
+                if self.cores.len() < named {
+                    self.cores.resize(named, self.everywhere.clone());
+                }
                 for x in cores.first_x..=cores.last_x {
-                    for y in cores.first_y..=cores.last_y {
-                        let core = self.cores.entry((x, y)).or_insert_with(|| self.everywhere.clone());
+                    for core in &mut self.cores[place(x, cores.first_y)..=place(x, cores.last_y)] {
                         core.insert(address, size);
                         self.fullest = self.fullest.max(core.covered());
                     }
                 }
             }
+            Some(_) => {}
         }
     }
-}
-
-fn number_of(cores: &CoreRange) -> u32 {
-    let side = |first: u16, last: u16| u32::from(last).saturating_sub(u32::from(first)) + 1;
-    side(cores.first_x, cores.last_x).saturating_mul(side(cores.first_y, cores.last_y))
 }
 
 #[cfg(test)]
