@@ -126,6 +126,7 @@ impl Flusher {
         loop {
             let (records, ring_full) = self.round();
             self.beat();
+            self.folder.prepare(&self.mover);
             if ring_full && self.fold() {
                 idle_rounds = 0;
             } else if records >= BUSY_ROUND {

@@ -13,6 +13,7 @@ use std::{fmt, ops::Range};
 use ttmem_ledger::Account;
 use ttmem_ring::{
     JournalReader, Mover, PoolTable, RingFile, UnnamedSnapshot, fault_at, open_journal, read_snapshot, remove_journal,
+    snapshot_position,
 };
 use ttmem_wire::{Pool, Record, Snapshot};
 
@@ -43,6 +44,8 @@ pub(crate) struct Folder {
     /// False once it was turned off, or can't be done.
     is_on: bool,
     folded: Option<Box<Folded>>,
+    /// The ring's head when it was last looked whether there is something to prepare.
+    looked: u64,
     /// Kept from one to the next.
     bytes: Vec<u8>,
     records: Vec<Record>,
@@ -84,7 +87,7 @@ impl From<std::io::Error> for Trouble {
 impl Folder {
     pub(crate) fn new(ring: RingFile, is_on: bool) -> Self {
         let pools = ring.pools();
-        Self { ring, pools, is_on, folded: None, bytes: Vec::new(), records: Vec::new() }
+        Self { ring, pools, is_on, folded: None, looked: 0, bytes: Vec::new(), records: Vec::new() }
     }
 
     /// Makes room in a full ring; false if a reader is there to do it, or it can't be done.
@@ -108,6 +111,29 @@ impl Folder {
                 false
             }
         }
+    }
+
+    /// A reader was there and is gone, and the ring is half full: reads what it left while there is room, since that may take as long
+    /// as the events that fit into the stage. Asks seldom: each sixteenth of the ring.
+    pub(crate) fn prepare(&mut self, mover: &Mover<'_>) {
+        let capacity = mover.capacity() as u64;
+        if !self.is_on || mover.head() < self.looked + capacity / 16 {
+            return;
+        }
+        self.looked = mover.head();
+        let is_due = |unread: &Range<u64>| unread.end - unread.start >= capacity / 2;
+        let is_ready = |folded: &Folded, unread: &Range<u64>| folded.position == unread.start;
+        let Some(unread) = mover.unread().filter(is_due) else { return };
+        if self.folded.as_ref().is_some_and(|folded| is_ready(folded, &unread))
+            || snapshot_position(self.ring.path(), self.ring.header().ring_id).is_none()
+        {
+            return;
+        }
+        let Ok(Some(_lock)) = self.ring.lock_tail() else { return };
+        let Some(unread) = mover.unread().filter(is_due) else { return };
+        // What goes wrong now does so again when the ring is full, and is said then.
+        self.folded = None;
+        self.folded = self.go_on_from(&unread).ok().map(Box::new);
     }
 
     fn try_fold(&mut self, mover: &mut Mover<'_>, share: Fold) -> Result<bool, Trouble> {
