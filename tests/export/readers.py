@@ -67,3 +67,9 @@ def node():
         run("a package of npm", "npm", "install", "--silent", "--no-fund", "--no-audit", *NPM, cwd=place)
 
     return made("node", NPM, make)
+
+
+def heaptrack():
+    """heaptrack's reader, which is a package of the system."""
+    if not shutil.which("heaptrack_print"):
+        raise Unavailable("no heaptrack_print on PATH")
