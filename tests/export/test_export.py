@@ -292,7 +292,7 @@ class RealProgram(ExportTest):
         self.assertEqual(peaks, truth)
 
     def test_heaptrack_shows_the_lines_of_the_program(self):
-        reader(readers.heaptrack)
+        reader(lambda: readers.system("heaptrack_print"))
         path = self.export("demo.heaptrack.gz", "--format", "heaptrack")
         memories = [device["memory"] for device in self.process["devices"]]
         for cost, member in (("allocations", "allocations"), ("leaked", "live_bytes")):

@@ -18,7 +18,7 @@ MS = 1_000_000
 
 class Heaptrack(ExportTest):
     def setUp(self):
-        reader(readers.heaptrack)
+        reader(lambda: readers.system("heaptrack_print"))
 
     def summed(self, pid):
         """What is live at the end, by memory over all devices."""
@@ -76,7 +76,7 @@ class Stacks(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        reader(readers.heaptrack)
+        reader(lambda: readers.system("heaptrack_print"))
         holder = tempfile.TemporaryDirectory(prefix="ttmem-heaptrack-")
         cls.addClassCleanup(holder.cleanup)
         folder = pathlib.Path(holder.name)
