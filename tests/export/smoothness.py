@@ -198,7 +198,7 @@ def main():
         try:
             began = time.monotonic()
             browser.ask("Page.navigate", url=f"file://{page}")
-            while browser.run("document.documentElement.dataset.ready") != "yes":
+            while browser.run("document.documentElement?.dataset.ready") != "yes":
                 time.sleep(0.02)
             print(f"{page.stat().st_size >> 10} KiB, ready after {time.monotonic() - began:.2f} s")
             browser.run(WATCH)

@@ -108,6 +108,8 @@ class Perfetto(ExportTest):
             print(f"\nno trace processor ({processor['unavailable'][-80:]}): checked with Perfetto's descriptors alone")
         else:
             self.assertEqual(processor["errors"], [])
+            # The six are circular buffers.
+            self.assertEqual(processor["slices"], len(self.scenario.lifetimes) + len(self.scenario.live) + 6)
             self.assertEqual(processor["unfinished"], len(self.scenario.live))
             self.assertEqual(processor["counters"], sum(map(len, self.scenario.counters.values())))
 
