@@ -320,17 +320,19 @@ function valueAt(process, cells, ms) {
   return column - cells[at] < 1 && cells[at + 2] > cells[at + 1] ? `${text} (${bytes(cells[at + 1])} to ${bytes(cells[at + 2])})` : text;
 }
 
+// Marks that are nearer than so many pixels to the one before are seen when one looks closer.
+const NEXT_MARK = 4;
 function drawMarks(pen, process, view, x, top, bottom, named) {
-  let free = -1, drawn = -1;
+  let free = -1, drawn = -NEXT_MARK;
   pen.textAlign = "left";
+  pen.fillStyle = css("--faint");
+  const dashes = new Path2D();
   for (const [name, ms] of process.marks) {
     if (ms < view.from || ms > view.to) continue;
     const at = Math.round(x(ms));
-    if (at !== drawn) {
-      pen.fillStyle = css("--faint");
-      pen.globalAlpha = .5;
-      for (let y = top; y < bottom; y += 6) pen.fillRect(at, y, 1, 3);
-      pen.globalAlpha = 1;
+    if (at >= drawn + NEXT_MARK) {
+      dashes.moveTo(at + .5, top);
+      dashes.lineTo(at + .5, bottom);
       drawn = at;
     }
     if (named && at >= free) {
@@ -340,6 +342,11 @@ function drawMarks(pen, process, view, x, top, bottom, named) {
       free = at + pen.measureText(text).width + 14;
     }
   }
+  pen.save();
+  pen.setLineDash([3, 3]);
+  [pen.strokeStyle, pen.lineWidth, pen.globalAlpha] = [css("--faint"), 1, .5];
+  pen.stroke(dashes);
+  pen.restore();
   pen.fillStyle = css("--bad");
   for (const [, ms] of process.refusals) pen.fillRect(Math.round(x(ms)), top, 2, bottom - top);
 }
@@ -598,8 +605,7 @@ function regions(process) {
   ];
   const notes = row => [(row.n || 0) & 1 ? "program cache" : "", (row.n || 0) & 2 ? "inside a buffer" : "", (row.n || 0) & 4 ? "pre-allocated" : ""].filter(Boolean).join(", ");
   const ofDevices = process.device_sets.map(ids => "device " + devices(ids)), ofSite = process.sites.map(site => site.join("\n"));
-  let sorted = [], sortedAs = "";
-  const texts = new Map();
+  const orders = new Map(), texts = new Map();
   const text = row => {
     let known = texts.get(row);
     if (known === undefined) texts.set(row, known = [bytes(row.s), process.memories[row.m], hex(row.a), ofDevices[row.d], notes(row), ofSite[row.f || 0]].join("\n").toLowerCase());
@@ -616,12 +622,13 @@ function regions(process) {
   function fill() {
     const all = process.moments[moment];
     const key = columns.find(one => one[0] === sort)[2];
-    const order = [moment, sort, down].join();
-    if (order !== sortedAs) {
-      sortedAs = order;
-      const keys = new Map(all.rows.map(row => [row, key(row)])), way = down ? -1 : 1;
-      sorted = [...all.rows].sort((a, b) => { const x = keys.get(a), y = keys.get(b); return x < y ? -way : x > y ? way : 0; });
+    const order = [moment, sort, down].join(), way = down ? -1 : 1;
+    if (!orders.has(order)) {
+      if (orders.size > 8) orders.clear();
+      const keyed = all.rows.map(row => ({ key: key(row), row })).sort((a, b) => a.key < b.key ? -way : a.key > b.key ? way : 0);
+      orders.set(order, keyed.map(one => one.row));
     }
+    const sorted = orders.get(order);
     const rows = wanted ? sorted.filter(row => text(row).includes(wanted)) : sorted;
     head.replaceChildren(...columns.map(([id, name]) => el("th", { class: ["total", "size", "bank"].includes(id) ? "n sort" : "sort", tabindex: 0,
       "aria-sort": id === sort ? (down ? "descending" : "ascending") : "none",
@@ -658,16 +665,18 @@ function difference(process) {
   const node = card("What changed", "diff");
   const points = [["start", null], ...process.at_marks.map(([mark], at) => [`${mark + 1}. ${process.marks[mark] ? process.marks[mark][0] : "mark"}`, at]), ["end", -1]];
   let from = points.length > 3 ? 1 : 0, to = points.length > 3 ? points.length - 2 : points.length - 1;
-  // Of the two that are compared, one was compared before.
+  // Counts are kept for what was compared before: a point after it begins there.
   const counted = new Map();
   const at = point => {
     const known = counted.get(point);
     if (known) return known;
-    const counts = new Float64Array(process.kinds.length);
+    let near = -1;
+    if (point !== null) for (const earlier of counted.keys()) if (earlier !== null && earlier < point) near = Math.max(near, earlier);
+    const counts = near >= 0 ? Float64Array.from(counted.get(near)) : new Float64Array(process.kinds.length);
     if (counted.size > 8) counted.clear();
     counted.set(point, counts);
     if (point === null) return counts;
-    const lists = point === -1 ? [process.at_end] : process.at_marks.slice(0, point + 1).map(([, list]) => list);
+    const lists = point === -1 ? [process.at_end] : process.at_marks.slice(near + 1, point + 1).map(([, list]) => list);
     for (const list of lists) for (const [kind, number] of list) counts[kind] = number;
     return counts;
   };
@@ -682,9 +691,11 @@ function difference(process) {
       changes.push([Math.abs(change), kind, change]);
       if (process.memories[memory] !== "CB") { more += change; regions += number; }
     }
-    changes.sort((x, y) => y[0] - x[0] || x[1] - y[1]);
+    // Only those are put in order that are shown.
+    const least = Float64Array.from(changes, one => one[0]).sort()[Math.max(0, changes.length - ROOM)];
+    const shown = changes.filter(one => one[0] >= least).sort((x, y) => y[0] - x[0] || x[1] - y[1]).slice(0, ROOM);
     told.textContent = changes.length ? `${regions >= 0 ? "+" : "-"}${plural(Math.abs(regions), "region", "regions")}, ${more >= 0 ? "+" : ""}${bytes(more)} over all devices, circular buffers left out` : "no difference";
-    body.replaceChildren(...changes.slice(0, ROOM).map(([, kind, change]) => {
+    body.replaceChildren(...shown.map(([, kind, change]) => {
       const [memory, site, size] = process.kinds[kind], before = a[kind], after = b[kind];
       return el("tr", {},
         el("td", { class: "n" }, (change > 0 ? "+" : "") + bytes(change)), el("td", { class: "n" }, `${count(before)} to ${count(after)}`),
