@@ -166,7 +166,26 @@ fn the_dashboard_asks_for_metrics_that_there_are() {
     held.push(Event { target: Target::Device(0), ..event });
     let told = Server::start(&folder).ask("GET /metrics");
     let dashboard = include_str!("../../contrib/grafana-dashboard.json");
-    serde_json::from_str::<serde_json::Value>(dashboard).unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(dashboard).unwrap();
+    let line = told.lines().find(|line| line.starts_with("ttmem_live_per_bank_bytes{")).unwrap();
+    // The label `instance` is Prometheus's own.
+    let has_label = |name: &str| name == "instance" || line.contains(&format!("{name}=\""));
+    let expressions: Vec<&str> = parsed["panels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().unwrap())
+        .map(|target| target["expr"].as_str().unwrap())
+        .collect();
+    for expression in expressions {
+        let between = |open: &'static str, close: char| {
+            expression.split(open).skip(1).filter_map(move |rest| rest.split_once(close)).map(|(inner, _)| inner)
+        };
+        let labels = between("{", '}').chain(between(" by (", ')')).flat_map(|labels| labels.split(','));
+        let unknown: Vec<&str> =
+            labels.map(|label| label.split(['=', '!']).next().unwrap()).filter(|name| !has_label(name)).collect();
+        assert!(unknown.is_empty(), "{unknown:?} in {expression}");
+    }
     let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
     let asked: Vec<&str> = dashboard
         .match_indices("ttmem_")

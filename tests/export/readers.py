@@ -13,7 +13,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PYPI = ["perfetto==0.59.1", "protobuf==7.36.2", "duckdb==2.0.0", "jsonschema==4.26.0"]
-NPM = ["pprof-format@2.3.2", "speedscope@1.25.0"]
+NPM = ["pprof-format@2.3.2", "speedscope@1.25.0", "@grafana/schema@13.2.3", "typescript@5.9.3"]
 
 
 class Unavailable(Exception):
@@ -67,3 +67,10 @@ def node():
         run("a package of npm", "npm", "install", "--silent", "--no-fund", "--no-audit", *NPM, cwd=place)
 
     return made("node", NPM, make)
+
+
+def system(command):
+    """A command that is a package of the system."""
+    if not shutil.which(command):
+        raise Unavailable(f"no {command} on PATH")
+    return command

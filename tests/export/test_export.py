@@ -15,6 +15,7 @@ import sys
 import tempfile
 import unittest
 
+import heaptrack
 import readers
 import snapshot
 from recording import KINDS, Recording
@@ -107,6 +108,8 @@ class Perfetto(ExportTest):
             print(f"\nno trace processor ({processor['unavailable'][-80:]}): checked with Perfetto's descriptors alone")
         else:
             self.assertEqual(processor["errors"], [])
+            # The six are circular buffers.
+            self.assertEqual(processor["slices"], len(self.scenario.lifetimes) + len(self.scenario.live) + 6)
             self.assertEqual(processor["unfinished"], len(self.scenario.live))
             self.assertEqual(processor["counters"], sum(map(len, self.scenario.counters.values())))
 
@@ -290,6 +293,18 @@ class RealProgram(ExportTest):
         }
         self.assertEqual(peaks, truth)
 
+    def test_heaptrack_shows_the_lines_of_the_program(self):
+        reader(lambda: readers.system("heaptrack_print"))
+        path = self.export("demo.heaptrack.gz", "--format", "heaptrack")
+        memories = [device["memory"] for device in self.process["devices"]]
+        for cost, member in (("allocations", "allocations"), ("leaked", "live_bytes")):
+            sums = collections.Counter()
+            for memory in memories:
+                sums.update({name: totals[member] for name, totals in memory.items() if totals[member]})
+            self.assertEqual(heaptrack.by_memory(path, cost), sums)
+        stacks = heaptrack.by_stack(path, "allocations")
+        self.assertIn(("memory DRAM", "(module) (demo.py)", "main() (demo.py)", "weights (demo.py)"), set(stacks))
+
 
 class BadInput(ExportTest):
     def assert_one_line(self, *arguments):
@@ -338,14 +353,14 @@ class BadInput(ExportTest):
                 recording.status(0)
             odd = self.folder / "odd.ttmem"
             recording.write(odd)
-            for name in ("perfetto", "pprof", "speedscope", "folded", "csv", "jsonl", "pytorch-snapshot"):
+            for name in ("perfetto", "pprof", "speedscope", "folded", "heaptrack", "csv", "jsonl", "pytorch-snapshot"):
                 self.ttmem(odd, "--format", name, "--at", "peak", "-o", self.folder / "odd")
             snapshot.check(snapshot.load(self.folder / "odd"))
 
     def test_an_empty_recording(self):
         empty = self.folder / "empty.ttmem"
         Recording().write(empty)
-        for name in ("perfetto", "pytorch-snapshot", "pprof", "speedscope", "folded", "csv", "jsonl"):
+        for name in ("perfetto", "pytorch-snapshot", "pprof", "speedscope", "folded", "heaptrack", "csv", "jsonl"):
             self.ttmem(empty, "--format", name, "--at", "peak", "-o", self.folder / "nothing")
         snapshot.check(snapshot.load(self.export("nothing.pickle", "--format", "pytorch-snapshot")))
 

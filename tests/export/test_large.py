@@ -12,7 +12,7 @@ from recording import write_large
 TTMEM = os.environ.get("TTMEM_BIN") or str(readers.ROOT / "target" / "release" / "ttmem")
 EVENTS = int(os.environ.get("TTMEM_TEST_EVENTS", "300000"))
 FORMATS = [
-    ["perfetto"], ["pytorch-snapshot"], ["pprof"], ["pprof", "--at", "peak"], ["speedscope"], ["folded"], ["csv"],
+    ["perfetto"], ["pytorch-snapshot"], ["pprof"], ["pprof", "--at", "peak"], ["speedscope"], ["folded"], ["heaptrack"], ["csv"],
     ["csv", "--events"], ["jsonl"], ["parquet"],
 ]
 # 10,000,000 events must stay within 1 GiB: what a format keeps does not grow with their number.

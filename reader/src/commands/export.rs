@@ -24,6 +24,8 @@ use crate::{
                                                  go tool pprof -http : run.pb.gz
   ttmem export run.ttmem --format speedscope --at peak -o run.speedscope.json
   ttmem export run.ttmem --format folded --at peak | flamegraph.pl > run.svg
+  ttmem export run.ttmem --format heaptrack -o run.heaptrack.gz
+                                                 heaptrack_gui run.heaptrack.gz
   ttmem export run.ttmem --format csv > live.csv
   ttmem export run.ttmem --format csv --events > events.csv
   ttmem export run.ttmem --format jsonl | jq 'select(.event == \"mark\").name'

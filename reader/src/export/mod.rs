@@ -4,8 +4,11 @@
 mod address_space;
 mod csv;
 mod folded;
+mod heaptrack;
+mod heaptrack_tables;
 mod jsonl;
 mod lanes;
+mod one_process;
 mod output;
 mod parquet;
 mod perfetto;
@@ -41,6 +44,8 @@ pub enum Format {
     Speedscope,
     /// Folded stacks, for flamegraph.pl and inferno.
     Folded,
+    /// A profile for heaptrack_gui and heaptrack_print; gzip where the file's name ends in .gz.
+    Heaptrack,
     /// A table of what is live, or of all events.
     Csv,
     /// Every event, one JSON object a line.
@@ -52,7 +57,7 @@ pub enum Format {
 impl Format {
     /// Whether it is fit for a terminal.
     pub fn is_text(self) -> bool {
-        matches!(self, Self::Speedscope | Self::Folded | Self::Csv | Self::Jsonl)
+        matches!(self, Self::Speedscope | Self::Folded | Self::Heaptrack | Self::Csv | Self::Jsonl)
     }
 }
 
@@ -136,6 +141,7 @@ fn exporter<'a>(walk: &'a Walk, options: &Options, output: &'a mut Output) -> io
         Format::Pprof => Box::new(pprof::Pprof::new(walk, output)),
         Format::Speedscope => Box::new(speedscope::Speedscope::new(walk, options.value, output)),
         Format::Folded => Box::new(folded::Folded::new(walk, options.value, output)),
+        Format::Heaptrack => Box::new(heaptrack::Heaptrack::begin(walk, options.to.as_deref(), output)?),
         Format::Csv => Box::new(csv::Csv::begin(options.events, output)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(output)),
         Format::Parquet => return Err(io::Error::other("it is a folder of two files")),

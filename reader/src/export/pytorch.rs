@@ -14,8 +14,8 @@ use ttmem_wire::{Event, EventKind, Memory};
 use super::{
     Exporter, Output,
     address_space::{Extents, Range},
+    one_process,
     pickle::Pickle,
-    stacks::process_name,
 };
 use crate::walk::{Step, Walk, What};
 
@@ -62,8 +62,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn new(walk: &'a Walk, max_entries: usize, output: &'a mut Output) -> Self {
         Self {
             walk,
-            // The first of those with most events.
-            process: walk.chosen().min_by_key(|(_, process)| u64::MAX - process.events).map_or(0, |(index, _)| index),
+            process: one_process::busiest(walk),
             max_entries,
             traces: BTreeMap::new(),
             dropped: 0,
@@ -175,12 +174,7 @@ impl Exporter for Snapshot<'_> {
     }
 
     fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
-        let mut notes = Vec::new();
-        let others = self.walk.chosen().count().saturating_sub(1);
-        if let (true, Some(process)) = (others > 0, self.walk.processes().get(self.process)) {
-            let name = process_name(process);
-            notes.push(format!("it shows {name}; {others} others are left out (--process PID chooses)"));
-        }
+        let mut notes = Vec::from_iter(one_process::note_on_others(self.walk, self.process));
         if self.dropped > 0 {
             let dropped = self.dropped;
             notes.push(format!("the oldest {dropped} events are left out (--max-entries, a device)"));

@@ -9,7 +9,7 @@ use ttmem_wire::Memory;
 use crate::walk::{Step, Walk, Walked, What};
 
 /// Stacks that are told apart. A program without call sites that asks for ever other sizes must not fill the memory.
-const MAX_STACKS: usize = 1 << 18;
+pub(super) const MAX_STACKS: usize = 1 << 18;
 
 /// What a stack is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,9 +101,7 @@ impl Stacks {
                     }
                 }
                 for (&device, &bytes) in footprints.iter().filter(|&(_, &bytes)| bytes > 0) {
-                    let memory = Memory::CircularBuffer;
-                    let source = Source { process: step.index, device, memory, kind: Kind::Footprint };
-                    self.tallies.entry(source).or_default().live_bytes = bytes;
+                    self.tallies.entry(Source::footprint(step, device)).or_default().live_bytes = bytes;
                 }
             }
             _ => {}
@@ -111,14 +109,9 @@ impl Stacks {
     }
 
     fn of(&mut self, step: &Step<'_>, life: &Life) -> &mut Tally {
-        let region = &life.region;
-        let kind = match step.process.frames(region.site) {
-            [] => Kind::Size(region.size),
-            _ => Kind::Site(region.site),
-        };
-        let mut source = Source { process: step.index, device: region.device, memory: region.memory, kind };
+        let mut source = Source::of(step, life);
         if self.tallies.len() >= MAX_STACKS && !self.tallies.contains_key(&source) {
-            source.kind = Kind::OtherSizes;
+            source = source.among_others();
         }
         self.tallies.entry(source).or_default()
     }
@@ -143,6 +136,25 @@ impl Stacks {
 }
 
 impl Source {
+    pub(super) fn of(step: &Step<'_>, life: &Life) -> Self {
+        let region = &life.region;
+        let kind = match step.process.frames(region.site) {
+            [] => Kind::Size(region.size),
+            _ => Kind::Site(region.site),
+        };
+        Self { process: step.index, device: region.device, memory: region.memory, kind }
+    }
+
+    /// All circular buffers of a device.
+    pub(super) fn footprint(step: &Step<'_>, device: i32) -> Self {
+        Self { process: step.index, device, memory: Memory::CircularBuffer, kind: Kind::Footprint }
+    }
+
+    /// One of those that there is no room to tell apart.
+    pub(super) fn among_others(self) -> Self {
+        Self { kind: Kind::OtherSizes, ..self }
+    }
+
     /// The innermost first. Where no call site is known, memory and size stand in for it.
     pub(super) fn frames(&self, process: &Walked) -> Vec<String> {
         let memory = || format!("memory {}", self.memory);

@@ -42,7 +42,13 @@ function devices(ids) {
   }
   return parts.map(([first, last]) => first === last ? "" + first : first + "-" + last).join(", ");
 }
-const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+// Asked for at every shape that is drawn, and slow to look up.
+const inks = new Map();
+function css(name) {
+  let ink = inks.get(name);
+  if (ink === undefined) inks.set(name, ink = getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return ink;
+}
 const colour = at => css("--c" + at % 8);
 
 function showTip(event, text) {
@@ -55,7 +61,7 @@ function showTip(event, text) {
 const hideTip = () => { tip.hidden = true; };
 
 // A canvas that is drawn anew, once a frame at most, when its size, the colours or what it shows change.
-let canvases = [];
+let canvases = [], themes = 0;
 function canvas(height, draw) {
   const node = el("canvas");
   let asked = false;
@@ -81,7 +87,11 @@ function canvas(height, draw) {
   canvases.push(node);
   return node;
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => canvases.forEach(one => one.redraw()));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  inks.clear();
+  themes++;
+  canvases.forEach(one => one.redraw());
+});
 
 function niceSteps(top, binary) {
   let step = binary ? 1 : Math.pow(10, Math.floor(Math.log10(top / 4 || 1)));
@@ -196,6 +206,24 @@ function timeline(process) {
       legend.append(entry);
     }
     const labels = index === 0 && process.marks.length ? 18 : 4;
+    // Lines and marks are the same for as long as the pointer only hovers.
+    const kept = document.createElement("canvas");
+    let keptAs = "";
+    const linesOf = (pen, wide, tall, x, y, bottom) => {
+      const scale = devicePixelRatio || 1;
+      const as = [view.from, view.to, wide, tall, scale, themes, ...lines.map(line => line.shown)].join();
+      if (as !== keptAs) {
+        keptAs = as;
+        [kept.width, kept.height] = [Math.max(1, Math.round(wide * scale)), Math.max(1, Math.round(tall * scale))];
+        const own = kept.getContext("2d");
+        own.setTransform(scale, 0, 0, scale, 0, 0);
+        for (const line of lines) if (line.shown) drawLine(own, process, line.cells, x, y, colour(line.colour), wide - RIGHT, lines.length === 1);
+        own.font = pen.font;
+        own.textBaseline = pen.textBaseline;
+        drawMarks(own, process, view, x, labels, bottom, index === 0);
+      }
+      pen.drawImage(kept, 0, 0, kept.width / scale, kept.height / scale);
+    };
     const picture = canvas(150 + labels + (index === memories.length - 1 ? 20 : 0), (pen, wide, tall) => {
       const bottom = tall - (index === memories.length - 1 ? 22 : 4), height = bottom - labels;
       const x = ms => LEFT + (ms - view.from) / (view.to - view.from) * (wide - LEFT - RIGHT);
@@ -219,8 +247,7 @@ function timeline(process) {
       pen.beginPath();
       pen.rect(LEFT, 0, wide - LEFT - RIGHT, bottom + 1);
       pen.clip();
-      for (const line of lines) if (line.shown) drawLine(pen, process, line.cells, x, y, colour(line.colour), wide - RIGHT, lines.length === 1);
-      drawMarks(pen, process, view, x, labels, bottom, index === 0);
+      linesOf(pen, wide, tall, x, y, bottom);
       if (view.hover !== null) { pen.fillStyle = css("--faint"); pen.fillRect(x(view.hover), labels, 1, height); }
       drawDrag(pen, view, x, labels, height);
       pen.restore();
@@ -242,22 +269,35 @@ function timeline(process) {
   });
 }
 
+// Columns that fall on one pixel are drawn as one.
 function drawLine(pen, process, cells, x, y, ink, right, filled) {
   const wide = process.column_ms;
   pen.strokeStyle = ink;
   pen.lineWidth = 1.25;
+  pen.lineJoin = "bevel";
   pen.beginPath();
-  let last = 0;
-  pen.moveTo(x(0), y(0));
-  for (let i = 0; i < cells.length; i += 4) {
+  let last = 0, started = false;
+  for (let i = 0; i < cells.length;) {
     const left = x(cells[i] * wide);
     if (left > right + 4) break;
-    pen.lineTo(left, y(last));
-    pen.lineTo(left, y(cells[i + 2]));
-    pen.lineTo(left, y(cells[i + 1]));
+    const before = last;
+    let least = cells[i + 1], most = cells[i + 2], end = i;
     last = cells[i + 3];
-    pen.lineTo(left, y(last));
+    for (end += 4; end < cells.length && x(cells[end] * wide) < left + 1; end += 4) {
+      least = Math.min(least, cells[end + 1]);
+      most = Math.max(most, cells[end + 2]);
+      last = cells[end + 3];
+    }
+    i = end;
+    // What is left of the picture is not drawn, but for the value that it begins with.
+    if (i < cells.length && x(cells[i] * wide) < 0) continue;
+    if (!started) { pen.moveTo(Math.min(left, x(0)), y(before)); started = true; }
+    pen.lineTo(left, y(before));
+    pen.lineTo(left, y(most));
+    if (least !== most) pen.lineTo(left, y(least));
+    if (last !== least) pen.lineTo(left, y(last));
   }
+  if (!started) pen.moveTo(x(0), y(0));
   const end = x(process.span_ms);
   pen.lineTo(end, y(last));
   pen.stroke();
@@ -280,17 +320,19 @@ function valueAt(process, cells, ms) {
   return column - cells[at] < 1 && cells[at + 2] > cells[at + 1] ? `${text} (${bytes(cells[at + 1])} to ${bytes(cells[at + 2])})` : text;
 }
 
+// Marks that are nearer than so many pixels to the one before are seen when one looks closer.
+const NEXT_MARK = 4;
 function drawMarks(pen, process, view, x, top, bottom, named) {
-  let free = -1, drawn = -1;
+  let free = -1, drawn = -NEXT_MARK;
   pen.textAlign = "left";
+  pen.fillStyle = css("--faint");
+  const dashes = new Path2D();
   for (const [name, ms] of process.marks) {
     if (ms < view.from || ms > view.to) continue;
     const at = Math.round(x(ms));
-    if (at !== drawn) {
-      pen.fillStyle = css("--faint");
-      pen.globalAlpha = .5;
-      for (let y = top; y < bottom; y += 6) pen.fillRect(at, y, 1, 3);
-      pen.globalAlpha = 1;
+    if (at >= drawn + NEXT_MARK) {
+      dashes.moveTo(at + .5, top);
+      dashes.lineTo(at + .5, bottom);
       drawn = at;
     }
     if (named && at >= free) {
@@ -300,6 +342,11 @@ function drawMarks(pen, process, view, x, top, bottom, named) {
       free = at + pen.measureText(text).width + 14;
     }
   }
+  pen.save();
+  pen.setLineDash([3, 3]);
+  [pen.strokeStyle, pen.lineWidth, pen.globalAlpha] = [css("--faint"), 1, .5];
+  pen.stroke(dashes);
+  pen.restore();
   pen.fillStyle = css("--bad");
   for (const [, ms] of process.refusals) pen.fillRect(Math.round(x(ms)), top, 2, bottom - top);
 }
@@ -327,10 +374,16 @@ function grow(root, path, value, regions) {
 }
 function flameOf(process, at) {
   const root = branch("all");
+  const outermostFirst = process.sites.map(site => [...site].reverse()), each = new Map();
+  const ofSize = size => {
+    let text = each.get(size);
+    if (text === undefined) each.set(size, text = bytes(size) + " each");
+    return text;
+  };
   if (at < process.moments.length) {
     for (const row of process.moments[at].rows) {
       const number = process.device_sets[row.d].length, site = process.sites[row.f || 0];
-      const path = [process.memories[row.m], ...[...site].reverse(), bytes(row.s) + " each"];
+      const path = [process.memories[row.m], ...outermostFirst[row.f || 0], ofSize(row.s)];
       if (!site.length) path.push(hex(row.a));
       grow(root, path, Number(row.s) * number, number);
     }
@@ -342,7 +395,7 @@ function flameOf(process, at) {
   process.allocations.forEach((number, kind) => {
     if (!Number(number)) return;
     const [memory, site, size] = process.kinds[kind];
-    const path = [process.memories[memory], ...[...process.sites[site]].reverse(), bytes(size) + " each"];
+    const path = [process.memories[memory], ...outermostFirst[site], ofSize(size)];
     grow(root, path, byBytes ? Number(size) * Number(number) : Number(number), Number(number));
   });
   return root;
@@ -359,7 +412,8 @@ function flame(process) {
     const amount = mode === process.moments.length + 1 ? plural(one.value, "allocation", "allocations") : bytes(one.value);
     return `${one.name}\n${amount}, ${(one.value / Math.max(1, whole) * 100).toFixed(1)} %, ${plural(one.regions, mode < process.moments.length ? "region" : "allocation", mode < process.moments.length ? "regions" : "allocations")}`;
   };
-  const choose = at => { mode = at; root = flameOf(process, at); zoom = root; trail = [root]; picture.redraw(); };
+  const roots = new Map();
+  const choose = at => { mode = at; if (!roots.has(at)) roots.set(at, flameOf(process, at)); root = roots.get(at); zoom = root; trail = [root]; picture.redraw(); };
   const picture = canvas(() => Math.min(700, Math.max(2, depth(zoom) + trail.length - 1) * ROW + 4), (pen, wide) => {
     boxes = [];
     if (!root.value) { pen.fillStyle = css("--faint"); pen.fillText("nothing is live here", 8, ROW / 2); return; }
@@ -536,24 +590,46 @@ function clashesOf(shapes) {
   return found;
 }
 
+// Rows of a table that are shown at first: more take longer to lay out than a finger takes to the next key.
+const ROOM = 100;
+
 function regions(process) {
   const node = card("Regions", "regions");
-  let moment = Math.max(0, process.moments.findIndex(one => one.rows.length)), room = 200, sort = "total", down = true, wanted = "";
+  let moment = Math.max(0, process.moments.findIndex(one => one.rows.length)), room = ROOM, sort = "total", down = true, wanted = "";
   const columns = [
     ["total", "In all", row => Number(row.s) * process.device_sets[row.d].length], ["size", "Size", row => Number(row.s)],
     ["bank", "A bank", row => Number(row.b || 0)], ["memory", "Memory", row => process.memories[row.m]],
     ["address", "Address", row => Number(row.a)], ["devices", "Devices", row => process.device_sets[row.d][0]],
     ["holders", "Holders", row => row.h || 1], ["time", "Since", row => row.t],
-    ["site", "Site", row => process.sites[row.f || 0].join("\n")],
+    ["site", "Site", row => ofSite[row.f || 0]],
   ];
   const notes = row => [(row.n || 0) & 1 ? "program cache" : "", (row.n || 0) & 2 ? "inside a buffer" : "", (row.n || 0) & 4 ? "pre-allocated" : ""].filter(Boolean).join(", ");
-  const text = row => [bytes(row.s), process.memories[row.m], hex(row.a), "device " + devices(process.device_sets[row.d]), notes(row), ...process.sites[row.f || 0]].join("\n").toLowerCase();
+  const ofDevices = process.device_sets.map(ids => "device " + devices(ids)), ofSite = process.sites.map(site => site.join("\n"));
+  const orders = new Map(), texts = new Map();
+  const text = row => {
+    let known = texts.get(row);
+    if (known === undefined) texts.set(row, known = [bytes(row.s), process.memories[row.m], hex(row.a), ofDevices[row.d], notes(row), ofSite[row.f || 0]].join("\n").toLowerCase());
+    return known;
+  };
+  // So that the first letter of a search is as fast as the second.
+  const later = window.requestIdleCallback || (act => setTimeout(act, 50));
+  function prepare(rows, from) {
+    const until = Math.min(rows.length, from + 1000);
+    for (let at = from; at < until; at++) text(rows[at]);
+    if (until < rows.length && rows === process.moments[moment].rows) later(() => prepare(rows, until));
+  }
   const head = el("tr"), body = el("tbody"), foot = el("div", { class: "bar" });
   function fill() {
     const all = process.moments[moment];
     const key = columns.find(one => one[0] === sort)[2];
-    const rows = (wanted ? all.rows.filter(row => text(row).includes(wanted)) : [...all.rows])
-      .sort((a, b) => { const x = key(a), y = key(b); return (x < y ? -1 : x > y ? 1 : 0) * (down ? -1 : 1); });
+    const order = [moment, sort, down].join(), way = down ? -1 : 1;
+    if (!orders.has(order)) {
+      if (orders.size > 8) orders.clear();
+      const keyed = all.rows.map(row => ({ key: key(row), row })).sort((a, b) => a.key < b.key ? -way : a.key > b.key ? way : 0);
+      orders.set(order, keyed.map(one => one.row));
+    }
+    const sorted = orders.get(order);
+    const rows = wanted ? sorted.filter(row => text(row).includes(wanted)) : sorted;
     head.replaceChildren(...columns.map(([id, name]) => el("th", { class: ["total", "size", "bank"].includes(id) ? "n sort" : "sort", tabindex: 0,
       "aria-sort": id === sort ? (down ? "descending" : "ascending") : "none",
       onclick: () => { down = id === sort ? !down : ["total", "size", "bank", "holders"].includes(id); sort = id; fill(); },
@@ -571,10 +647,17 @@ function regions(process) {
       + (all.more_rows ? `; ${count(all.more_rows)} smaller ones (${bytes(all.more_bytes)}) are not in this page` : "")));
     if (rows.length > room) foot.append(button("show more", () => { room += 1000; fill(); }));
   }
-  const search = el("input", { type: "search", placeholder: "search", "aria-label": "search the regions", oninput: () => { wanted = search.value.toLowerCase(); fill(); } });
-  node.bar.append(choice("moment", process.moments.map(one => one.name), moment, at => { moment = at; room = 200; fill(); }), search);
+  // However fast somebody writes, the table is made once a frame.
+  let asked = false;
+  const fillSoon = () => {
+    if (!asked) requestAnimationFrame(() => { asked = false; fill(); });
+    asked = true;
+  };
+  const search = el("input", { type: "search", placeholder: "search", "aria-label": "search the regions", oninput: () => { wanted = search.value.toLowerCase(); room = ROOM; fillSoon(); } });
+  node.bar.append(choice("moment", process.moments.map(one => one.name), moment, at => { moment = at; room = ROOM; fill(); later(() => prepare(process.moments[moment].rows, 0)); }), search);
   node.append(el("div", { class: "wide" }, el("table", {}, el("thead", {}, head), body)), foot);
   fill();
+  later(() => prepare(process.moments[moment].rows, 0));
 }
 
 // What changed between two marks, or from the start, or to the end: by memory, site and size.
@@ -582,11 +665,19 @@ function difference(process) {
   const node = card("What changed", "diff");
   const points = [["start", null], ...process.at_marks.map(([mark], at) => [`${mark + 1}. ${process.marks[mark] ? process.marks[mark][0] : "mark"}`, at]), ["end", -1]];
   let from = points.length > 3 ? 1 : 0, to = points.length > 3 ? points.length - 2 : points.length - 1;
+  // Counts are kept for what was compared before: a point after it begins there.
+  const counted = new Map();
   const at = point => {
-    if (point === null) return new Map();
-    if (point === -1) return new Map(process.at_end);
-    const counts = new Map();
-    for (let i = 0; i <= point; i++) for (const [kind, number] of process.at_marks[i][1]) counts.set(kind, number);
+    const known = counted.get(point);
+    if (known) return known;
+    let near = -1;
+    if (point !== null) for (const earlier of counted.keys()) if (earlier !== null && earlier < point) near = Math.max(near, earlier);
+    const counts = near >= 0 ? Float64Array.from(counted.get(near)) : new Float64Array(process.kinds.length);
+    if (counted.size > 8) counted.clear();
+    counted.set(point, counts);
+    if (point === null) return counts;
+    const lists = point === -1 ? [process.at_end] : process.at_marks.slice(near + 1, point + 1).map(([, list]) => list);
+    for (const list of lists) for (const [kind, number] of list) counts[kind] = number;
     return counts;
   };
   const body = el("tbody"), told = el("p", { id: "difference" });
@@ -594,20 +685,24 @@ function difference(process) {
     const a = at(points[from][1]), b = at(points[to][1]);
     const changes = [];
     let more = 0, regions = 0;
-    for (const kind of new Set([...a.keys(), ...b.keys()])) {
-      const before = a.get(kind) || 0, after = b.get(kind) || 0;
-      if (before === after) continue;
-      const [memory, site, size] = process.kinds[kind];
-      changes.push({ before, after, memory: process.memories[memory], site: process.sites[site], size: Number(size), change: (after - before) * Number(size) });
-      if (process.memories[memory] !== "CB") { more += (after - before) * Number(size); regions += after - before; }
+    for (let kind = 0; kind < a.length; kind++) {
+      if (a[kind] === b[kind]) continue;
+      const [memory, , size] = process.kinds[kind], number = b[kind] - a[kind], change = number * Number(size);
+      changes.push([Math.abs(change), kind, change]);
+      if (process.memories[memory] !== "CB") { more += change; regions += number; }
     }
-    changes.sort((x, y) => Math.abs(y.change) - Math.abs(x.change));
+    // Only those are put in order that are shown.
+    const least = Float64Array.from(changes, one => one[0]).sort()[Math.max(0, changes.length - ROOM)];
+    const shown = changes.filter(one => one[0] >= least).sort((x, y) => y[0] - x[0] || x[1] - y[1]).slice(0, ROOM);
     told.textContent = changes.length ? `${regions >= 0 ? "+" : "-"}${plural(Math.abs(regions), "region", "regions")}, ${more >= 0 ? "+" : ""}${bytes(more)} over all devices, circular buffers left out` : "no difference";
-    body.replaceChildren(...changes.slice(0, 300).map(one => el("tr", {},
-      el("td", { class: "n" }, (one.change > 0 ? "+" : "") + bytes(one.change)), el("td", { class: "n" }, `${count(one.before)} to ${count(one.after)}`),
-      el("td", {}, one.before === 0 ? "appeared" : one.after === 0 ? "went" : one.after > one.before ? "grew" : "shrank"),
-      el("td", { class: "n" }, bytes(one.size)), el("td", {}, one.memory), el("td", { class: "site" }, one.site.join(" ← ")))));
-    if (changes.length > 300) body.append(el("tr", {}, el("td", { colspan: 6, class: "faint" }, count(changes.length - 300) + " more")));
+    body.replaceChildren(...shown.map(([, kind, change]) => {
+      const [memory, site, size] = process.kinds[kind], before = a[kind], after = b[kind];
+      return el("tr", {},
+        el("td", { class: "n" }, (change > 0 ? "+" : "") + bytes(change)), el("td", { class: "n" }, `${count(before)} to ${count(after)}`),
+        el("td", {}, before === 0 ? "appeared" : after === 0 ? "went" : after > before ? "grew" : "shrank"),
+        el("td", { class: "n" }, bytes(size)), el("td", {}, process.memories[memory]), el("td", { class: "site" }, process.sites[site].join(" ← ")));
+    }));
+    if (changes.length > ROOM) body.append(el("tr", {}, el("td", { colspan: 6, class: "faint" }, count(changes.length - ROOM) + " more")));
   }
   node.bar.append("from", choice("from", points.map(one => one[0]), from, value => { from = value; fill(); }),
     "to", choice("to", points.map(one => one[0]), to, value => { to = value; fill(); }));
