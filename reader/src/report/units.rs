@@ -12,6 +12,12 @@ pub fn shorten(text: &str, room: usize) -> String {
     clean[..head].iter().chain(&['…']).chain(&clean[clean.len() - tail..]).collect()
 }
 
+/// A frame of a call site, with a path under the current folder told from here.
+pub fn from_here(frame: &str) -> String {
+    let here = std::env::current_dir().ok().and_then(|here| Some(format!("({}/", here.to_str()?)));
+    here.map_or_else(|| frame.to_owned(), |here| frame.replacen(&here, "(", 1))
+}
+
 /// Bytes in binary units: exact below 1 KiB, else one decimal (none where it is zero).
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
