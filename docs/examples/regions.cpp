@@ -52,7 +52,10 @@ int main() {
             });
         }
         for (std::thread& thread : threads) thread.join();
-        if (request == 2) kept.emplace_back(0, 0x80000, 8192);
+        if (request == 2) {
+            Buffer cache(0, 0x80000, 8192);
+            kept.push_back(std::move(cache));
+        }
     }
     // What is left on a device when it is closed is released by the close: no free by its owner, and no leak.
     ttmem_device_closed(0);

@@ -30,6 +30,9 @@ class Wrong(Exception):
 def lasting(text):
     """Without what differs from run to run."""
     text = re.sub(r"pid \d+", "pid 4242", text)
+    text = re.sub(r"run-\d+-[0-9a-f]{8}/\d+-[0-9a-f]{16}", "run-4241-5a1be69f/4242-983fd702d36e1548", text)
+    # Where in a program a compiler puts a function.
+    text = re.sub(r"\+0x[0-9a-f]+", "+0x11e9", text)
     # In a table the columns stay where they are.
     return re.sub(r"^( *)(\d+)(?= +(?:alive|dead|[\d.,~]+ ))", lambda found: "4242".rjust(len(found[0])), text, flags=re.M)
 
@@ -133,13 +136,13 @@ def c_screen(source):
     compiler, standard = (("cc", "-std=c11") if source.endswith(".c") else ("c++", "-std=c++17"))
     name = source.partition(".")[0]
     with place() as here:
-        strict = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-pthread"]
+        strict = ["-g", "-Wall", "-Wextra", "-Werror", "-pedantic", "-pthread"]
         linked = [f"-I{ROOT / 'include'}", f"-L{BUILT}", "-lttmem", f"-Wl,-rpath,{BUILT}"]
         complaints = here.run([compiler, standard, *strict, source, *linked, "-o", name])
         if complaints:
             raise Wrong(f"{source}: {complaints}")
         line = f"ttmem run -- ./{name}"
-        return f"$ {compiler} {standard} {source} -lttmem -o {name}\n" + here.type(line)
+        return f"$ {compiler} {standard} -g {source} -lttmem -o {name}\n" + here.type(line)
 
 
 def optional_screen():

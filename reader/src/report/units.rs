@@ -14,8 +14,14 @@ pub fn shorten(text: &str, room: usize) -> String {
 
 /// A frame of a call site, with a path under the current folder told from here.
 pub fn from_here(frame: &str) -> String {
-    let here = std::env::current_dir().ok().and_then(|here| Some(format!("({}/", here.to_str()?)));
-    here.map_or_else(|| frame.to_owned(), |here| frame.replacen(&here, "(", 1))
+    let here = std::env::current_dir().ok();
+    told_from(frame, here.as_deref().and_then(std::path::Path::to_str).unwrap_or_default())
+}
+
+fn told_from(frame: &str, folder: &str) -> String {
+    // "function (file:line)", or "function (module+0xaddress, file:line)".
+    let place = |frame: &str, lead: &str| frame.replacen(&format!("{lead}{folder}/"), lead, 1);
+    if folder.len() > 1 { place(&place(frame, " ("), ", ") } else { frame.to_owned() }
 }
 
 /// Bytes in binary units: exact below 1 KiB, else one decimal (none where it is zero).
@@ -98,6 +104,10 @@ mod tests {
         assert_eq!(shorten("python a/very/long/path/model.py --fast", 20), "python a/….py --fast");
         assert_eq!(shorten("a\u{1b}[31mb", 20), "a\u{fffd}[31mb");
         assert_eq!(shorten("abc", 0), "…");
+        assert_eq!(told_from("f (/home/me/a/b.py:3)", "/home/me"), "f (a/b.py:3)");
+        assert_eq!(told_from("f (b+0x12, /home/me/b.c:3)", "/home/me"), "f (b+0x12, b.c:3)");
+        assert_eq!(told_from("f (/home/mean/b.py:3)", "/home/me"), "f (/home/mean/b.py:3)");
+        assert_eq!(told_from("f (/b.py:3)", "/"), "f (/b.py:3)");
     }
 
     #[test]
