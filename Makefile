@@ -55,6 +55,7 @@ test-export: build
 # Screens, pictures and links in the documentation: as they are today; and mdBook has nothing to say about it.
 test-docs: build
 	$(PYTHON) docs/screens.py --check
+	$(PYTHON) tests/docs/pictures.py --check
 	$(PYTHON) tests/docs/book.py
 
 # The documentation as a book: target/book/index.html. mdBook itself is fetched where it is not there.
