@@ -66,7 +66,7 @@ def main():
                 before.splitlines(True), after.splitlines(True), page.name, "what it gives today"))
         else:
             page.write_text(after)
-    wrong = links.dead_in_markdown()
+    wrong = links.dead_in_markdown() + links.unnamed_variables(runs.screen("help"))
     if wrong:
         sys.exit("\n".join(["docs/screens.py: not in order:", *wrong]))
     if is_check and changed:

@@ -1,4 +1,5 @@
-// A program with an allocator of its own, which tells ttmem what it hands out. Each step forgets one buffer.
+// A program with an allocator of its own, which tells ttmem what it hands out.
+// Each step forgets one buffer.
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -32,6 +33,7 @@ int main(void) {
 
     struct ttmem_stats stats = {.size = sizeof stats};
     ttmem_stats(&stats);
-    printf("ttmem %s: %" PRIu64 " events reported, %" PRIu64 " dropped\n", ttmem_version(), stats.reported, stats.dropped);
+    printf("ttmem %s: %" PRIu64 " events reported, %" PRIu64 " dropped\n", ttmem_version(),
+           stats.reported, stats.dropped);
     return 0;
 }

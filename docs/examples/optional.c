@@ -1,4 +1,5 @@
-// Runs with and without ttmem, and links without it: the names are weak, and null where no library brings them.
+// Runs with and without ttmem, and links without it: the names are weak, and
+// null where no library brings them.
 #include <stdio.h>
 
 #pragma weak report_allocation

@@ -1,4 +1,5 @@
-// Buffers that free themselves, a region around each request, and threads. The last request keeps a buffer.
+// Buffers that free themselves, a region around each request, and threads.
+// The last request keeps a buffer.
 #include <cstdint>
 #include <string>
 #include <thread>
@@ -10,10 +11,12 @@
 // Owns a buffer in L1; moved, never copied.
 class Buffer {
 public:
-    Buffer(int device, std::uint64_t address, std::uint64_t bytes) : device_(device), address_(address) {
+    Buffer(int device, std::uint64_t address, std::uint64_t bytes)
+        : device_(device), address_(address) {
         report_allocation(device, bytes, /* L1 */ 1, address);
     }
-    Buffer(Buffer&& other) noexcept : device_(other.device_), address_(std::exchange(other.address_, 0)) {}
+    Buffer(Buffer&& other) noexcept
+        : device_(other.device_), address_(std::exchange(other.address_, 0)) {}
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     Buffer& operator=(Buffer&&) = delete;
@@ -26,7 +29,8 @@ private:
     std::uint64_t address_;
 };
 
-// A stretch of the program: what came in it, peaked, and was left behind. A pair of marks that are not for people.
+// A stretch of the program: what came in it, peaked, and was left behind.
+// A pair of marks that are not for people.
 class Region {
 public:
     explicit Region(const std::string& name) : id_("c" + std::to_string(++count_)) {
@@ -57,7 +61,8 @@ int main() {
             kept.push_back(std::move(cache));
         }
     }
-    // What is left on a device when it is closed is released by the close: no free by its owner, and no leak.
+    // What is left on a device when it is closed is released by the close:
+    // no free by its owner, and no leak.
     ttmem_device_closed(0);
     kept.clear();
 }

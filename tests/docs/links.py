@@ -1,4 +1,4 @@
-"""Links and pages of the documentation, in its Markdown and in the book that mdBook makes of it."""
+"""What can be wrong in the documentation without a screen changing: links, pages, names of variables."""
 
 import html.parser
 import pathlib
@@ -23,6 +23,18 @@ def dead_in_markdown():
     wrong += [f"SUMMARY.md leaves out {page.name}" for page in DOCS.glob("*.md")
               if page.name != "SUMMARY.md" and f"({page.name})" not in book]
     return wrong
+
+
+def unnamed_variables(help_text):
+    """Variables that the library reads and `--help` does not name, or `--help` and docs/environment.md does not."""
+    config = (ROOT / "shim" / "src" / "config.rs").read_text()
+    read = set(re.findall(r'Variable::new\(c"(TT\w+)"\)', config))
+    named = set(re.findall(r"^  ((?:TT|NO_)[A-Z_]+)", help_text.partition("Environment:")[2], re.M))
+    told = set(re.findall(r"`([A-Z_]+)`", "\n".join(re.findall(r"^\| (`[^|]*)\|", (DOCS / "environment.md").read_text(), re.M))))
+    if not read or not named:
+        return ["no variables found: has the code or --help another form now?"]
+    return [f"--help does not name {name}" for name in sorted(read - named)] + [
+        f"environment.md does not name {name}" for name in sorted(named - told)]
 
 
 class Page(html.parser.HTMLParser):

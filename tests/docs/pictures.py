@@ -33,7 +33,7 @@ DRAWN_BY = ["reader/src/html/page.css", "reader/src/html/page.html", "reader/src
             "reader/src/top/draw.rs", "reader/src/top/style.rs", "docs/examples/server.py"]
 MOST_BYTES = 150_000
 PACKAGES = ["pyte==0.8.2", "pillow==13.0.0"]
-COLUMNS, ROWS = 110, 32
+COLUMNS, ROWS = 110, 25
 
 
 class Wrong(Exception):
@@ -89,9 +89,14 @@ def terminal(command, here, seconds):
 
 def svg(frame):
     """The frame as a picture: a line of text for each row, a piece of it for each colour."""
-    colours = {"default": "#d4d4d4", "black": "#1e1e1e", "red": "#f14c4c", "green": "#23d18b", "brown": "#e5c07b",
-               "blue": "#3b8eea", "magenta": "#d670d6", "cyan": "#29b8db", "white": "#e5e5e5", "brightblack": "#808080"}
-    wide, high = 8, 17
+    from pyte.graphics import FG_BG_256
+
+    names = ["black", "red", "green", "brown", "blue", "magenta", "cyan", "white"]
+    shades = ["#1e1e1e", "#f14c4c", "#23d18b", "#e5c07b", "#3b8eea", "#d670d6", "#29b8db", "#e5e5e5"]
+    # A terminal's own sixteen colours, by name or by their number.
+    colours = {"default": "#d4d4d4", "brightblack": "#808080", FG_BG_256[8]: "#808080"}
+    colours |= dict(zip(names, shades)) | dict(zip(FG_BG_256, shades))
+    wide, high = 8, 16
     width, height = COLUMNS * wide + 20, ROWS * high + 20
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="monospace" font-size="13">',
            f'<rect width="{width}" height="{height}" rx="6" fill="#1e1e1e"/>']
@@ -170,8 +175,11 @@ def make():
         made["top.svg"] = svg(frame).encode()
         here.run(["ttmem", "record", "--quiet", "-o", "run.ttmem", "--", "python", "server.py"])
         here.run(["ttmem", "report", "--quiet", "--html", "run.html", "run.ttmem"])
+        # The folder says nothing to a reader, and is another one each time.
+        page = pathlib.Path(here.folder, "run.html")
+        page.write_text(page.read_text().replace(f"{here.folder}/", ""))
         for scheme in ("light", "dark"):
-            made[f"page-{scheme}.png"] = photograph(browser, pathlib.Path(here.folder, "run.html"), scheme, here.folder)
+            made[f"page-{scheme}.png"] = photograph(browser, page, scheme, here.folder)
     for name, content in made.items():
         if not 4_000 < len(content) < MOST_BYTES:
             raise Wrong(f"{name} has {len(content)} bytes")

@@ -71,7 +71,11 @@ class Page:
             return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"]), []
         if "oneOf" in schema:
             # Alternatives are told apart by their first key.
-            kinds = [self.type_of(kind, f"{title}, {[*kind.get('properties', ['']), ''][0]}") for kind in schema["oneOf"]]
+            kinds = []
+            for alternative in schema["oneOf"]:
+                key = next(iter(alternative.get("properties", {})), None)
+                words, objects = self.type_of(alternative, f"{title}, {key}")
+                kinds.append((words.replace("[object]", f"[object with {key}]") if key else words, objects))
             return " or ".join(words for words, _ in kinds), [found for _, objects in kinds for found in objects]
         kind = schema["type"]
         if isinstance(kind, list):
