@@ -56,6 +56,7 @@ test-export: build
 test-docs: build
 	$(PYTHON) docs/screens.py --check
 	$(PYTHON) tests/docs/pictures.py --check
+	$(PYTHON) -m unittest discover -s tests/docs -p 'test_*.py'
 	$(PYTHON) tests/docs/book.py
 
 # The documentation as a book: target/book/index.html. mdBook itself is fetched where it is not there.
