@@ -1,6 +1,7 @@
 """The page about the JSON of reports, made from docs/report.schema.json: all that it says stands in the schema.
 
-A key that has no description there, or no example though it is a plain value, is an error.
+A key that has no description there, or no example though it is a plain value, is an error. A unit stands in `$comment`, which
+every validator knows.
 """
 
 import json
@@ -107,7 +108,7 @@ class Page:
                 raise ValueError(f"{SCHEMA.name}: {title}: {key}: a key has a description and an example")
             example = f"`{json.dumps(examples[0], ensure_ascii=False)}`" if examples else ""
             star = "" if key in schema.get("required", []) else " *"
-            cells = [f"`{key}`{star}", words, value.get("unit", ""), meaning, example]
+            cells = [f"`{key}`{star}", words, value.get("$comment", "").removeprefix("unit: "), meaning, example]
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         text = [f"## {title}", "", "| key | type | unit | meaning | example |", "|---|---|---|---|---|", *rows, ""]
         self.sections.append("\n".join(text))
