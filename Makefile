@@ -1,13 +1,14 @@
 # make          builds libttmem.so and ttmem into target/release
 # make test     runs every test            make demo     shows a report of a real program
 # make bench    measures what it costs     make install  PREFIX=/usr/local
+# make docs     builds the book
 
 PREFIX ?= /usr/local
 CARGO ?= cargo
 PYTHON ?= python3
 RELEASE = target/release
 
-.PHONY: build test test-rust test-model test-loom test-shuttle test-tsan test-aarch64 test-ttnn test-python test-export test-docs demo bench check install clean
+.PHONY: build test test-rust test-model test-loom test-shuttle test-tsan test-aarch64 test-ttnn test-python test-export test-docs docs demo bench check install clean
 
 build:
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
@@ -51,9 +52,16 @@ test-python: build
 test-export: build
 	$(PYTHON) -m unittest discover -s tests/export -p 'test_*.py'
 
-# Screens and links in the documentation: as they are today.
+# Screens, pictures and links in the documentation: as they are today; and mdBook has nothing to say about it.
 test-docs: build
 	$(PYTHON) docs/screens.py --check
+	$(PYTHON) tests/docs/pictures.py --check
+	$(PYTHON) -m unittest discover -s tests/docs -p 'test_*.py'
+	$(PYTHON) tests/docs/book.py
+
+# The documentation as a book: target/book/index.html. mdBook itself is fetched where it is not there.
+docs:
+	$(PYTHON) tests/docs/book.py
 
 demo: build
 	@$(PYTHON) tests/ttnn/run_demo.py || { status=$$?; test $$status -eq 3 && sh tests/c/run_demo.sh; }

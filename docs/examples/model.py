@@ -1,4 +1,4 @@
-"""Three steps of a toy model on one chip. Each step's output is kept, and nobody ever looks at it."""
+"""Four steps of a toy model on one chip. Each step's output is kept, and nobody ever looks at it."""
 
 import os
 import sys
@@ -26,6 +26,8 @@ for step in range(4):
         kept.append(output)
     ttmem.mark(f"step {step}")
 print("4 steps done")
+if "wait" in sys.argv:
+    sys.stdin.readline()  # for somebody to look at it meanwhile
 if "close" in sys.argv:
     ttnn.close_device(device)
 sys.stdout.flush()

@@ -95,6 +95,29 @@ fn the_json_is_what_the_schema_says() {
     assert!(!validator.is_valid(&broken), "the schema refuses what is not in it");
 }
 
+/// What docs/report-json.md shows of each key: a value that the key can have.
+#[test]
+fn the_examples_in_the_schema_are_what_it_says_itself() {
+    fn check(schema: &Value, definitions: &Value, seen: &mut usize) {
+        if let Some([example]) = schema["examples"].as_array().map(Vec::as_slice) {
+            let mut alone = schema.clone();
+            alone["$defs"] = definitions.clone();
+            let validator = jsonschema::validator_for(&alone).unwrap();
+            assert!(validator.is_valid(example), "{schema:#}");
+            *seen += 1;
+        }
+        match schema {
+            Value::Object(object) => object.values().for_each(|value| check(value, definitions, seen)),
+            Value::Array(values) => values.iter().for_each(|value| check(value, definitions, seen)),
+            _ => {}
+        }
+    }
+    let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    let mut seen = 0;
+    check(&schema, &schema["$defs"], &mut seen);
+    assert!(seen > 100, "{seen}");
+}
+
 #[test]
 fn a_report_takes_nothing_out_and_says_the_same_again() {
     let ring = busy_ring("again");

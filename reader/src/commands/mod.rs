@@ -59,12 +59,22 @@ Environment:
   TTMEM_STACKS      call sites: on (default), python, native, off
   TTMEM_FOLD=0      a full ring that nobody drains: lose events, counted,
                     rather than fold them into a snapshot
+  TTMEM_CLOCK       auto (default): the processor's counter, if it is good;
+                    monotonic: clock_gettime
   TTMEM_LOG=off     not even one line on standard error
+  TTMEM_SUPPRESSIONS
+                    the suppression file, where --suppressions names none
   TTMEM_LIBRARY     the library, where it is not beside the command
   NO_COLOR          no colours
 
-Exit codes: 2 for a wrong command line, input or environment; `run` passes on
-what its command gave (128+N for signal N)."
+Exit codes:
+  0    done
+  1    doctor found something wrong
+  2    a wrong command line, input or environment; one line says which
+  23   more was left than --fail-on-leak allows, or more came than
+       --fail-on-growth does
+  126, 127  run, record: the command cannot be run, or is not there
+  `run` and `record` pass on what their command gave (128+N for signal N)."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{Diff, Side, Snapshot};
-use crate::report::{Painter, bytes, count, noun, plain_name, shorten, write_wrapped};
+use crate::report::{Painter, bytes, count, from_here, noun, plain_name, shorten, write_wrapped};
 
 /// Lines before the rest is only counted.
 const LISTED: usize = 30;
@@ -26,7 +26,7 @@ pub fn write_diff(out: &mut impl Write, diff: &Diff, full_stacks: bool, paint: P
         let size = format!("{sign}{}", bytes(change.bytes_change.unsigned_abs()));
         let numbers = format!("{} to {}", count(change.regions_a), count(change.regions_b));
         let cached = if change.cached { ", program cache" } else { "" };
-        let site = change.site.first().map_or_else(String::new, |frame| format!(": {frame}"));
+        let site = change.site.first().map_or_else(String::new, |frame| format!(": {}", from_here(frame)));
         let lead = format!("{size:>12}  {numbers:>15}  {:<9} ", change.change);
         let what = format!("{} {} on {}{cached}{site}", bytes(change.size), change.memory, plain_name(&change.devices));
         write_wrapped(out, &lead, &what)?;

@@ -28,5 +28,5 @@ pub(crate) use out_of_memory::terse;
 pub use out_of_memory::{ClashReport, HoldingReport, OutOfMemoryReport};
 pub use spans::{LeftReport, SpanDevice, SpanMemory, SpanReport};
 pub use text::{Painter, write_text, write_wrapped};
-pub use units::{bytes, count, noun, shorten};
+pub use units::{bytes, count, from_here, noun, shorten};
 pub use verdict::{Verdict, left_behind, verdict};

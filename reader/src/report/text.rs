@@ -8,7 +8,7 @@ use super::{
     GrowthReport, Verdict, bytes, group,
     model::{DeviceReport, EndedReport, MemoryReport, ProcessReport, RegionReport, Report},
     out_of_memory, spans,
-    units::{count, noun, short_count, shorten},
+    units::{count, from_here, noun, short_count, shorten},
     verdict,
 };
 use crate::sites::is_library;
@@ -263,8 +263,7 @@ pub(super) fn write_site(out: &mut impl Write, indent: usize, site: &[String], p
 
 /// A frame within `room`: of its path the end counts.
 fn short_frame(frame: &str, room: usize) -> String {
-    let here = std::env::current_dir().ok().and_then(|here| Some(format!("({}/", here.to_str()?)));
-    let frame = here.map_or_else(|| frame.to_owned(), |here| frame.replacen(&here, "(", 1));
+    let frame = from_here(frame);
     let too_long = frame.chars().count().saturating_sub(room);
     let Some((function, place)) = frame.split_once(" (").filter(|_| too_long > 0) else { return frame };
     let cut = place.char_indices().skip(too_long + 2).find(|(_, c)| *c == '/').map(|(at, _)| at);

@@ -12,6 +12,18 @@ pub fn shorten(text: &str, room: usize) -> String {
     clean[..head].iter().chain(&['…']).chain(&clean[clean.len() - tail..]).collect()
 }
 
+/// A frame of a call site, with a path under the current folder told from here.
+pub fn from_here(frame: &str) -> String {
+    let here = std::env::current_dir().ok();
+    told_from(frame, here.as_deref().and_then(std::path::Path::to_str).unwrap_or_default())
+}
+
+fn told_from(frame: &str, folder: &str) -> String {
+    // "function (file:line)", or "function (module+0xaddress, file:line)".
+    let place = |frame: &str, lead: &str| frame.replacen(&format!("{lead}{folder}/"), lead, 1);
+    if folder.len() > 1 { place(&place(frame, " ("), ", ") } else { frame.to_owned() }
+}
+
 /// Bytes in binary units: exact below 1 KiB, else one decimal (none where it is zero).
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -111,5 +123,13 @@ mod tests {
         assert_eq!(ranges(&even, 30), "0, 2, 4, 6, … 62 (32 in all)");
         assert_eq!(ranges(&even, 0), "0, … 62 (32 in all)");
         assert_eq!(ranges(&[], 0), "");
+    }
+
+    #[test]
+    fn paths_are_told_from_here() {
+        assert_eq!(told_from("f (/home/me/a/b.py:3)", "/home/me"), "f (a/b.py:3)");
+        assert_eq!(told_from("f (b+0x12, /home/me/b.c:3)", "/home/me"), "f (b+0x12, b.c:3)");
+        assert_eq!(told_from("f (/home/mean/b.py:3)", "/home/me"), "f (/home/mean/b.py:3)");
+        assert_eq!(told_from("f (/b.py:3)", "/"), "f (/b.py:3)");
     }
 }

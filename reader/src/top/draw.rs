@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     DeviceMemory, DeviceView,
-    report::{bytes, count},
+    report::{bytes, count, from_here},
 };
 
 const HELP: &[&str] = &[
@@ -255,7 +255,7 @@ fn draw_kinds(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let fits = |kind: &&crate::KindView| state.only.is_none_or(|pid| kind.pid == pid);
     let wide = usize::from(area.width);
     for kind in state.view.kinds.iter().filter(fits).take(usize::from(area.height.saturating_sub(1))) {
-        let site = kind.site.first().map_or_else(String::new, |frame| format!("  {frame}"));
+        let site = kind.site.first().map_or_else(String::new, |frame| format!("  {}", from_here(frame)));
         let what = format!(
             "{} {:>9} x {} {:<8} pid {}{site}",
             bars::size(kind.bytes),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     View,
-    report::{bytes, count, noun, plain_name, shorten},
+    report::{bytes, count, from_here, noun, plain_name, shorten},
 };
 
 /// Kinds that are listed.
@@ -60,7 +60,7 @@ fn write(text: &mut String, view: &View) -> std::fmt::Result {
         writeln!(text, "\n{:>8} {:>12} {:>9}  REGIONS OF", "PID", "IN ALL", "REGIONS")?;
     }
     for kind in view.kinds.iter().take(KINDS) {
-        let site = kind.site.first().map_or_else(String::new, |frame| format!(": {frame}"));
+        let site = kind.site.first().map_or_else(String::new, |frame| format!(": {}", from_here(frame)));
         let what = shorten(&format!("{} {}{site}", bytes(kind.size), kind.memory), 46);
         writeln!(text, "{:>8} {:>12} {:>9}  {what}", kind.pid, bytes(kind.bytes), count(kind.regions))?;
     }

@@ -1,6 +1,31 @@
 //! `ttmem-report/1`, as a reader of the JSON sees it.
 
+use std::sync::OnceLock;
+
+use jsonschema::Validator;
 use serde_json::Value;
+
+/// The published schema, with no room for keys that it does not know: a key that nobody described is found here.
+fn schema() -> &'static Validator {
+    static SCHEMA: OnceLock<Validator> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let mut schema = serde_json::from_str(include_str!("../../../docs/report.schema.json")).expect("JSON");
+        close(&mut schema);
+        jsonschema::validator_for(&schema).expect("a schema")
+    })
+}
+
+fn close(schema: &mut Value) {
+    if let Some(object) = schema.as_object_mut().filter(|object| object.get("properties").is_some_and(Value::is_object))
+    {
+        object.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
+    match schema {
+        Value::Object(object) => object.values_mut().for_each(close),
+        Value::Array(values) => values.iter_mut().for_each(close),
+        _ => {}
+    }
+}
 
 /// A parsed report.
 #[derive(Clone, Debug)]
@@ -21,13 +46,16 @@ pub struct Totals {
 }
 
 impl Report {
-    /// Parses the JSON, and checks its name.
+    /// Parses the JSON, and holds it to the schema.
     ///
     /// # Panics
     /// If it is something else.
     pub fn parse(text: &str) -> Self {
         let json: Value = serde_json::from_str(text).expect("JSON");
         assert_eq!(json["schema"], "ttmem-report/1");
+        if let Some(error) = schema().iter_errors(&json).next() {
+            panic!("not what docs/report.schema.json says: {error} at {}", error.instance_path());
+        }
         Self { json }
     }
 
