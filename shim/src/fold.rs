@@ -122,9 +122,14 @@ impl Folder {
         }
         self.looked = mover.head();
         let is_due = |unread: &Range<u64>| unread.end - unread.start >= capacity / 2;
-        let is_ready = |folded: &Folded, unread: &Range<u64>| folded.position == unread.start;
-        let Some(unread) = mover.unread().filter(is_due) else { return };
-        if self.folded.as_ref().is_some_and(|folded| is_ready(folded, &unread))
+        let Some(unread) = mover.unread() else { return };
+        let is_ready = self.folded.as_ref().map(|folded| folded.position == unread.start);
+        if is_ready == Some(false) {
+            // Somebody drains: what was folded is in the snapshot, and its memory is the program's.
+            self.give_back();
+        }
+        if !is_due(&unread)
+            || is_ready == Some(true)
             || snapshot_position(self.ring.path(), self.ring.header().ring_id).is_none()
         {
             return;
