@@ -117,3 +117,42 @@ fn what_a_region_left_behind_in_two_runs() {
     assert_eq!((refused.lines().count(), code), (1, Some(2)));
     assert_eq!(diff(&["--region", "decode", "--from", "x"]).1, Some(2));
 }
+
+#[test]
+fn what_a_region_left_behind_first_and_last_in_one_run() {
+    let folder = Folder::new("cut-diff-one");
+    let recording = folder.0.join("run.ttmem");
+    let mut story = Story::default();
+    for step in 0..4 {
+        story.mark(&format!("\u{1f}region:begin:p{step}:decode"));
+        let free = story.tensor(Memory::Dram, 0x20_0000, 0x8000, 12);
+        // It leaves as much as ever in DRAM, and ever more of one size in L1.
+        story.tensor(Memory::Dram, 0x40_0000 + step * 0x1000, 0x1000, 12);
+        for more in 0..=step {
+            story.tensor(Memory::L1, 0x30_0000 + step * 0x1_0000 + more * 0x1000, 0x400, 64);
+        }
+        story.tell(free);
+        story.mark(&format!("\u{1f}region:end:p{step}"));
+    }
+    story.mark("\u{1f}region:begin:q:once");
+    story.mark("\u{1f}region:end:q");
+    story.write(&recording, &["python"], 2);
+    let diff = |region: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ttmem"));
+        let output = command.args(["diff", "--region", region]).args(arguments).arg(&recording).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout) + &text(&output.stderr), output.status.code())
+    };
+    let (json, code) = diff("decode", &["--json", "-", "--fail-on-growth"]);
+    assert_eq!(code, Some(23), "{json}");
+    let json = &json[..json.rfind('}').unwrap() + 1];
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    // Three more of 64 KiB on each of two devices.
+    assert_eq!(json["bytes_change"], 3 * 2 * 64 * 1024, "{json:#}");
+    let (text, _) = diff("decode", &[]);
+    assert!(text.contains("A: what the first decode") && text.contains("B: what the last decode"), "{text}");
+    let (text, code) = diff("once", &[]);
+    assert!(text.contains("\"once\" ran once"), "{text}");
+    assert_eq!((text.lines().count(), code), (1, Some(2)));
+    assert_eq!(diff("decode:2", &[]).1, Some(2));
+}

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Failure, SiteStyle, Suppressions,
-    diff::{Diff, Snapshot, diff, write_diff},
+    diff::{Diff, Runs, Snapshot, diff, write_diff},
     report::{Painter, Report, bytes},
 };
 
@@ -29,6 +29,7 @@ use crate::{
   ttmem diff yesterday.json today.json
   ttmem diff --from 'epoch 1' --to 'epoch 9' run.ttmem
   ttmem diff --region decode before.ttmem after.ttmem
+  ttmem diff --region decode run.ttmem             (its first run and its last)
   ttmem diff --from step:2 --to step:9 --fail-on-growth run.ttmem")]
 pub(super) struct DiffFiles {
     /// Compare at this mark of A.
@@ -38,7 +39,8 @@ pub(super) struct DiffFiles {
     #[arg(long, value_name = "MARK")]
     to: Option<String>,
     /// Compare what this region of the program left behind in A with what it did in B; NAME:3 is the third of that name.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to"], requires = "b")]
+    /// Without B, what its first run in A left with what its last did.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to"])]
     region: Option<String>,
     /// Write the difference as JSON (schema ttmem-diff/1) to this file too; "-" is standard output.
     #[arg(long, value_name = "FILE")]
@@ -62,7 +64,7 @@ pub(super) struct DiffFiles {
     /// A recording, a report in JSON, or a ring.
     #[arg(value_name = "A")]
     a: PathBuf,
-    /// Another; may be left out where --from and --to name marks of A.
+    /// Another; may be left out with --region, and where --from and --to name marks of A.
     #[arg(value_name = "B")]
     b: Option<PathBuf>,
 }
@@ -73,8 +75,9 @@ impl DiffFiles {
             output::check_writable(path)?;
         }
         let suppressions = Suppressions::read_if_named(self.suppressions.as_deref())?;
-        if self.b.is_none() && (self.from.is_none() || self.to.is_none()) {
-            return Err(Failure::new("diff of one file needs --from MARK and --to MARK; else name two files"));
+        if self.b.is_none() && self.region.is_none() && (self.from.is_none() || self.to.is_none()) {
+            let why = "diff of one file needs --from MARK and --to MARK, or --region NAME; else name two files";
+            return Err(Failure::new(why));
         }
         let a = self.side(&self.a, self.from.as_deref(), false, &suppressions)?;
         let b = self.side(self.b.as_ref().unwrap_or(&self.a), self.to.as_deref(), true, &suppressions)?;
@@ -113,7 +116,14 @@ impl DiffFiles {
         let label = path.display().to_string();
         let mut snapshot = match (mark, self.region.as_deref()) {
             (Some(mark), _) => Snapshot::at_mark(&report, mark, is_last, label)?,
-            (None, Some(region)) => Snapshot::left_by_region(report, region, label)?,
+            (None, Some(region)) => {
+                let runs = match (&self.b, is_last) {
+                    (Some(_), _) => Runs::All,
+                    (None, false) => Runs::First,
+                    (None, true) => Runs::Last,
+                };
+                Snapshot::left_by_region(report, region, runs, label)?
+            }
             (None, None) => Snapshot::at_end(report, label),
         };
         snapshot.regions.retain(|region| region.suppressed_by.is_none());

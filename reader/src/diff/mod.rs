@@ -7,7 +7,7 @@ use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap};
 
 use serde::Serialize;
 
-pub use snapshot::Snapshot;
+pub use snapshot::{Runs, Snapshot};
 pub use text::write_diff;
 
 /// The name of the schema.

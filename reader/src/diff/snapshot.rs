@@ -53,13 +53,43 @@ impl Snapshot {
     }
 }
 
+/// Which runs of a region of the program are looked at, of each process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// All together.
+    All,
+    /// The first alone.
+    First,
+    /// The last alone, which is another than the first.
+    Last,
+}
+
 impl Snapshot {
     /// What regions of the program of that name left behind, or `name:N` the Nth; over all processes.
     ///
     /// # Errors
-    /// If no process had one.
-    pub fn left_by_region(mut report: Report, name: &str, label: String) -> Result<Self, Failure> {
+    /// If no process had one; or the first and the last are asked for and there is but one.
+    pub fn left_by_region(mut report: Report, name: &str, runs: Runs, label: String) -> Result<Self, Failure> {
         Cut::to_region(&mut report, name).map_err(|why| Failure::new(format!("{label}: {why}")))?;
+        let label = match runs {
+            Runs::All => format!("what {name} left behind in {label}"),
+            Runs::First | Runs::Last => {
+                // Who ran it once has nothing to compare.
+                report.processes.retain(|process| process.regions.len() > 1);
+                if report.processes.is_empty() {
+                    let why = format!("{label}: {name:?} ran once; name another file to compare it with");
+                    return Err(Failure::new(why));
+                }
+                for spans in report.processes.iter_mut().map(|process| &mut process.regions) {
+                    if runs == Runs::Last {
+                        spans.reverse();
+                    }
+                    spans.truncate(1);
+                }
+                let which = if runs == Runs::Last { "last" } else { "first" };
+                format!("what the {which} {name} left behind in {label}")
+            }
+        };
         let mut inconclusive = inconclusive(&report);
         let mut regions = Vec::new();
         for span in report.processes.into_iter().flat_map(|process| process.regions) {
@@ -69,7 +99,7 @@ impl Snapshot {
             }
             regions.extend(span.left_behind_regions);
         }
-        Ok(Self { label: format!("what {name} left behind in {label}"), regions, inconclusive })
+        Ok(Self { label, regions, inconclusive })
     }
 }
 

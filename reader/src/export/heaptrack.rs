@@ -1,4 +1,4 @@
-//! A profile for heaptrack 1.2 and later, in version 2 of its text format: tables, and which entry of them was allocated
+//! A profile for heaptrack 1.1 and later, in version 2 of its text format: tables, and which entry of them was allocated
 //! or freed, with time stamps in between.
 //!
 //! heaptrack knows one heap of one process. So all memories of all devices are summed, the memory is the outermost frame,
