@@ -2,9 +2,10 @@
 
     python3 benches/ttnn/cost.py [--versions 0.77.0,0.81.1] [--rounds 3] [--long-rounds 1] [--raw FILE]
 
-Needs `make build`. Wheels are taken as the tests of tests/ttnn take them. Every round runs every column once, in an order
-that changes from round to round; told are medians. Prints a table in Markdown; --raw keeps every figure, and is read back
-by --from, so that rounds can be added later.
+Needs `make build`. Wheels are taken as the tests of tests/ttnn take them. The programs of all columns are there at once, all
+but one stopped, and take turns pass by pass, in an order that changes: what else the machine does changes within seconds, by
+more than what is measured. Told are medians, of each pass against the one without tracking beside it. Prints a table in
+Markdown; --raw keeps every figure, and is read back by --from, so that rounds can be added later.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -27,13 +29,17 @@ import wheel  # noqa: E402
 TTMEM = os.environ.get("TTMEM_BIN") or str(ROOT / "target" / "release" / "ttmem")
 GAP = 0.101
 COUNTS = (64, 256, 1024)
+# Back to back, in one round.
+PASSES = 10
+# For the reader to finish a pass before the next.
+PAUSE = 0.1
 OFF = {"TT_METAL_SHM_TRACKING_DISABLED": "1"}
 
 # Name of the column, what is added to the environment, and whether ttmem runs the program ("run"), or the library is
-# preloaded and nobody drains ("preload"): that shows what the hooks cost by themselves, without the reader's processor.
+# preloaded and nobody drains ("preload"), into a ring that holds all: that shows what the hooks cost by themselves, without the reader's processor.
 COLUMNS = (
     ("no tracking", OFF, None),
-    ("library alone", OFF | {"TTMEM_RING_BYTES": str(64 << 20)}, "preload"),
+    ("library alone", OFF | {"TTMEM_RING_BYTES": str(512 << 20)}, "preload"),
     ("ttmem", OFF, "run"),
     ("ttmem without call sites", OFF | {"TTMEM_STACKS": "off"}, "run"),
     ("tt-metal's own", {}, None),
@@ -41,36 +47,63 @@ COLUMNS = (
 )
 
 
-def passes(gaps):
-    """`gaps`: "none", "some" (256 programs) or "all" (1024, which takes minutes)."""
-    with_gaps = {"none": [], "some": [f"{COUNTS[1]}:{GAP}"], "all": [f"{max(COUNTS)}:{GAP}"]}
-    return [f"{max(COUNTS)}:0", *with_gaps[gaps]]
+class Program:
+    """One column's program, stopped while others have their turn."""
 
+    def __init__(self, python, shared, folder, column):
+        """`shared`: where kernels that one has compiled are there for the next."""
+        self.column, variables, how = column
+        self.report = folder / "report.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = wheel.environment("wormhole-32", shared) | {"TTMEM_DIR": str(folder / "rings")}
+        environment.pop("TT_METAL_SHM_TRACKING_DISABLED", None)
+        command = [python, str(HERE / "distinct_programs.py"), "8", "4", str(max(COUNTS))]
+        if how == "run":
+            command = [TTMEM, "run", "--quiet", "--json", str(self.report), "--", *command]
+        elif how == "preload":
+            library = os.environ.get("TTMEM_LIBRARY") or str(pathlib.Path(TTMEM).parent / "libttmem.so")
+            environment["LD_PRELOAD"] = library
+            shutil.rmtree(folder / "rings", ignore_errors=True)
+        self.is_run = how == "run"
+        self.errors = open(folder / "errors", "w+")
+        self.process = subprocess.Popen(
+            command,
+            env=environment | variables,
+            cwd=shared,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+        )
+        self.pid = self.line()["pid"]
+        os.kill(self.pid, signal.SIGSTOP)
 
-def one_run(python, folder, column, gaps):
-    name, variables, how = column
-    environment = wheel.environment("wormhole-32", folder) | {"TTMEM_DIR": str(folder / "rings")}
-    environment.pop("TT_METAL_SHM_TRACKING_DISABLED", None)
-    report = folder / "report.json"
-    command = [python, str(HERE / "distinct_programs.py"), "8", "4", *passes(gaps)]
-    if how == "run":
-        command = [TTMEM, "run", "--quiet", "--json", str(report), "--", *command]
-    elif how == "preload":
-        library = os.environ.get("TTMEM_LIBRARY") or str(pathlib.Path(TTMEM).parent / "libttmem.so")
-        environment["LD_PRELOAD"] = library
-        shutil.rmtree(folder / "rings", ignore_errors=True)
-    load = os.getloadavg()[0]
-    done = subprocess.run(
-        command, env=environment | variables, cwd=folder, capture_output=True, text=True, timeout=1800
-    )
-    if done.returncode != 0:
-        sys.exit(f"cost.py: {name}: {done.stderr[-2000:]}")
-    figures = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    events = None
-    if how == "run":
-        events = json.loads(report.read_text())["processes"]
-        events = {key: sum(process["events"][key] for process in events) for key in ("reported", "lost")}
-    return {"column": name, "load": load, "passes": figures, "events": events}
+    def line(self):
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        self.errors.seek(0)
+        sys.exit(f"cost.py: {self.column}: {self.errors.read()[-2000:]}")
+
+    def turn(self, programs, gap):
+        os.kill(self.pid, signal.SIGCONT)
+        self.process.stdin.write(f"{programs}:{gap}\n")
+        self.process.stdin.flush()
+        figures = self.line()
+        time.sleep(PAUSE)
+        os.kill(self.pid, signal.SIGSTOP)
+        return figures
+
+    def end(self):
+        """How many events ttmem took, and lost."""
+        os.kill(self.pid, signal.SIGCONT)
+        self.process.stdin.close()
+        if self.process.wait(timeout=600) != 0:
+            sys.exit(f"cost.py: {self.column}: ended with {self.process.returncode}")
+        if not self.is_run:
+            return None
+        events = [process["events"] for process in json.loads(self.report.read_text())["processes"]]
+        return {key: sum(one[key] for one in events) for key in ("reported", "lost")}
 
 
 def measure(arguments, rows, folder):
@@ -80,35 +113,42 @@ def measure(arguments, rows, folder):
     pythons = {version: wheel.python_with_ttnn(version) for version in arguments.versions.split(",")}
     for round in range(arguments.rounds):
         for version, python in pythons.items():
-            own = folder / version
-            own.mkdir(exist_ok=True)
-            for turn in range(len(columns)):
-                column = columns[(turn + round) % len(columns)]
-                # The long rounds come last.
-                gaps = "all" if round >= arguments.rounds - arguments.long_rounds else arguments.gaps
-                row = one_run(python, own, column, gaps) | {"version": version, "round": f"{began}, {round}"}
-                rows.append(row)
-                print(f"{time.strftime('%H:%M:%S')} {version} {row['column']}: {summary(row)}", file=sys.stderr)
-                if arguments.raw:
-                    with open(arguments.raw, "a") as raw:
-                        raw.write(json.dumps(row) + "\n")
+            shared = folder / version
+            programs = [
+                Program(python, shared, shared / f"column-{number}", column) for number, column in enumerate(columns)
+            ]
+            # The long rounds come last.
+            gaps = "all" if round >= arguments.rounds - arguments.long_rounds else arguments.gaps
+            made = []
+            for number, (count, gap) in enumerate(passes(gaps)):
+                for turn in range(len(programs)):
+                    program = programs[(turn + number) % len(programs)]
+                    row = {"version": version, "column": program.column, "pass": f"{began}, {round}, {number}"}
+                    made.append(row | {"load": os.getloadavg()[0]} | program.turn(count, gap))
+                    walls = ", ".join(f"{at['wall']:.3f}" for at in made[-1]["at"].values())
+                    print(f"{time.strftime('%H:%M:%S')} {version} {program.column}: {gap} s, {walls} s", file=sys.stderr)
+            made += [{"version": version, "column": program.column, "events": program.end()} for program in programs]
+            rows += made
+            if arguments.raw:
+                with open(arguments.raw, "a") as raw:
+                    raw.writelines(json.dumps(row) + "\n" for row in made)
 
 
-def summary(row):
-    at = [f"{one['programs']} x {one['gap']} s {at['wall']:.3f} s" for one in row["passes"] for at in one["at"].values()]
-    return ", ".join(at) + f", load {row['load']:.1f}"
+def passes(gaps):
+    """`gaps`: "none", "some" (256 programs, twice) or "all" (1024, which takes minutes)."""
+    with_gaps = {"none": [], "some": [(COUNTS[1], GAP)] * 2, "all": [(max(COUNTS), GAP)]}
+    return [(max(COUNTS), 0.0)] * PASSES + with_gaps[gaps]
 
 
 def samples(rows, version, column, count, gap, kind):
-    """By round: the figure of this cell."""
+    """By pass: the figure of this cell."""
     found = {}
     for row in rows:
-        if (row["version"], row["column"]) == (version, column):
-            for one in row["passes"]:
-                # Keys of numbers come back from a file as text.
-                at = {int(key): value for key, value in one["at"].items()}
-                if one["gap"] == gap and count in at:
-                    found[row["round"]] = at[count][kind]
+        if (row["version"], row["column"]) == (version, column) and row.get("gap") == gap:
+            # Keys of numbers come back from a file as text.
+            at = {int(key): value for key, value in row["at"].items()}
+            if count in at:
+                found[row["pass"]] = at[count][kind]
     return found
 
 
@@ -119,7 +159,7 @@ def seconds(value):
 def table(rows):
     names = [name for name, _, _ in COLUMNS]
     lines = [
-        "| ttnn | programs | between ops | rounds | " + " | ".join(names) + " |",
+        "| ttnn | programs | between ops | passes | " + " | ".join(names) + " |",
         "|---|---|---|---|" + "---|" * len(names),
     ]
     for version in sorted({row["version"] for row in rows}):
@@ -141,10 +181,9 @@ def cell(rows, version, name, count, gap, base):
     text = f"{seconds(statistics.median(wall.values()))} ({seconds(statistics.median(cpu.values()))})"
     if name == COLUMNS[0][0]:
         return text
-    # Each against the run without tracking of the same round: what else the machine does changes from round to round.
     ratios = []
     for kind, ours in (("wall", wall), ("cpu", cpu)):
-        paired = [value / base[kind][round] for round, value in ours.items() if round in base[kind]]
+        paired = [value / base[kind][turn] for turn, value in ours.items() if turn in base[kind]]
         if not paired:
             return text
         ratios.append(f"{(statistics.median(paired) - 1) * 100:+.1f} %")
@@ -166,17 +205,17 @@ def main():
     parser.add_argument("--long-rounds", type=int, default=1, help="rounds that have 1024 programs 101 ms apart too")
     parser.add_argument("--gaps", choices=("none", "some"), default="some", help="in the other rounds")
     parser.add_argument("--columns", default=",".join(name for name, _, _ in COLUMNS if name), help="which to run")
-    parser.add_argument("--raw", help="a file to add each run to, as a line of JSON")
-    parser.add_argument("--from", dest="earlier", action="append", default=[], help="runs that were kept with --raw")
+    parser.add_argument("--raw", help="a file to add each pass to, as a line of JSON")
+    parser.add_argument("--from", dest="earlier", action="append", default=[], help="passes that were kept with --raw")
     arguments = parser.parse_args()
     rows = []
     for path in arguments.earlier:
         rows += [json.loads(line) for line in open(path)]
     with tempfile.TemporaryDirectory() as folder:
         measure(arguments, rows, pathlib.Path(folder))
-    loads = [row["load"] for row in rows]
-    lost = sum(row["events"]["lost"] for row in rows if row["events"])
-    reported = sum(row["events"]["reported"] for row in rows if row["events"])
+    loads = [row["load"] for row in rows if "load" in row]
+    events = [row["events"] for row in rows if row.get("events")]
+    reported, lost = (sum(one[key] for one in events) for key in ("reported", "lost"))
     print(table(rows))
     print(f"\n{machine()}; load {min(loads):.1f} to {max(loads):.1f}; ttmem took {reported} events, lost {lost}.")
 

@@ -1,13 +1,14 @@
 """Ops of which each needs a program of its own, on a mesh of mock devices: the program cache grows with every op.
 
-    python distinct_programs.py ROWS COLUMNS PROGRAMS:GAP...
+    python distinct_programs.py ROWS COLUMNS PROGRAMS
 
-Each PROGRAMS:GAP is one pass from an empty program cache, with GAP seconds of sleep before each op, as in a model with work
-on the host. A first pass that is not told compiles all kernels. Prints a line of JSON for each pass: the time in ops, and
-the processor time of the thread that runs them, at each of COUNTS programs.
+Compiles all kernels first, and says so by a line with its process id. Then each line PROGRAMS:GAP of standard input is one pass
+from an empty program cache, with GAP seconds of sleep before each op, as in a model with work on the host. Prints a line of
+JSON for each pass: the time in ops, and the processor time of the thread that runs them, at each of COUNTS programs.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -100,11 +101,13 @@ def run(mesh, programs, gap):
 
 
 def main():
-    rows, columns = int(sys.argv[1]), int(sys.argv[2])
-    passes = [(int(programs), float(gap)) for programs, gap in (word.split(":") for word in sys.argv[3:])]
+    rows, columns, most = (int(word) for word in sys.argv[1:4])
     mesh = ttnn.open_mesh_device(mesh_shape=ttnn.MeshShape(rows, columns))
-    run(mesh, max(programs for programs, _ in passes), 0)
-    for programs, gap in passes:
+    run(mesh, most, 0)
+    print(json.dumps({"pid": os.getpid()}), flush=True)
+    for line in sys.stdin:
+        programs, gap = line.split(":")
+        programs, gap = int(programs), float(gap)
         mesh.clear_program_cache()
         before = mesh.num_program_cache_entries()
         at = run(mesh, programs, gap)

@@ -4,8 +4,9 @@
 //! The first interval is a warm-up: program caches fill in it. What rises in at least half of the later intervals, twice or
 //! more, and never falls, grows; what stays as it is from then on is a baseline. Three looks are the fewest that can tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
 
@@ -26,9 +27,14 @@ pub struct Amount {
 }
 
 impl Amount {
+    /// One more region.
     pub(crate) fn add(&mut self, bytes: u64) {
-        self.regions += 1;
-        self.bytes += u128::from(bytes);
+        self.add_all(Self { regions: 1, bytes: bytes.into() });
+    }
+
+    fn add_all(&mut self, more: Self) {
+        self.regions += more.regions;
+        self.bytes += more.bytes;
     }
 }
 
@@ -180,12 +186,17 @@ impl Growth {
         if self.series.len() >= MAX_SERIES && !self.series.contains_key(&point) {
             return;
         }
+        // Many regions, mostly of few kinds.
+        let mut kinds: HashMap<(Memory, u32, u64), u64, RandomState> = HashMap::default();
+        live.for_each(|kind| *kinds.entry(kind).or_default() += 1);
         let mut now: BTreeMap<Source, Amount> = BTreeMap::new();
-        for (memory, site, bytes) in live {
-            now.entry(Source { memory, part: None }).or_default().add(bytes);
-            now.entry(Source { memory, part: Some((site, Some(bytes))) }).or_default().add(bytes);
+        for ((memory, site, bytes), regions) in kinds {
+            let amount = Amount { regions, bytes: u128::from(bytes) * u128::from(regions) };
+            let mut add = |part| now.entry(Source { memory, part }).or_default().add_all(amount);
+            add(None);
+            add(Some((site, Some(bytes))));
             if site != 0 {
-                now.entry(Source { memory, part: Some((site, None)) }).or_default().add(bytes);
+                add(Some((site, None)));
             }
         }
         let looks = self.series.entry(point).or_default();
