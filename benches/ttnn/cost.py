@@ -36,7 +36,8 @@ PAUSE = 0.1
 OFF = {"TT_METAL_SHM_TRACKING_DISABLED": "1"}
 
 # Name of the column, what is added to the environment, and whether ttmem runs the program ("run"), or the library is
-# preloaded and nobody drains ("preload"), into a ring that holds all: that shows what the hooks cost by themselves, without the reader's processor.
+# preloaded and nobody drains ("preload"), into a ring that holds all: that shows what the hooks cost by themselves,
+# without the reader's processor.
 COLUMNS = (
     ("no tracking", OFF, None),
     ("library alone", OFF | {"TTMEM_RING_BYTES": str(512 << 20)}, "preload"),

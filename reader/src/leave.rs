@@ -116,8 +116,8 @@ impl Leaving {
         {
             return;
         }
-        // Of the reader before, or what could not be written to, or too large by now; or the snapshot is missing, and what is let go now is written
-        // nowhere: nobody may take what the file has behind it.
+        // It is the reader's before, or could not be written to, or is too large by now; or the snapshot is missing, and what is
+        // let go now is written nowhere: nobody may take what the file has behind it.
         let ends =
             self.snapshot.is_none() && self.journal.as_ref().is_some_and(|journal| journal.end_here(ring).is_ok());
         if !ends {

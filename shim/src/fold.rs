@@ -2,8 +2,9 @@
 //!
 //! The snapshot is what the events add up to: a ledger with its marks, saved (see [`ttmem_ledger::Account`]). It is written
 //! under a temporary name, named, and only then the ring's tail is moved; a reader, or the flusher of this process after
-//! a reader left, goes on from it, and from the journal that a reader may have left beside it. All of it happens on the flusher's thread, under the lock that readers drain under, and
-//! nothing of it is there before the first fold: a process whose ring never fills pays nothing.
+//! a reader left, goes on from it, and from the journal that a reader may have left beside it. All of it happens on the
+//! flusher's thread, under the lock that readers drain under, and nothing of it is there before the first fold: a process
+//! whose ring never fills pays nothing.
 //!
 //! What it costs the process: at most 120 bytes a live region (twice that while a table grows), the bytes of one snapshot
 //! (some 30 a region), and the newest marks. When a reader comes, that is given back.
