@@ -36,10 +36,14 @@ struct Placed {
     pieces: Vec<Placement>,
 }
 
+/// Pieces that one more may go on from: as many as a program has sets of cores, or so.
+const LATEST: usize = 8;
+
 impl Placed {
     /// Notes where one of them takes bytes.
     fn put(&mut self, placement: Placement, footprint: &mut Footprint) {
-        let joined = self.pieces.iter_mut().find_map(|piece| Some((piece.joined(&placement)?, piece)));
+        let mut latest = self.pieces.iter_mut().rev().take(LATEST);
+        let joined = latest.find_map(|piece| Some((piece.joined(&placement)?, piece)));
         match joined {
             Some((longer, piece)) => {
                 footprint.add(longer);
