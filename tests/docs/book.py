@@ -36,7 +36,8 @@ def program():
 
 def build():
     """What is wrong with the book, line by line."""
-    book = ROOT / "target" / "book"
+    # Resolved: the folder of what is built may be a link to another place.
+    book = (ROOT / "target" / "book").resolve()
     done = subprocess.run([program(), "build"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     wrong = [line for line in done.stdout.splitlines() if "INFO" not in line]
     if done.returncode != 0:
