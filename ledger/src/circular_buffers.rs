@@ -178,11 +178,11 @@ impl CircularBuffers {
             let OnDevice { programs, count, footprint, .. } = on_device;
             *count = programs.values().map(|placed| placed.buffers.len() as u64).sum();
             footprint.leave_for_later();
-            for Placed { buffers, pieces } in programs.values_mut() {
-                let mut placed = Placed { buffers: Vec::new(), pieces: Vec::new() };
+            for placed in programs.values_mut() {
+                let buffers = std::mem::take(&mut placed.buffers);
                 let placements = buffers.iter().flat_map(CircularBuffer::placements);
                 placements.for_each(|placement| placed.put(placement, footprint));
-                *pieces = placed.pieces;
+                placed.buffers = buffers;
             }
         }
     }

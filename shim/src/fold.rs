@@ -138,7 +138,6 @@ impl Folder {
         let Ok(Some(_lock)) = self.ring.lock_tail() else { return };
         let Some(unread) = mover.unread().filter(is_due) else { return };
         // What goes wrong now does so again when the ring is full, and is said then.
-        self.folded = None;
         self.folded = self.go_on_from(&unread).ok().map(Box::new);
     }
 
