@@ -19,6 +19,7 @@ mod flusher;
 mod fold;
 mod gate;
 mod interpose;
+mod known;
 mod last_thread;
 mod lifecycle;
 mod pool_cache;

@@ -10,12 +10,12 @@ use std::{
     ffi::{CStr, c_void},
     mem::MaybeUninit,
     ptr,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use super::call_real;
 use crate::{
     gate,
+    known::Known,
     stacks::{Go, Registers, Rules},
     symbols::Symbol,
     thread::{self, Builder},
@@ -30,17 +30,9 @@ const LAUNCH: &[u8] = b"_ZN4ttnn16device_operation6detail";
 /// Frames that are looked at, at most.
 const MAX_FRAMES: usize = 128;
 
-/// Whoever asked before, by return address: dladdr goes through all symbols of a library, which took 130 us for each program
-/// that was built. Entries are made once and stay. Where there is no room, it is looked up each time.
-static ASKERS: [Asker; 2048] = [const { Asker { caller: AtomicUsize::new(0), extent: AtomicU64::new(0) } }; 2048];
-const PROBES: usize = 8;
-
-struct Asker {
-    /// 0 in a free entry.
-    caller: AtomicUsize,
-    /// An [`Extent`] as a word, 0 while it is being written.
-    extent: AtomicU64,
-}
+/// Extents as words, of whoever asked before, by return address: dladdr goes through all symbols of a library, which took
+/// 130 us for each program that was built.
+static ASKERS: Known<2048> = Known::new();
 
 /// Bytes of the caller's function before and behind its return address; `None` for one that launches no op.
 type Extent = Option<(u32, u32)>;
@@ -77,24 +69,11 @@ unsafe extern "C-unwind" fn answer(caller: usize, place: usize) -> bool {
 
 /// How far the caller's function goes, if it launches an op.
 fn launcher(caller: usize) -> Extent {
-    for asker in probes(caller) {
-        match asker.caller.load(Ordering::Relaxed) {
-            // SYNC (X): Acquire, pairs with the Release store in `look_up`; the word is complete in itself.
-            known if known == caller => match asker.extent.load(Ordering::Acquire) {
-                0 => break,
-                LAUNCHES_NOTHING => return None,
-                extent => return Some(((extent >> 32) as u32, extent as u32)),
-            },
-            0 => break,
-            _ => {}
-        }
+    match ASKERS.get(caller) {
+        None => look_up(caller),
+        Some(LAUNCHES_NOTHING) => None,
+        Some(extent) => Some(((extent >> 32) as u32, extent as u32)),
     }
-    look_up(caller)
-}
-
-fn probes(caller: usize) -> impl Iterator<Item = &'static Asker> {
-    let first = (caller as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    (0..PROBES).map(move |probe| &ASKERS[(first as usize + probe) % ASKERS.len()])
 }
 
 #[cold]
@@ -102,15 +81,7 @@ fn probes(caller: usize) -> impl Iterator<Item = &'static Asker> {
 fn look_up(caller: usize) -> Extent {
     let extent = thread::keeping_errno(|| function_of(caller, LAUNCH));
     let word = extent.map_or(LAUNCHES_NOTHING, |(before, behind)| u64::from(before) << 32 | u64::from(behind));
-    for asker in probes(caller) {
-        match asker.caller.compare_exchange(0, caller, Ordering::Relaxed, Ordering::Relaxed) {
-            // SYNC (X): see `launcher`.
-            Ok(_) => asker.extent.store(word, Ordering::Release),
-            Err(known) if known == caller => {}
-            Err(_) => continue,
-        }
-        break;
-    }
+    ASKERS.keep(caller, word);
     extent
 }
 

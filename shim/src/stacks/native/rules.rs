@@ -1,7 +1,5 @@
 //! How to get from a frame to its caller's: worked out of `.eh_frame` once for each return address, and kept.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use gimli::{
     BaseAddresses, CallFrameInstruction, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Operation, Register,
     UnwindExpression, UnwindSection,
@@ -11,6 +9,7 @@ use super::{
     Go, Registers, SKIPPED, StackMemory,
     modules::{self, Module},
 };
+use crate::known::Known;
 
 const RBP: Register = Register(6);
 const RSP: Register = Register(7);
@@ -18,11 +17,9 @@ const RETURN_ADDRESS: Register = Register(16);
 
 /// Addresses whose rules are kept; further ones are worked out each time.
 const ENTRIES: usize = 1 << 16;
-const PROBES: usize = 16;
 
-/// The rules that are known, two words an entry: the address and the rule, 0 while it is being written. Memory is taken where
-/// it is touched.
-static KNOWN: [AtomicU64; 2 * ENTRIES] = [const { AtomicU64::new(0) }; 2 * ENTRIES];
+/// The rules that are known, packed.
+static KNOWN: Known<ENTRIES> = Known::new();
 
 /// The rules of this process.
 #[derive(Clone, Copy, Debug)]
@@ -128,30 +125,7 @@ impl Rules {
 
     #[inline(always)]
     fn rule(&self, pc: usize) -> u64 {
-        let first = Self::place(pc);
-        for probe in 0..PROBES {
-            let Some((address, rule)) = self.entry(first + probe) else { break };
-            match address.load(Ordering::Relaxed) {
-                // SYNC (U): Acquire, pairs with the Release in `learn`; the rule is a word of its own and complete in itself.
-                known if known == pc as u64 => match rule.load(Ordering::Acquire) {
-                    0 => break,
-                    rule => return rule,
-                },
-                0 => break,
-                _ => {}
-            }
-        }
-        self.learn(pc)
-    }
-
-    fn place(pc: usize) -> usize {
-        ((pc as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize
-    }
-
-    #[inline(always)]
-    fn entry(&self, at: usize) -> Option<(&AtomicU64, &AtomicU64)> {
-        let at = 2 * (at & (ENTRIES - 1));
-        Some((KNOWN.get(at)?, KNOWN.get(at + 1)?))
+        KNOWN.get(pc).unwrap_or_else(|| self.learn(pc))
     }
 
     #[cold]
@@ -161,17 +135,7 @@ impl Rules {
             .and_then(|module| work_out(&module, pc))
             .unwrap_or(Rule::End)
             .pack();
-        let first = Self::place(pc);
-        for probe in 0..PROBES {
-            let Some((address, rule)) = self.entry(first + probe) else { break };
-            match address.compare_exchange(0, pc as u64, Ordering::Relaxed, Ordering::Relaxed) {
-                // SYNC (U): see `rule`.
-                Ok(_) => rule.store(packed, Ordering::Release),
-                Err(known) if known == pc as u64 => {}
-                Err(_) => continue,
-            }
-            break;
-        }
+        KNOWN.keep(pc, packed);
         packed
     }
 }
