@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod address_index;
 mod by_holder;
 mod changes;
 mod circular_buffers;

@@ -1,16 +1,12 @@
 //! What one allocator has handed out in one memory of one device.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    hash::BuildHasher,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use foldhash::fast::RandomState;
-use hashbrown::{HashTable, hash_table};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser::SerializeTuple};
 use ttmem_wire::Event;
 
 use crate::{
+    address_index::{AddressIndex, Found, Hash},
     holders::{self, Further},
     packed,
     region::{Entry, Region},
@@ -20,23 +16,18 @@ use crate::{
 /// So many regions lie in a processor's own cache anyway.
 const IN_CACHE: usize = 4096;
 
-/// Regions by address alone: a close takes whole tables. The table has addresses only, so that it stays small; a region lies
-/// in a shelf, where what was freed last is taken first, since it is still in the cache.
+/// At so many addresses one looks ahead at once.
+const AT_ONCE: usize = 32;
+
+/// Regions by address alone: a close takes whole tables. A region lies on a shelf, where the room that was freed last is taken
+/// first, since it is still in the cache; the index says where.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
-    index: HashTable<Indexed>,
+    index: AddressIndex,
     shelf: Vec<Entry>,
     /// Entries of the shelf in which no region lives.
     vacant: Vec<u32>,
-    hasher: RandomState,
     further: Further,
-}
-
-/// Where on the shelf the region at an address lies.
-#[derive(Clone, Copy, Debug)]
-struct Indexed {
-    address: u64,
-    at: u32,
 }
 
 /// What a report of an allocation did.
@@ -51,52 +42,51 @@ impl Place {
     pub(crate) fn report(&mut self, event: &Event, totals: &mut RunningTotals) -> Reported {
         totals.allocations += 1;
         let address = event.address;
-        let hasher = &self.hasher;
-        let hash = hasher.hash_one(address);
-        match self.index.entry(hash, |entry| entry.address == address, |entry| hasher.hash_one(entry.address)) {
-            hash_table::Entry::Vacant(vacant) => {
-                let region = Region::new(event);
-                let entry = Entry { address, region };
-                let at = match self.vacant.pop() {
-                    Some(at) => {
-                        self.shelf[at as usize] = entry;
-                        at
-                    }
-                    None => {
-                        self.shelf.push(entry);
-                        // 2^32 regions would be 256 GiB of them.
-                        (self.shelf.len() - 1) as u32
-                    }
-                };
-                vacant.insert(Indexed { address, at });
-                totals.add(region.extent());
-                Reported::New
-            }
-            hash_table::Entry::Occupied(occupied) => {
-                let region = &mut self.shelf[occupied.get().at as usize].region;
-                let before = region.extent();
-                region.widen(event);
-                totals.change(before, region.extent());
-                if holders::join(region, &mut self.further, event.address, event.holder) {
-                    Reported::OneMoreHolder
-                } else {
-                    Reported::HeldAlready
+        let hash = self.index.hash(address);
+        let Some(Found { at, .. }) = self.find(hash, address) else {
+            let region = Region::new(event);
+            let entry = Entry { address, region };
+            let at = match self.vacant.pop() {
+                Some(at) => {
+                    self.shelf[at as usize] = entry;
+                    at
                 }
-            }
+                None => {
+                    self.shelf.push(entry);
+                    // 2^32 regions would be 256 GiB of them.
+                    (self.shelf.len() - 1) as u32
+                }
+            };
+            self.index.insert(hash, at);
+            totals.add(region.extent());
+            return Reported::New;
+        };
+        let region = &mut self.shelf[at as usize].region;
+        let before = region.extent();
+        region.widen(event);
+        totals.change(before, region.extent());
+        if holders::join(region, &mut self.further, address, event.holder) {
+            Reported::OneMoreHolder
+        } else {
+            Reported::HeldAlready
         }
+    }
+
+    #[inline]
+    fn find(&self, hash: Hash, address: u64) -> Option<Found> {
+        self.index.find(hash, |at| self.shelf[at as usize].address == address)
     }
 
     /// A holder lets go. Returns its id, 0 if it has none, and the region if it was the last; `None` if nobody here is meant.
     pub(crate) fn free(&mut self, address: u64, id: u64, totals: &mut RunningTotals) -> Option<(u64, Option<Region>)> {
-        let hash = self.hasher.hash_one(address);
-        let occupied = self.index.find_entry(hash, |entry| entry.address == address).ok()?;
-        let at = occupied.get().at;
-        let region = &mut self.shelf[at as usize].region;
+        let hash = self.index.hash(address);
+        let found = self.find(hash, address)?;
+        let region = &mut self.shelf[found.at as usize].region;
         let who = holders::leave(region, &mut self.further, address, id)?;
         totals.frees += 1;
         if region.holders() == 0 {
-            occupied.remove();
-            self.vacant.push(at);
+            self.index.remove(found);
+            self.vacant.push(found.at);
             let region = *region;
             totals.remove(region.extent());
             return Some((who, Some(region)));
@@ -124,17 +114,28 @@ impl Place {
     }
 
     pub(crate) fn region(&self, address: u64) -> Option<&Region> {
-        let hash = self.hasher.hash_one(address);
-        let found = self.index.find(hash, |entry| entry.address == address)?;
+        let found = self.find(self.index.hash(address), address)?;
         Some(&self.shelf[found.at as usize].region)
     }
 
-    /// Reads the regions at these addresses. The reads depend on nothing, so the processor waits for all of them together.
+    /// Reads what events at these addresses will look at: first the index, then the shelf. No read waits for another of its
+    /// turn, so the processor waits for memory twice, and not twice for each.
     pub(crate) fn look_ahead(&self, addresses: impl Iterator<Item = u64>) {
-        if self.index.len() > IN_CACHE {
-            let ticks = addresses.filter_map(|address| self.region(address)).fold(0, |all, region| all ^ region.ticks);
-            std::hint::black_box(ticks);
+        if self.index.len() <= IN_CACHE {
+            return;
         }
+        let mut hashes = [(Hash::default(), 0); AT_ONCE];
+        let mut count = 0;
+        let mut read = 0;
+        for (hash, address) in hashes.iter_mut().zip(addresses) {
+            *hash = (self.index.hash(address), address);
+            read ^= self.index.first_slot(hash.0);
+            count += 1;
+        }
+        for &(hash, address) in &hashes[..count] {
+            read ^= self.find(hash, address).map_or(0, |found| found.at.into());
+        }
+        std::hint::black_box(read);
     }
 
     pub(crate) fn regions(&self) -> impl Iterator<Item = (u64, &Region)> {
@@ -182,18 +183,16 @@ impl<'de> Deserialize<'de> for Place {
         let (Entries(shelf), further): (Entries, BTreeMap<u64, BTreeSet<u64>>) =
             Deserialize::deserialize(deserializer)?;
         let mut place = Self { shelf, further: further.into_iter().collect(), ..Self::default() };
-        let hasher = &place.hasher;
-        place.index.reserve(place.shelf.len(), |entry| hasher.hash_one(entry.address));
-        for (at, Entry { address, region }) in place.shelf.iter().enumerate() {
-            let address = *address;
-            let known = |other: &Indexed| other.address == address;
-            match place.index.entry(hasher.hash_one(address), known, |entry| hasher.hash_one(entry.address)) {
-                hash_table::Entry::Vacant(vacant) if region.holders() > 0 => {
-                    vacant.insert(Indexed { address, at: at as u32 });
-                }
-                hash_table::Entry::Vacant(_) => return Err(D::Error::custom("a region that nobody holds")),
-                hash_table::Entry::Occupied(_) => return Err(D::Error::custom("two regions at one address")),
+        place.index.reserve(place.shelf.len());
+        for (at, entry) in place.shelf.iter().enumerate() {
+            let hash = place.index.hash(entry.address);
+            if entry.region.holders() == 0 {
+                return Err(D::Error::custom("a region that nobody holds"));
             }
+            if place.find(hash, entry.address).is_some() {
+                return Err(D::Error::custom("two regions at one address"));
+            }
+            place.index.insert(hash, at as u32);
         }
         Ok(place)
     }
