@@ -139,6 +139,18 @@ fn programs(chips: i32, cached: u64) {
     assert_eq!(account.ledger().live_count(), live);
     let name = format!("circular buffers on {chips} chips");
     println!("{name:<34} {:6.1} M/s", (live + cached * chips as u64) as f64 / best / 1e6);
+    saved("saved, a circular buffer", &account, live);
+}
+
+/// A reader saves its account now and then, and events wait meanwhile.
+fn regions() {
+    let mut account = Account::new(false);
+    let allocate = |number| event(Source::Hooks, Target::Device(0), number, EventKind::Allocate);
+    (0..LIVE).for_each(|number| account.apply(&allocate(number), |_| None));
+    saved("saved, a region", &account, LIVE);
+}
+
+fn saved(name: &str, account: &Account, live: u64) {
     let mut saved = Vec::new();
     let mut best = f64::MAX;
     for _ in 0..ROUNDS {
@@ -147,16 +159,12 @@ fn programs(chips: i32, cached: u64) {
         saved = account.save(saved).expect("it can be saved");
         best = best.min(start.elapsed().as_secs_f64());
     }
-    println!(
-        "{:<34} {:6.1} ns, {:.1} bytes",
-        "saved, a circular buffer",
-        best * 1e9 / live as f64,
-        saved.len() as f64 / live as f64
-    );
+    println!("{name:<34} {:6.1} ns, {:.1} bytes", best * 1e9 / live as f64, saved.len() as f64 / live as f64);
 }
 
 fn main() {
     programs(32, 1024);
+    regions();
     measure(FIRST, Source::Hooks, None);
     measure_in("hooks, one device, in a window", Source::Hooks, None, true);
     measure("C ABI, one device", Source::CAbi, None);

@@ -142,7 +142,7 @@ impl AddressIndex {
 }
 
 fn slot_for(hash: Hash, at: u32) -> u64 {
-    u64::from(hash.0) << 32 | u64::from(at) + 1
+    (u64::from(hash.0) << 32) | (u64::from(at) + 1)
 }
 
 fn shelf_place(entry: u64) -> u32 {
@@ -151,4 +151,67 @@ fn shelf_place(entry: u64) -> u32 {
 
 fn hash_of(entry: u64) -> Hash {
     Hash((entry >> 32) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::{AddressIndex, FEWEST, FREE, Hash};
+
+    impl AddressIndex {
+        /// Half is free, and no search ends before its entry.
+        fn check(&self) {
+            let taken = self.slots.iter().filter(|&&slot| slot != FREE).count();
+            assert_eq!(taken, self.entries);
+            assert!(taken * 2 <= self.slots.len());
+        }
+    }
+
+    proptest! {
+        /// Hashes that are much alike: entries lie in each other's way, and some share their hash as well.
+        #[test]
+        fn an_index_finds_what_a_map_has(
+            events in prop::collection::vec((any::<bool>(), 0_u32..24, 0_u32..4), 0..400),
+            all_at_the_end in any::<bool>(),
+        ) {
+            let hash = |home: u32, low: u32| Hash(if all_at_the_end { u32::MAX - low } else { home << 27 | low });
+            let (mut index, mut known) = (AddressIndex::default(), HashMap::new());
+            let mut next = 0;
+            for (is_new, home, low) in events {
+                let hash = hash(home, low);
+                let held: &mut Vec<u32> = known.entry(hash.0).or_default();
+                if is_new {
+                    held.push(next);
+                    index.insert(hash, next);
+                    next += 1;
+                } else if let Some(at) = held.pop() {
+                    let found = index.find(hash, |other| other == at);
+                    prop_assert_eq!(found.map(|found| found.at), Some(at));
+                    found.into_iter().for_each(|found| index.remove(found));
+                }
+                index.check();
+                prop_assert_eq!(index.len(), known.values().map(Vec::len).sum::<usize>());
+                for (&hash, held) in &known {
+                    for &at in held {
+                        prop_assert!(index.find(Hash(hash), |other| other == at).is_some());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_one_has_no_memory_and_half_stays_free() {
+        let mut index = AddressIndex::default();
+        assert!(index.find(Hash(7), |_| true).is_none());
+        assert_eq!((index.slots.len(), index.first_slot(Hash(7))), (0, FREE));
+        (0..FEWEST as u32).for_each(|at| index.insert(Hash(at << 29), at));
+        assert_eq!(index.slots.len(), 2 * FEWEST);
+        let first = index.find(Hash(0), |_| true).expect("it was put in");
+        index.remove(first);
+        assert!(index.find(Hash(0), |_| true).is_none());
+    }
 }

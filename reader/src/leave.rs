@@ -15,9 +15,9 @@ const RECORD_BYTES: u64 = RECORD_WORDS as u64 * 8;
 /// journal takes the ring's memory as it is (1.2 and 0.2 ns).
 const SNAPSHOT_BYTE: u64 = 6;
 
-/// A journal may become so many times as long as the snapshot that it goes on from. Then snapshots take a tenth of the
-/// reader's time at most, and who comes next has no more than some four events to apply for each region that it restores.
-const TIMES_THE_SNAPSHOT: u64 = 8;
+/// A journal may become so many times as long as the snapshot that it goes on from. Then snapshots, while which events wait, are
+/// rare, and who comes next has no more than some ten events to apply for each region that it restores.
+const TIMES_THE_SNAPSHOT: u64 = 24;
 
 /// And it takes no more than this part of what is free where it lies: rings, and others' files, need room too.
 const PART_OF_FREE: u64 = 8;
@@ -41,19 +41,29 @@ struct Last {
     bytes: u64,
 }
 
+impl Last {
+    /// Whether another one like it would take longer than so many bytes of a journal.
+    fn is_dearer_than(self, journal_bytes: u64) -> bool {
+        self.bytes * SNAPSHOT_BYTE > journal_bytes
+    }
+}
+
 impl Leaving {
     /// Whether so much was read that it is to be let go.
     ///
     /// Where there is nothing else to do, a sixteenth of the ring is worth it: the next burst finds it empty. Else it is
     /// an eighth where it goes into the journal, which costs by the record (what is written then is still in the processor's
-    /// cache), and half of it where each time a snapshot is left.
+    /// cache), and half of it where each time a snapshot is left, or a small one might be.
     pub(crate) fn is_due(&self, ring: &RingReader, has_time: bool) -> bool {
-        let part = match (has_time, self.is_begun) {
+        let slots = ring.header().ring_slots;
+        let eighth = slots / 8 * RECORD_BYTES;
+        let journal_comes = self.is_begun || self.snapshot.is_some_and(|last| last.is_dearer_than(eighth));
+        let part = match (has_time, journal_comes) {
             (true, _) => 16,
             (false, true) => 8,
             (false, false) => 2,
         };
-        ring.unreleased() >= (ring.header().ring_slots / part).max(1)
+        ring.unreleased() >= (slots / part).max(1)
     }
 
     /// Leaves what the ring has given so far: what is released next is in it. Best effort: where nothing can be
@@ -79,8 +89,8 @@ impl Leaving {
             }
             journal => {
                 let is_behind = ring.position() - ring.unreleased() <= last.position;
-                let is_cheaper = last.bytes * SNAPSHOT_BYTE > new;
-                if !is_behind || !is_cheaper || new.saturating_add(JOURNAL_HEADER_BYTES as u64) > longest {
+                if !is_behind || !last.is_dearer_than(new) || new.saturating_add(JOURNAL_HEADER_BYTES as u64) > longest
+                {
                     return false;
                 }
                 match journal {
