@@ -11,6 +11,8 @@
 mod producer;
 #[path = "end_to_end/reader.rs"]
 mod reader;
+#[path = "end_to_end/stalls.rs"]
+mod stalls;
 
 use std::{
     path::Path,
@@ -57,6 +59,12 @@ fn measure() {
     let rows = std::env::var("TTMEM_BENCH_ROWS").unwrap_or_default();
     let is_wanted = |name: &str| rows.is_empty() || rows.split(',').any(|row| name.starts_with(row));
     println!("{}; {live} regions live", machine());
+    let machine_alone = stalls::measure(seconds / 6.0);
+    println!(
+        "before ttmem runs: threads that keep the cores busy stood still for more than 1 ms during {:.2} % of the time, at most {:.1} ms",
+        machine_alone.share * 1e2,
+        machine_alone.longest.as_secs_f64() * 1e3
+    );
     if is_wanted("idle") {
         println!();
         println!("| `ttmem run` of a program that | reader, % of a core | flusher, % of a core |");

@@ -1,6 +1,6 @@
 """What tracking costs ttnn programs with many distinct programs on 32 mock chips: ttmem beside tt-metal's own tracking.
 
-    python3 benches/ttnn/cost.py [--versions 0.77.0,0.81.1] [--rounds 3] [--long-rounds 1] [--raw FILE]
+    python3 benches/ttnn/cost.py [--versions 0.77.0,0.81.1] [--rounds 3] [--passes 10] [--long-rounds 1] [--raw FILE]
 
 Needs `make build`. Wheels are taken as the tests of tests/ttnn take them. The programs of all columns are there at once, all
 but one stopped, and take turns pass by pass, in an order that changes: what else the machine does changes within seconds, by
@@ -29,8 +29,6 @@ import wheel  # noqa: E402
 TTMEM = os.environ.get("TTMEM_BIN") or str(ROOT / "target" / "release" / "ttmem")
 GAP = 0.101
 COUNTS = (64, 256, 1024)
-# Back to back, in one round.
-PASSES = 10
 # For the reader to finish a pass before the next.
 PAUSE = 0.1
 OFF = {"TT_METAL_SHM_TRACKING_DISABLED": "1"}
@@ -121,7 +119,7 @@ def measure(arguments, rows, folder):
             # The long rounds come last.
             gaps = "all" if round >= arguments.rounds - arguments.long_rounds else arguments.gaps
             made = []
-            for number, (count, gap) in enumerate(passes(gaps)):
+            for number, (count, gap) in enumerate(passes(arguments.passes, gaps)):
                 for turn in range(len(programs)):
                     program = programs[(turn + number) % len(programs)]
                     row = {"version": version, "column": program.column, "pass": f"{began}, {round}, {number}"}
@@ -135,10 +133,10 @@ def measure(arguments, rows, folder):
                     raw.writelines(json.dumps(row) + "\n" for row in made)
 
 
-def passes(gaps):
+def passes(back_to_back, gaps):
     """`gaps`: "none", "some" (256 programs, twice) or "all" (1024, which takes minutes)."""
     with_gaps = {"none": [], "some": [(COUNTS[1], GAP)] * 2, "all": [(max(COUNTS), GAP)]}
-    return [(max(COUNTS), 0.0)] * PASSES + with_gaps[gaps]
+    return [(max(COUNTS), 0.0)] * back_to_back + with_gaps[gaps]
 
 
 def samples(rows, version, column, count, gap, kind):
@@ -203,6 +201,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--versions", default="0.77.0,0.81.1")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--passes", type=int, default=10, help="back to back, in one round")
     parser.add_argument("--long-rounds", type=int, default=1, help="rounds that have 1024 programs 101 ms apart too")
     parser.add_argument("--gaps", choices=("none", "some"), default="some", help="in the other rounds")
     parser.add_argument("--columns", default=",".join(name for name, _, _ in COLUMNS if name), help="which to run")

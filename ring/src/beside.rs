@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ttmem_wire::sites::SITES_EXTENSION;
+use ttmem_wire::{EnvelopeError, sites::SITES_EXTENSION};
 
 use crate::{
     RING_EXTENSION,
@@ -19,16 +19,16 @@ use crate::{
 
 /// Why a file beside a ring can't be used.
 #[derive(Debug)]
-pub enum BesideError<E> {
+pub enum BesideError {
     /// The system refused.
     Io(io::Error),
     /// It is no plain file of the user's own, or too large.
     NotOurs,
     /// Its content is none, or not this ring's.
-    Content(E),
+    Content(EnvelopeError),
 }
 
-impl<E: fmt::Display> fmt::Display for BesideError<E> {
+impl fmt::Display for BesideError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => write!(f, "{error}"),
@@ -38,16 +38,16 @@ impl<E: fmt::Display> fmt::Display for BesideError<E> {
     }
 }
 
-impl<E: std::error::Error> std::error::Error for BesideError<E> {}
+impl std::error::Error for BesideError {}
 
-impl<E> From<io::Error> for BesideError<E> {
+impl From<io::Error> for BesideError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
 /// Opens a plain file of the user's own, and says how long it is; `None` if there is none.
-pub(crate) fn open<E>(path: &Path, longest: u64) -> Result<Option<(File, u64)>, BesideError<E>> {
+pub(crate) fn open(path: &Path, longest: u64) -> Result<Option<(File, u64)>, BesideError> {
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

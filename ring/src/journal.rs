@@ -26,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ttmem_wire::{JOURNAL_HEADER_BYTES, Journal, JournalError, MAX_JOURNAL_BYTES, Record};
+use ttmem_wire::{JOURNAL_HEADER_BYTES, Journal, MAX_JOURNAL_BYTES, Record};
 
 use crate::{
     RingReader, Slot,
@@ -211,7 +211,7 @@ pub struct JournalReader {
 ///
 /// # Errors
 /// [`BesideError`] says why it can't be used.
-pub fn open_journal(ring: &Path, ring_id: u128) -> Result<Option<JournalReader>, BesideError<JournalError>> {
+pub fn open_journal(ring: &Path, ring_id: u128) -> Result<Option<JournalReader>, BesideError> {
     let Some((file, length)) = beside::open(&journal_path(ring), MAX_JOURNAL_BYTES)? else { return Ok(None) };
     if length < JOURNAL_HEADER_BYTES as u64 {
         return Ok(None);

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ttmem_wire::{MAX_SNAPSHOT_BYTES, SNAPSHOT_HEADER_BYTES, Snapshot, SnapshotError};
+use ttmem_wire::{MAX_SNAPSHOT_BYTES, SNAPSHOT_HEADER_BYTES, Snapshot};
 
 use crate::{
     beside::{self, BesideError},
@@ -33,7 +33,7 @@ pub fn snapshot_path(ring: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`BesideError`] says why it can't be used.
-pub fn read_snapshot(ring: &Path, ring_id: u128) -> Result<Option<(Snapshot, Vec<u8>)>, BesideError<SnapshotError>> {
+pub fn read_snapshot(ring: &Path, ring_id: u128) -> Result<Option<(Snapshot, Vec<u8>)>, BesideError> {
     let Some((file, bytes_long)) = beside::open(&snapshot_path(ring), MAX_SNAPSHOT_BYTES)? else { return Ok(None) };
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(bytes_long as usize).map_err(io::Error::from)?;
@@ -46,7 +46,7 @@ pub fn read_snapshot(ring: &Path, ring_id: u128) -> Result<Option<(Snapshot, Vec
 
 /// How far the snapshot of a ring says that it goes: its content is not looked at. `None` if there is none of this ring.
 pub fn snapshot_position(ring: &Path, ring_id: u128) -> Option<u64> {
-    let (file, _) = beside::open::<SnapshotError>(&snapshot_path(ring), MAX_SNAPSHOT_BYTES).ok()??;
+    let (file, _) = beside::open(&snapshot_path(ring), MAX_SNAPSHOT_BYTES).ok()??;
     let mut header = [0; SNAPSHOT_HEADER_BYTES];
     file.read_exact_at(&mut header, 0).ok()?;
     Snapshot::peek(&header).ok().filter(|snapshot| snapshot.ring_id == ring_id).map(|snapshot| snapshot.position)

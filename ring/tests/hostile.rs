@@ -4,25 +4,11 @@
 use std::{
     fs::{File, OpenOptions},
     os::unix::fs::FileExt,
-    path::PathBuf,
 };
 
+use tempfile::TempDir;
 use ttmem_ring::{CreateOptions, OpenError, RingFile, RingReader};
 use ttmem_wire::{Event, HEADER_BYTES};
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("ttmem-hostile-{name}-{}", std::process::id())))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A small, seeded generator: a failing case is found again by its seed.
 struct Random(u64);
@@ -49,8 +35,8 @@ impl Random {
     }
 }
 
-fn ring(folder: &Folder) -> (RingFile, File) {
-    let options = CreateOptions { folder: &folder.0, ring_bytes: 4096, stage_slots: 64, producer: "test" };
+fn ring(folder: &TempDir) -> (RingFile, File) {
+    let options = CreateOptions { folder: folder.path(), ring_bytes: 4096, stage_slots: 64, producer: "test" };
     let ring = RingFile::create(&options).unwrap();
     let file = OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
     (ring, file)
@@ -58,7 +44,7 @@ fn ring(folder: &Folder) -> (RingFile, File) {
 
 #[test]
 fn pages_and_slots_of_any_content_are_read_without_panic() {
-    let folder = Folder::new("content");
+    let folder = TempDir::new().unwrap();
     let (ring, file) = ring(&folder);
     let bytes = file.metadata().unwrap().len();
     for seed in 1..2000 {
@@ -92,7 +78,7 @@ fn pages_and_slots_of_any_content_are_read_without_panic() {
 
 #[test]
 fn headers_of_any_content_are_refused_or_read() {
-    let folder = Folder::new("header");
+    let folder = TempDir::new().unwrap();
     let (ring, file) = ring(&folder);
     let mut sound = [0; HEADER_BYTES];
     file.read_exact_at(&mut sound, 0).unwrap();
@@ -113,13 +99,13 @@ fn headers_of_any_content_are_refused_or_read() {
 
 #[test]
 fn links_folders_and_other_files_are_refused() {
-    let folder = Folder::new("others");
+    let folder = TempDir::new().unwrap();
     let (ring, _file) = ring(&folder);
-    let link = folder.0.join("link.ring");
+    let link = folder.path().join("link.ring");
     std::os::unix::fs::symlink(ring.path(), &link).unwrap();
     assert!(matches!(RingReader::open(&link), Err(OpenError::Io(_))));
-    assert!(RingReader::open(&folder.0).is_err());
-    let other = folder.0.join("other.ring");
+    assert!(RingReader::open(folder.path()).is_err());
+    let other = folder.path().join("other.ring");
     std::fs::write(&other, "not a ring").unwrap();
     assert!(matches!(RingReader::open(&other), Err(OpenError::Header(_))));
     assert!(matches!(RingReader::open("/dev/null".as_ref()), Err(OpenError::NotAFile)));
@@ -127,7 +113,7 @@ fn links_folders_and_other_files_are_refused() {
 
 #[test]
 fn one_reader_drains_and_any_number_look() {
-    let folder = Folder::new("two");
+    let folder = TempDir::new().unwrap();
     let (ring, _file) = ring(&folder);
     assert!(RingReader::open(ring.path()).unwrap().is_alive(), "the lock lives with the mapping");
     let mut first = RingReader::open(ring.path()).unwrap();

@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use tempfile::TempDir;
 use ttmem_ring::{
     CreateOptions, JournalWriter, Mover, RingFile, RingReader, journal_path, open_journal, remove_journal,
     remove_orphans, remove_ring,
@@ -10,20 +11,6 @@ use ttmem_wire::{JOURNAL_HEADER_BYTES, Record};
 
 /// Slots of the ring, the smallest there is.
 const SLOTS: u64 = 64;
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("ttmem-{name}-{}", std::process::id())))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A process's half, and the reader that drains it.
 struct Scene {
@@ -34,8 +21,9 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(folder: &Folder) -> Self {
-        let options = CreateOptions { folder: &folder.0, ring_bytes: SLOTS * 64, stage_slots: 64, producer: "test" };
+    fn new(folder: &TempDir) -> Self {
+        let options =
+            CreateOptions { folder: folder.path(), ring_bytes: SLOTS * 64, stage_slots: 64, producer: "test" };
         let ring = RingFile::create(&options).unwrap();
         let mut reader = RingReader::open(ring.path()).unwrap();
         reader.lock_for_draining().unwrap();
@@ -74,7 +62,7 @@ impl Scene {
 
 #[test]
 fn what_is_appended_comes_back_whole_and_in_order() {
-    let folder = Folder::new("journal-file");
+    let folder = TempDir::new().unwrap();
     let mut scene = Scene::new(&folder);
     let id = scene.ring.header().ring_id;
     assert!(open_journal(scene.ring.path(), id).unwrap().is_none());
@@ -111,7 +99,7 @@ fn what_is_appended_comes_back_whole_and_in_order() {
 
 #[test]
 fn one_that_is_begun_anew_in_the_same_file_is_seen_by_who_reads_the_old() {
-    let folder = Folder::new("journal-anew");
+    let folder = TempDir::new().unwrap();
     let mut scene = Scene::new(&folder);
     let id = scene.ring.header().ring_id;
     scene.read(50);
@@ -142,7 +130,7 @@ fn one_that_is_begun_anew_in_the_same_file_is_seen_by_who_reads_the_old() {
 
 #[test]
 fn another_file_in_its_place_is_not_written_to() {
-    let folder = Folder::new("journal-other");
+    let folder = TempDir::new().unwrap();
     let mut scene = Scene::new(&folder);
     scene.read(5);
     let mut writer = JournalWriter::begin(&scene.reader).unwrap();
@@ -150,7 +138,7 @@ fn another_file_in_its_place_is_not_written_to() {
     scene.read(5);
     let path = journal_path(scene.ring.path());
     let sound = fs::read(&path).unwrap();
-    let elsewhere = folder.0.join("elsewhere");
+    let elsewhere = folder.path().join("elsewhere");
     fs::rename(&path, &elsewhere).unwrap();
     fs::write(&path, &sound).unwrap();
     assert!(writer.append(&scene.reader).is_err());
@@ -169,17 +157,17 @@ fn another_file_in_its_place_is_not_written_to() {
 
 #[test]
 fn it_goes_with_its_ring() {
-    let folder = Folder::new("journal-goes");
+    let folder = TempDir::new().unwrap();
     let mut scene = Scene::new(&folder);
     scene.read(5);
     JournalWriter::begin(&scene.reader).unwrap();
     let path = journal_path(scene.ring.path());
-    assert_eq!(remove_orphans(&folder.0).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(remove_orphans(folder.path()).unwrap(), Vec::<PathBuf>::new());
     fs::remove_file(scene.ring.path()).unwrap();
-    assert_eq!(remove_orphans(&folder.0).unwrap(), [path]);
+    assert_eq!(remove_orphans(folder.path()).unwrap(), [path]);
     let mut scene = Scene::new(&folder);
     scene.read(5);
     JournalWriter::begin(&scene.reader).unwrap();
     remove_ring(scene.ring.path()).unwrap();
-    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

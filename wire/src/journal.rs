@@ -3,9 +3,7 @@
 //! Behind the header lie records as the ring had them, without a gap from the first on. The last may be cut short: who wrote it
 //! was killed, and the ring has it still.
 
-use std::fmt;
-
-use crate::{RECORD_WORDS, Record};
+use crate::{EnvelopeError, RECORD_WORDS, Record};
 
 /// The first eight bytes of a journal, as text.
 pub const JOURNAL_MAGIC: [u8; 8] = *b"TTMEMJNL";
@@ -31,33 +29,8 @@ pub struct Journal {
     pub first: u64,
 }
 
-/// Why bytes are not a journal that this version can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JournalError {
-    /// Not a journal at all.
-    NotAJournal,
-    /// A version that this reader does not know.
-    Version(u32),
-    /// It is of another ring.
-    OtherRing,
-    /// Cut short, or changed since.
-    Damaged,
-}
-
-impl fmt::Display for JournalError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAJournal => write!(f, "not a ttmem journal"),
-            Self::Version(version) => {
-                write!(f, "journal format {version}, this ttmem reads {JOURNAL_VERSION}: use that of the same release")
-            }
-            Self::OtherRing => write!(f, "a journal of another ring"),
-            Self::Damaged => write!(f, "a damaged journal"),
-        }
-    }
-}
-
-impl std::error::Error for JournalError {}
+/// What an error calls it.
+const WHAT: &str = "journal";
 
 impl Journal {
     /// The header.
@@ -75,25 +48,25 @@ impl Journal {
     /// Reads the header from a file's first bytes. Any bytes are safe to pass.
     ///
     /// # Errors
-    /// [`JournalError`] says what is wrong with it.
-    pub fn decode(file: &[u8], ring_id: u128) -> Result<Self, JournalError> {
+    /// [`EnvelopeError`] says what is wrong with it.
+    pub fn decode(file: &[u8], ring_id: u128) -> Result<Self, EnvelopeError> {
         let Some(header) = file.first_chunk::<JOURNAL_HEADER_BYTES>() else {
-            return Err(JournalError::NotAJournal);
+            return Err(EnvelopeError::NotOne { what: WHAT });
         };
         if header[..8] != JOURNAL_MAGIC {
-            return Err(JournalError::NotAJournal);
+            return Err(EnvelopeError::NotOne { what: WHAT });
         }
         let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| header[at + byte]));
         let version = word(8) as u32;
         if version != JOURNAL_VERSION {
-            return Err(JournalError::Version(version));
+            return Err(EnvelopeError::Version { what: WHAT, found: version, known: JOURNAL_VERSION });
         }
         if (word(56) >> 32) as u32 != crc32fast::hash(&header[..60]) {
-            return Err(JournalError::Damaged);
+            return Err(EnvelopeError::Damaged { what: WHAT });
         }
         let journal = Self { ring_id: u128::from(word(16)) | u128::from(word(24)) << 64, first: word(32) };
         if journal.ring_id != ring_id {
-            return Err(JournalError::OtherRing);
+            return Err(EnvelopeError::OtherRing { what: WHAT });
         }
         Ok(journal)
     }
@@ -131,7 +104,7 @@ mod tests {
     fn a_journal_comes_back_as_it_was() {
         let mut file = JOURNAL.encode().to_vec();
         assert_eq!(Journal::decode(&file, JOURNAL.ring_id), Ok(JOURNAL));
-        assert_eq!(Journal::decode(&file, 7), Err(JournalError::OtherRing));
+        assert_eq!(Journal::decode(&file, 7), Err(EnvelopeError::OtherRing { what: WHAT }));
         let records = [1, 2].map(|value| Record { words: std::array::from_fn(|word| value << 8 | word as u64) });
         records.iter().flat_map(|record| record.words).for_each(|word| file.extend(word.to_ne_bytes()));
         assert_eq!(JOURNAL.end(file.len() as u64), JOURNAL.first + 2);
@@ -155,11 +128,14 @@ mod tests {
             assert!(Journal::decode(&changed, JOURNAL.ring_id).is_err(), "byte {at}");
         }
         for length in 0..whole.len() {
-            assert_eq!(Journal::decode(&whole[..length], JOURNAL.ring_id), Err(JournalError::NotAJournal));
+            assert_eq!(Journal::decode(&whole[..length], JOURNAL.ring_id), Err(EnvelopeError::NotOne { what: WHAT }));
         }
         let mut newer = whole;
         newer[8] = 9;
-        assert_eq!(Journal::decode(&newer, JOURNAL.ring_id), Err(JournalError::Version(9)));
+        assert_eq!(
+            Journal::decode(&newer, JOURNAL.ring_id),
+            Err(EnvelopeError::Version { what: WHAT, found: 9, known: JOURNAL_VERSION })
+        );
     }
 
     #[test]

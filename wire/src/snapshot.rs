@@ -2,7 +2,7 @@
 //!
 //! What lies in it is the ledger's; here are its bounds, whose it is and how far it goes.
 
-use std::fmt;
+use crate::EnvelopeError;
 
 /// The first eight bytes of a snapshot, as text.
 pub const SNAPSHOT_MAGIC: [u8; 8] = *b"TTMEMSNP";
@@ -27,36 +27,8 @@ pub struct Snapshot {
     pub missing: u64,
 }
 
-/// Why bytes are not a snapshot that this version can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SnapshotError {
-    /// Not a snapshot at all.
-    NotASnapshot,
-    /// A version that this reader does not know.
-    Version(u32),
-    /// It is of another ring.
-    OtherRing,
-    /// Cut short, or changed since.
-    Damaged,
-}
-
-impl fmt::Display for SnapshotError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotASnapshot => write!(f, "not a ttmem snapshot"),
-            Self::Version(version) => {
-                write!(
-                    f,
-                    "snapshot format {version}, this ttmem reads {SNAPSHOT_VERSION}: use that of the same release"
-                )
-            }
-            Self::OtherRing => write!(f, "a snapshot of another ring"),
-            Self::Damaged => write!(f, "a damaged snapshot"),
-        }
-    }
-}
-
-impl std::error::Error for SnapshotError {}
+/// What an error calls it.
+const WHAT: &str = "snapshot";
 
 impl Snapshot {
     /// The header for this content.
@@ -76,18 +48,18 @@ impl Snapshot {
     /// Reads a whole file; gives its content too. Any bytes are safe to pass.
     ///
     /// # Errors
-    /// [`SnapshotError`] says what is wrong with it.
-    pub fn decode(file: &[u8], ring_id: u128) -> Result<(Self, &[u8]), SnapshotError> {
+    /// [`EnvelopeError`] says what is wrong with it.
+    pub fn decode(file: &[u8], ring_id: u128) -> Result<(Self, &[u8]), EnvelopeError> {
         let snapshot = Self::peek(file)?;
         let (header, content) = file.split_at(SNAPSHOT_HEADER_BYTES);
         if word(header, 48) != content.len() as u64
             || word(header, 56) as u32 != checksum(&header[..56], content)
             || snapshot.missing > snapshot.position
         {
-            return Err(SnapshotError::Damaged);
+            return Err(EnvelopeError::Damaged { what: WHAT });
         }
         if snapshot.ring_id != ring_id {
-            return Err(SnapshotError::OtherRing);
+            return Err(EnvelopeError::OtherRing { what: WHAT });
         }
         Ok((snapshot, content))
     }
@@ -96,16 +68,16 @@ impl Snapshot {
     ///
     /// # Errors
     /// If it is no header of this version.
-    pub fn peek(file: &[u8]) -> Result<Self, SnapshotError> {
+    pub fn peek(file: &[u8]) -> Result<Self, EnvelopeError> {
         let Some(header) = file.get(..SNAPSHOT_HEADER_BYTES) else {
-            return Err(SnapshotError::NotASnapshot);
+            return Err(EnvelopeError::NotOne { what: WHAT });
         };
         if header[..8] != SNAPSHOT_MAGIC {
-            return Err(SnapshotError::NotASnapshot);
+            return Err(EnvelopeError::NotOne { what: WHAT });
         }
         let version = word(header, 8) as u32;
         if version != SNAPSHOT_VERSION {
-            return Err(SnapshotError::Version(version));
+            return Err(EnvelopeError::Version { what: WHAT, found: version, known: SNAPSHOT_VERSION });
         }
         Ok(Self {
             ring_id: u128::from(word(header, 16)) | u128::from(word(header, 24)) << 64,
@@ -140,9 +112,9 @@ mod tests {
     fn a_snapshot_comes_back_as_it_was() {
         let file = file(&SNAPSHOT, b"content");
         assert_eq!(Snapshot::decode(&file, SNAPSHOT.ring_id), Ok((SNAPSHOT, &b"content"[..])));
-        assert_eq!(Snapshot::decode(&file, 7), Err(SnapshotError::OtherRing));
+        assert_eq!(Snapshot::decode(&file, 7), Err(EnvelopeError::OtherRing { what: WHAT }));
         assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES]), Ok(SNAPSHOT));
-        assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES - 1]), Err(SnapshotError::NotASnapshot));
+        assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES - 1]), Err(EnvelopeError::NotOne { what: WHAT }));
     }
 
     #[test]
@@ -159,6 +131,9 @@ mod tests {
         }
         let mut newer = whole;
         newer[8] = 9;
-        assert_eq!(Snapshot::decode(&newer, SNAPSHOT.ring_id), Err(SnapshotError::Version(9)));
+        assert_eq!(
+            Snapshot::decode(&newer, SNAPSHOT.ring_id),
+            Err(EnvelopeError::Version { what: WHAT, found: 9, known: SNAPSHOT_VERSION })
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use std::{path::Path, sync::LazyLock};
+
 /// Text that others wrote, fit for a terminal: `room` columns at most, and no control characters. The end of a long command
 /// says more than its middle, so both ends stay.
 pub fn shorten(text: &str, room: usize) -> String {
@@ -14,8 +16,12 @@ pub fn shorten(text: &str, room: usize) -> String {
 
 /// A frame of a call site, with a path under the current folder told from here.
 pub fn from_here(frame: &str) -> String {
-    let here = std::env::current_dir().ok();
-    told_from(frame, here.as_deref().and_then(std::path::Path::to_str).unwrap_or_default())
+    // Asked once: reports and views have many frames, and nobody changes the folder.
+    static HERE: LazyLock<String> = LazyLock::new(|| {
+        let here = std::env::current_dir().ok();
+        here.as_deref().and_then(Path::to_str).unwrap_or_default().to_owned()
+    });
+    told_from(frame, &HERE)
 }
 
 fn told_from(frame: &str, folder: &str) -> String {

@@ -95,6 +95,14 @@ impl Run {
         self
     }
 
+    /// Adds what another one runs as arguments, and its variables.
+    #[must_use]
+    pub fn command_of(mut self, other: &Self) -> Self {
+        self.command.arg(other.command.get_program()).args(other.command.get_args());
+        self.command.envs(other.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self
+    }
+
     /// Preloads the library, with rings in `folder`.
     pub fn preloaded(self, folder: &Path) -> Self {
         self.env("LD_PRELOAD", artifacts::library()).env("TTMEM_DIR", folder)

@@ -11,22 +11,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-use ttmem_e2e::{Random, Report, Run, Totals, c_program, c_program_with, command, folder, ring_files};
-
-/// `steady.c`: what it reports follows from how many events of a thread were reported.
-#[derive(Clone, Copy, Debug)]
-struct Steady {
-    threads: u64,
-    events: u64,
-    live: u64,
-    /// Turns of an empty loop after each event.
-    spin: u64,
-    /// Microseconds of sleep after each thousand.
-    pause: u64,
-    waits: bool,
-    ring_bytes: u64,
-    on_full: &'static str,
-}
+use ttmem_e2e::{Random, Report, Run, Steady, c_program_with, command, folder, ring_files, wait_for};
 
 const SMALL: Steady = Steady {
     threads: 2,
@@ -38,99 +23,6 @@ const SMALL: Steady = Steady {
     ring_bytes: 65_536,
     on_full: "block:60000",
 };
-
-/// What is known of a thread after a number of its events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Truth {
-    totals: Totals,
-    /// Address and size, by address.
-    live: Vec<(u64, u64)>,
-}
-
-impl Steady {
-    fn run(&self, words: &Path) -> Run {
-        let numbers = [self.threads, self.events, self.live, self.spin, self.pause, u64::from(self.waits)];
-        Run::new(c_program("steady.c"))
-            .arg(words)
-            .args(numbers.map(|number| number.to_string()))
-            .env("TTMEM_RING_BYTES", self.ring_bytes.to_string())
-            .env("TTMEM_ON_FULL", self.on_full)
-    }
-
-    fn size(slot: u64, round: u64) -> u64 {
-        (1 + (round + slot) % 7) << 10
-    }
-
-    /// The size in a slot after that many events; `None` if nothing is live in it.
-    fn in_slot(&self, slot: u64, events: u64) -> Option<u64> {
-        if events <= slot {
-            return None;
-        }
-        let later = events.saturating_sub(self.live);
-        // Turns that are begun: the last may have freed only.
-        let (begun, done) = (later.div_ceil(2), later / 2);
-        let rounds = |turns: u64| turns / self.live + u64::from(turns % self.live > slot);
-        (rounds(begun) == rounds(done)).then(|| Self::size(slot, rounds(done)))
-    }
-
-    fn truth(&self, events: u64) -> Truth {
-        let live: Vec<(u64, u64)> =
-            (0..self.live).filter_map(|slot| Some(((slot + 1) << 12, self.in_slot(slot, events)?))).collect();
-        let frees = events.saturating_sub(self.live).div_ceil(2);
-        let totals = Totals {
-            live_buffers: live.len() as u64,
-            live_bytes: live.iter().map(|(_, size)| size).sum(),
-            peak_bytes: self.peak(events),
-            allocations: events - frees,
-            frees,
-            released_at_close: 0,
-        };
-        Truth { totals, live }
-    }
-
-    fn peak(&self, events: u64) -> u64 {
-        let first: u64 = (0..self.live.min(events)).map(|slot| Self::size(slot, 0)).sum();
-        let (mut now, mut peak) = (first, first);
-        // Sizes come round again after seven rounds, so no later peak is higher.
-        for turn in 0..(events.saturating_sub(self.live) / 2).min(self.live * 8) {
-            let (slot, round) = (turn % self.live, turn / self.live);
-            now = now - Self::size(slot, round) + Self::size(slot, round + 1);
-            peak = peak.max(now);
-        }
-        peak
-    }
-
-    /// The report is exactly what one moment of the program gives: as many events of each thread as are in it, and these
-    /// at least `from` and at most `to`.
-    fn check(&self, process: &Value, from: &[u64], to: &[u64]) {
-        let (reported, drained, lost) = Report::events(process);
-        // The event that a thread is killed in may be half written.
-        let is_over = !process["ended"].is_null();
-        assert!(lost <= if is_over { self.threads } else { 0 }, "{lost} lost of {reported}");
-        assert!(drained <= reported, "{drained} of {reported}");
-        assert_eq!(process["events"]["drained_elsewhere"], 0);
-        assert_eq!(process["unmatched_frees"], 0);
-        let mut sum = 0;
-        for thread in 0..self.threads as usize {
-            let totals = Report::totals(process, thread as i64, "DRAM");
-            let events = totals.allocations + totals.frees;
-            assert!((from[thread]..=to[thread]).contains(&events), "{events} of thread {thread}: {from:?} {to:?}");
-            sum += events;
-            let truth = self.truth(events);
-            assert_eq!(totals, truth.totals, "thread {thread} after {events} events");
-            let mut live: Vec<(u64, u64)> = process["live"]
-                .as_array()
-                .expect("live")
-                .iter()
-                .filter(|region| region["device_id"] == thread)
-                .map(|region| (region["address"].as_u64().unwrap(), region["size"].as_u64().unwrap()))
-                .collect();
-            live.sort_unstable();
-            assert_eq!(live, truth.live, "thread {thread} after {events} events");
-        }
-        assert_eq!(drained, sum, "what was counted as drained is what is in the sums");
-    }
-}
 
 /// One run: the rings, and the words that the program writes.
 struct Scene {
@@ -153,11 +45,7 @@ impl Scene {
 
     /// How many calls of each thread have returned.
     fn returned(&self) -> Vec<u64> {
-        let bytes = fs::read(self.files.path().join("words")).unwrap_or_default();
-        let word = |line: &[u8]| line[..8].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        let mut words: Vec<u64> = bytes.chunks_exact(64).map(word).collect();
-        words.resize(self.steady.threads as usize, 0);
-        words
+        self.steady.returned(&self.files.path().join("words"))
     }
 
     fn ring(&self) -> PathBuf {
@@ -197,17 +85,6 @@ impl Drop for Scene {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(since.elapsed() < Duration::from_secs(60), "no {what}");
-        thread::sleep(Duration::from_micros(100));
     }
 }
 
@@ -306,6 +183,11 @@ fn whoever_looks_while_it_folds_sees_one_moment_and_a_kill_loses_nothing() {
     }
 }
 
+/// One that leaves the rings where they are.
+fn keeping_drainer(rings: &Path) -> ttmem_reader::Drainer {
+    ttmem_reader::Drainer::new(rings, ttmem_reader::Keep { live_at_marks: false, rings: true })
+}
+
 /// Drains as `ttmem run` does, until it is killed.
 fn drainer(rings: &Path) -> Child {
     Run::new(std::env::current_exe().expect("own path"))
@@ -318,8 +200,7 @@ fn drainer(rings: &Path) -> Child {
 #[ignore = "what other tests start"]
 fn drains_until_it_is_killed() {
     let Some(rings) = std::env::var_os("TTMEM_DRAIN") else { return };
-    let mut drainer =
-        ttmem_reader::Drainer::new(Path::new(&rings), ttmem_reader::Keep { live_at_marks: false, rings: true });
+    let mut drainer = keeping_drainer(Path::new(&rings));
     let _ = std::io::stdout().flush();
     drainer.run_until(&std::sync::atomic::AtomicBool::new(false));
 }
@@ -585,11 +466,7 @@ fn a_kill_at_each_step_of_a_fold_loses_nothing() {
             scene.kill();
             scene.check_dead();
             // And a reader that drains and keeps the ring, killed or not, tells the same.
-            let mut drainer = ttmem_reader::Drainer::new(
-                scene.rings.path(),
-                ttmem_reader::Keep { live_at_marks: false, rings: true },
-            );
-            drainer.finish(0, ttmem_reader::Ended::Unknown);
+            keeping_drainer(scene.rings.path()).finish(0, ttmem_reader::Ended::Unknown);
             scene.check_dead();
         }
     }
@@ -644,11 +521,7 @@ fn a_reader_killed_at_each_step_of_letting_go_takes_nothing_with_it() {
             }
             scene.kill();
             scene.check_dead();
-            let mut next = ttmem_reader::Drainer::new(
-                scene.rings.path(),
-                ttmem_reader::Keep { live_at_marks: false, rings: true },
-            );
-            next.finish(0, ttmem_reader::Ended::Unknown);
+            keeping_drainer(scene.rings.path()).finish(0, ttmem_reader::Ended::Unknown);
             scene.check_dead();
         }
     }

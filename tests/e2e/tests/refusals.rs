@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use ttmem_e2e::{Run, c_program, dead_rings, folder, is_root, library, skip};
+use ttmem_e2e::{Run, c_program, dead_rings, folder, is_root, library, on_a_small_file_system, skip};
 
 /// 10 events with rings in `path`: refused with one line, which says something of `reason`; nothing else differs.
 fn assert_refused(path: &Path, reason: &str) {
@@ -130,43 +130,29 @@ fn settings_that_make_no_sense() {
 }
 
 /// Runs `host` on a small file system of its own, mounted where nobody else sees it.
-fn on_a_small_file_system(size: &str, case: &str, preload: bool) -> Option<ttmem_e2e::Outcome> {
+fn host_on_a_small_file_system(size: &str, case: &str, preload: bool) -> Option<ttmem_e2e::Outcome> {
     let place = folder();
-    // Who is not root may be root of a namespace of its own.
-    let who: &[&str] = if is_root() { &[] } else { &["--map-root-user"] };
-    let own = [who, &["--mount", "--propagation", "private", "sh", "-c"]].concat();
-    let mounted =
-        format!("mount -t tmpfs -o size={size},mode=700 ttmem-test \"$1\" || exit 99; exec \"$0\" \"$2\" \"$3\"");
-    let mut run = Run::new("unshare").args(&own).arg(&mounted).arg(c_program("host.c")).arg(place.path()).arg(case);
+    let mut run = on_a_small_file_system(size, place.path())?.arg(c_program("host.c")).arg(case);
     run = if case == "events" { run.arg("10") } else { run.arg(place.path()) };
-    if preload {
-        run = run.preloaded(place.path());
-    }
-    let allowed = Command::new("unshare")
-        .args(&own)
-        .args(["mount -t tmpfs ttmem-test \"$0\""])
-        .arg(place.path())
-        .output()
-        .is_ok_and(|output| output.status.success());
-    allowed.then(|| run.outcome())
+    Some(if preload { run.preloaded(place.path()) } else { run }.outcome())
 }
 
 #[test]
 fn a_full_file_system_is_one_line_and_never_a_signal() {
     // Too small for a ring.
-    let Some(plain) = on_a_small_file_system("1m", "events", false) else {
+    let Some(plain) = host_on_a_small_file_system("1m", "events", false) else {
         skip("this user may not mount a file system of its own (unshare --mount)");
         return;
     };
-    let preloaded = on_a_small_file_system("1m", "events", true).expect("as before");
+    let preloaded = host_on_a_small_file_system("1m", "events", true).expect("as before");
     assert_eq!(preloaded.without_our_lines(), plain);
     assert_eq!(preloaded.our_lines().len(), 1, "{}", preloaded.stderr);
     assert!(preloaded.stderr.contains("No space left"), "{}", preloaded.stderr);
 
     // The ring is there when the program itself fills the rest: its room was reserved. Where the ring is full too, there is
     // no room for a snapshot, and that is said once.
-    let plain = on_a_small_file_system("12m", "full-file-system", false).expect("as before");
-    let preloaded = on_a_small_file_system("12m", "full-file-system", true).expect("as before");
+    let plain = host_on_a_small_file_system("12m", "full-file-system", false).expect("as before");
+    let preloaded = host_on_a_small_file_system("12m", "full-file-system", true).expect("as before");
     assert_eq!(preloaded.without_our_lines(), plain);
     assert_eq!(preloaded.our_lines().len(), 1, "{}", preloaded.stderr);
     assert!(preloaded.stderr.contains("its snapshot can't be written: No space left"), "{}", preloaded.stderr);
