@@ -10,6 +10,7 @@ Markdown; --raw keeps every figure, and is read back by --from, so that rounds c
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import platform
@@ -119,7 +120,7 @@ def measure(arguments, rows, folder):
             # The long rounds come last.
             gaps = "all" if round >= arguments.rounds - arguments.long_rounds else arguments.gaps
             made = []
-            for number, (count, gap) in enumerate(passes(arguments.passes, gaps)):
+            for number, (count, gap) in enumerate(passes(arguments, gaps)):
                 for turn in range(len(programs)):
                     program = programs[(turn + number) % len(programs)]
                     row = {"version": version, "column": program.column, "pass": f"{began}, {round}, {number}"}
@@ -133,10 +134,10 @@ def measure(arguments, rows, folder):
                     raw.writelines(json.dumps(row) + "\n" for row in made)
 
 
-def passes(back_to_back, gaps):
+def passes(arguments, gaps):
     """`gaps`: "none", "some" (256 programs, twice) or "all" (1024, which takes minutes)."""
     with_gaps = {"none": [], "some": [(COUNTS[1], GAP)] * 2, "all": [(max(COUNTS), GAP)]}
-    return [(max(COUNTS), 0.0)] * back_to_back + with_gaps[gaps]
+    return [(arguments.programs, 0.0)] * arguments.passes + with_gaps[gaps]
 
 
 def samples(rows, version, column, count, gap, kind):
@@ -182,11 +183,20 @@ def cell(rows, version, name, count, gap, base):
         return text
     ratios = []
     for kind, ours in (("wall", wall), ("cpu", cpu)):
-        paired = [value / base[kind][turn] for turn, value in ours.items() if turn in base[kind]]
+        paired = [math.log(value / base[kind][turn]) for turn, value in ours.items() if turn in base[kind]]
         if not paired:
             return text
-        ratios.append(f"{(statistics.median(paired) - 1) * 100:+.1f} %")
+        ratios.append(change(paired))
     return f"{text} {ratios[0]} ({ratios[1]})"
+
+
+def change(logarithms):
+    """Of ratios: what the median adds, and where there are enough the mean with its standard error."""
+    percent = [(math.exp(value) - 1) * 100 for value in (statistics.median(logarithms), statistics.mean(logarithms))]
+    if len(logarithms) < 10:
+        return f"{percent[0]:+.1f} %"
+    error = statistics.stdev(logarithms) / math.sqrt(len(logarithms)) * 100
+    return f"{percent[0]:+.1f} %, mean {percent[1]:+.1f} ± {error:.1f}"
 
 
 def machine():
@@ -202,6 +212,7 @@ def main():
     parser.add_argument("--versions", default="0.77.0,0.81.1")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--passes", type=int, default=10, help="back to back, in one round")
+    parser.add_argument("--programs", type=int, default=max(COUNTS), help="in a pass back to back (many short pairs tell more)")
     parser.add_argument("--long-rounds", type=int, default=1, help="rounds that have 1024 programs 101 ms apart too")
     parser.add_argument("--gaps", choices=("none", "some"), default="some", help="in the other rounds")
     parser.add_argument("--columns", default=",".join(name for name, _, _ in COLUMNS if name), help="which to run")
