@@ -11,10 +11,12 @@ mod random;
 mod report;
 mod rings;
 mod run;
+mod signal;
 mod small_mount;
 mod start;
 mod steady;
 mod wait;
+mod words;
 
 pub use artifacts::{
     Variant, c_library, c_program, c_program_linked, c_program_with, command, header_folder, library, root, simulation,
@@ -25,7 +27,9 @@ pub use random::Random;
 pub use report::{Report, Totals};
 pub use rings::{Dead, dead_rings, ring_files};
 pub use run::{Outcome, Run, folder};
+pub use signal::signal;
 pub use small_mount::on_a_small_file_system;
 pub use start::median_starts;
 pub use steady::Steady;
 pub use wait::wait_for;
+pub use words::words_in;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::{Report, Run, Totals, c_program};
+use crate::{Report, Run, Totals, c_program, words_in};
 
 /// `steady.c`: what it reports follows from how many events of a thread were reported.
 #[derive(Clone, Copy, Debug)]
@@ -138,9 +138,7 @@ impl Steady {
 
     /// A word a thread, and then that of the process.
     fn words(&self, file: &Path) -> Vec<u64> {
-        let bytes = fs::read(file).unwrap_or_default();
-        let word = |line: &[u8]| line[..8].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        let mut words: Vec<u64> = bytes.chunks_exact(64).map(word).collect();
+        let mut words = words_in(&fs::read(file).unwrap_or_default());
         words.resize(self.threads as usize + 1, 0);
         words
     }

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-use ttmem_e2e::{Random, Report, Run, Steady, c_program_with, command, folder, ring_files, wait_for};
+use ttmem_e2e::{Random, Report, Run, Steady, c_program_with, command, folder, ring_files, signal, wait_for};
 
 const SMALL: Steady = Steady {
     threads: 2,
@@ -244,10 +244,7 @@ fn while_a_reader_is_stopped_nothing_is_folded_and_losses_are_counted() {
         ring.is_err_and(|taken| taken.pid == reader.id()).then_some(())
     };
     wait_for("reader", drains);
-    let signal = |name: &str, pid: u32| {
-        assert!(Command::new("kill").args([name, &pid.to_string()]).status().expect("kill").success());
-    };
-    signal("-STOP", reader.id());
+    signal("STOP", reader.id());
     thread::sleep(Duration::from_millis(50));
     let seen = || fs::metadata(scene.snapshot()).and_then(|file| file.modified()).ok();
     let before = seen();

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ttmem_e2e::{Report, Steady, command, folder, on_a_small_file_system, skip, wait_for};
+use ttmem_e2e::{Report, Steady, command, folder, on_a_small_file_system, signal, skip, wait_for};
 
 /// Something that takes all the room there is.
 struct Filler {
@@ -34,10 +34,10 @@ impl Filler {
 }
 
 fn has_journal(place: &Path) -> bool {
-    let folders = fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
-    let files = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
-    files
-        .chain(fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path()))
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    // Each run has a folder of its own there.
+    entries(place)
+        .flat_map(|folder| entries(&folder))
         .any(|path| path.extension().is_some_and(|extension| extension == "journal"))
 }
 
@@ -85,9 +85,7 @@ fn a_file_system_that_fills_up_while_a_reader_drains_costs_no_event() {
     further(300_000, &mut || {});
     wait_for("a journal", || has_journal(&seen).then_some(()));
 
-    let pid = steady.pid(&words);
-    let killed = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().expect("kill");
-    assert!(killed.success());
+    signal("KILL", steady.pid(&words));
     child.wait().expect("waiting for ttmem run");
     let returned = [events()];
     let report = Report::parse(&fs::read_to_string(&json).expect("the report"));

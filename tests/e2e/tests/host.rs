@@ -3,7 +3,7 @@
 
 use std::{os::unix::fs::chown, path::Path, process::Command};
 
-use ttmem_e2e::{Dead, Outcome, Report, Run, c_library, c_program, dead_rings, folder, is_root, skip};
+use ttmem_e2e::{Dead, Outcome, Report, Run, c_library, c_program, dead_rings, folder, is_root, skip, words_in};
 
 fn host(case: &str, argument: &str) -> Run {
     Run::new(c_program("host.c")).args([case, argument])
@@ -48,8 +48,7 @@ fn assert_rings(dead: &[Dead], expected: &[&[(i32, u64)]]) {
 }
 
 fn words(path: &Path) -> Vec<u64> {
-    let bytes = std::fs::read(path).expect("the words");
-    bytes.chunks_exact(64).map(|line| u64::from_le_bytes(line[..8].try_into().expect("eight bytes"))).collect()
+    words_in(&std::fs::read(path).expect("the words"))
 }
 
 #[test]

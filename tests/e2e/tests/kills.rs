@@ -4,12 +4,11 @@ use std::{
     cell::Cell,
     fs,
     path::Path,
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use ttmem_e2e::{Dead, Random, Report, Run, c_program, command, dead_rings, folder, ring_files};
+use ttmem_e2e::{Dead, Random, Report, Run, c_program, command, dead_rings, folder, ring_files, signal, words_in};
 use ttmem_wire::EventKind;
 
 /// A program that reports until it is killed.
@@ -23,13 +22,8 @@ struct Victim {
     ring_bytes: &'static str,
 }
 
-/// Eight bytes in each cache line.
 fn words(path: &Path) -> Vec<u64> {
-    let bytes = fs::read(path).unwrap_or_default();
-    bytes
-        .chunks_exact(64)
-        .map(|line| line[..8].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
-        .collect()
+    words_in(&fs::read(path).unwrap_or_default())
 }
 
 impl Victim {
@@ -190,8 +184,7 @@ fn a_killed_process_is_told_as_killed() {
             scope.spawn(|| {
                 wait_for_first(&words_file);
                 pause(delay);
-                let pid = words(&words_file)[2].to_string();
-                assert!(Command::new("kill").args(["-KILL", &pid]).status().expect("kill").success());
+                signal("KILL", words(&words_file)[2]);
             });
             victim.run(&words_file).traced()
         });

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use ttmem_e2e::{Outcome, Report, Run, c_program_linked, command, folder, library};
+use ttmem_e2e::{Outcome, Report, Run, c_program_linked, command, folder, library, signal};
 
 fn case(name: &str) -> Run {
     Run::new(c_program_ledger()).arg(name)
@@ -372,6 +372,5 @@ fn a_recording_that_was_cut_short_is_read_as_far_as_it_goes() {
     assert!(outcome.stderr.contains("damaged at byte"), "{}", outcome.stderr);
     // What the recorder left behind: the program still waits.
     let rows: Value = serde_json::from_str(&ttmem(&folder.path().join("rings"), &["ls", "--json"]).stdout).unwrap();
-    let pid = rows[0]["pid"].as_u64().unwrap().to_string();
-    assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    signal("KILL", rows[0]["pid"].as_u64().unwrap());
 }
