@@ -8,6 +8,7 @@ use ttmem_wire::{CoreRange, Event, Memory, flags};
 
 use crate::{
     LiveRegion, State,
+    alike::{self, Group, Groups, Member},
     footprint::{Footprint, Placement},
 };
 
@@ -27,7 +28,7 @@ pub(crate) struct CircularBuffer {
 }
 
 /// What one program has placed on one device.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Placed {
     /// In the order of their placement.
     buffers: Vec<CircularBuffer>,
@@ -59,7 +60,7 @@ impl Placed {
 }
 
 /// The circular buffers of one device.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct OnDevice {
     /// By program, 0 where it is not known.
     programs: BTreeMap<u64, Placed>,
@@ -97,8 +98,16 @@ impl Gone {
 /// The circular buffers of all devices.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CircularBuffers {
-    devices: BTreeMap<i32, OnDevice>,
+    devices: Groups<OnDevice>,
     release_of_all_was_reported: bool,
+}
+
+impl alike::State for OnDevice {
+    fn equals(&self, other: &Self) -> bool {
+        self.programs.is_empty()
+            && other.programs.is_empty()
+            && self.release_was_reported == other.release_was_reported
+    }
 }
 
 impl OnDevice {
@@ -174,8 +183,8 @@ impl OnDevice {
 impl CircularBuffers {
     /// After reading from a file: what follows from the rest is not in it.
     pub(crate) fn complete(&mut self) {
-        for on_device in self.devices.values_mut() {
-            let OnDevice { programs, count, footprint, .. } = on_device;
+        for group in self.devices.all_mut() {
+            let OnDevice { programs, count, footprint, .. } = &mut group.state;
             *count = programs.values().map(|placed| placed.buffers.len() as u64).sum();
             footprint.leave_for_later();
             for placed in programs.values_mut() {
@@ -187,23 +196,39 @@ impl CircularBuffers {
         }
     }
 
-    /// Adds one, or a part of one; returns the device's state after it.
-    pub(crate) fn place(&mut self, device: i32, event: &Event) -> (&mut OnDevice, Changed) {
-        let on_device = self.devices.entry(device).or_default();
-        let changed = on_device.place(event);
-        (on_device, changed)
+    /// Adds one, or a part of one; tells `each` on which devices, what their state is after it, and what changed.
+    pub(crate) fn place(
+        &mut self,
+        devices: &[i32],
+        event: &Event,
+        mut each: impl FnMut(&mut [Member], &mut OnDevice, &Changed),
+    ) {
+        self.devices.each_of(devices, |Group { members, state }| {
+            let changed = state.place(event);
+            each(members, state, &changed);
+        });
     }
 
-    /// Takes the program's on the device out, or all there where none is named; returns them, and the device's state.
-    pub(crate) fn take(&mut self, device: i32, program: u64) -> Option<(Gone, &mut OnDevice)> {
-        let on_device = self.devices.get_mut(&device)?;
-        let gone = on_device.take(program);
-        Some((gone, on_device))
+    /// Takes the program's on these devices out, or all there where none is named; the program does report it.
+    pub(crate) fn take(
+        &mut self,
+        devices: &[i32],
+        program: u64,
+        mut each: impl FnMut(&mut [Member], &mut OnDevice, &Gone),
+    ) {
+        self.devices.each_of(devices, |Group { members, state }| {
+            state.release_was_reported = true;
+            let gone = state.take(program);
+            each(members, state, &gone);
+        });
     }
 
-    /// Notes that the program does report releases on this device.
-    pub(crate) fn note_release(&mut self, device: i32) {
-        self.devices.entry(device).or_default().release_was_reported = true;
+    /// The device was closed: tells what was left there, which is gone.
+    pub(crate) fn close(&mut self, device: i32, mut left: impl FnMut(Member, &OnDevice)) {
+        self.devices.replace(device, |member, state| {
+            left(member, state);
+            OnDevice { release_was_reported: state.release_was_reported, ..OnDevice::default() }
+        });
     }
 
     /// The same for a report that names no device.
@@ -222,7 +247,7 @@ impl CircularBuffers {
 
     /// Where a program's circular buffers end that take bytes of their own, and the cores of the one that reaches furthest.
     pub(crate) fn end_of(&self, device: i32, program: u64) -> Option<(u64, Option<CoreRange>)> {
-        let placed = self.devices.get(&device)?.programs.get(&program)?;
+        let placed = self.devices.get(device)?.programs.get(&program)?;
         let placements = placed.buffers.iter().flat_map(CircularBuffer::placements);
         let last = placements.max_by_key(|placed| placed.address.saturating_add(placed.size))?;
         Some((last.address.saturating_add(last.size), last.cores))
@@ -230,14 +255,14 @@ impl CircularBuffers {
 
     /// Where a program's begin; of one that has none, where others' do: all begin at the same address.
     pub(crate) fn base(&self, device: i32, program: u64) -> Option<u64> {
-        let programs = &self.devices.get(&device)?.programs;
+        let programs = &self.devices.get(device)?.programs;
         let base =
             |placed: &Placed| placed.buffers.iter().flat_map(CircularBuffer::placements).map(|it| it.address).min();
         programs.get(&program).and_then(base).or_else(|| programs.values().filter_map(base).min())
     }
 
     pub(crate) fn devices(&self) -> impl Iterator<Item = (i32, &OnDevice)> {
-        self.devices.iter().map(|(&device, on_device)| (device, on_device))
+        self.devices.devices()
     }
 }
 

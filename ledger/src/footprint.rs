@@ -33,7 +33,7 @@ impl Placement {
 /// The placements of one device. Programs in the cache place on the same cores again and again, from the same address on, so
 /// most of what comes or goes lies within what others take of the same cores and changes no union. Where it does, the unions
 /// are made anew when they are asked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Footprint {
     /// By rectangle of cores.
     placements: HashMap<Option<CoreRange>, Ranges, RandomState>,
@@ -46,7 +46,7 @@ pub(crate) struct Footprint {
 }
 
 /// Address ranges, equal ones counted: by address, the longest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Ranges(BTreeMap<(u64, Reverse<u64>), u32>);
 
 impl Ranges {

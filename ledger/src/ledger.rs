@@ -8,7 +8,8 @@ use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 use crate::{
     Anomalies, Change, Finding, Life, LiveRegion, OutOfMemory, Point, Released, Series, State, Totals,
     by_holder::ByHolder,
-    circular_buffers::{CircularBuffers, Gone},
+    alike::Member,
+    circular_buffers::{CircularBuffer, CircularBuffers},
     closed::Closed,
     growth::{Growth, series_name},
     live::sort_largest_first,
@@ -18,7 +19,7 @@ use crate::{
     recent::Recent,
     refusals::Refusals,
     region::{Key, Region},
-    totals::{Sums, is_count},
+    totals::{RunningTotals, Sums, is_count},
     windows::{Window, WindowId, Windows},
 };
 
@@ -88,6 +89,12 @@ impl Ledger {
                     self.refuse(event, pool.chips.clone());
                     return;
                 }
+                // Circular buffers are alike on all chips, and are gone through once.
+                match event.kind {
+                    EventKind::CbAllocate => return self.place_circular_buffer(event, &pool.chips),
+                    EventKind::CbFreeAll => return self.free_circular_buffers(&pool.chips, event.holder),
+                    _ => {}
+                }
                 for &chip in &pool.chips {
                     self.apply_on(event, chip, pool.allocator);
                 }
@@ -99,8 +106,8 @@ impl Ledger {
         match event.kind {
             EventKind::Allocate => self.allocate(event, device, allocator),
             EventKind::Free => self.free(event, Some(device), Some(allocator)),
-            EventKind::CbAllocate => self.place_circular_buffer(event, device),
-            EventKind::CbFreeAll => self.free_circular_buffers(device, event.holder),
+            EventKind::CbAllocate => self.place_circular_buffer(event, &[device]),
+            EventKind::CbFreeAll => self.free_circular_buffers(&[device], event.holder),
             EventKind::DeviceClosed => self.close(device),
             EventKind::PoolReleased => self.release(device, Some(allocator)),
             EventKind::OutOfMemory => self.refuse(event, vec![device]),
@@ -198,58 +205,74 @@ impl Ledger {
         }
     }
 
-    fn place_circular_buffer(&mut self, event: &Event, device: i32) {
-        let (on_device, changed) = self.circular_buffers.place(device, event);
-        if on_device.count() == 0 && changed.gone.count() == 0 {
-            // Cores of a circular buffer that is gone.
-            return;
-        }
-        let totals = self.sums.of(device, Memory::CircularBuffer);
-        totals.allocations += changed.placed;
-        totals.frees += changed.gone.count();
-        totals.set(on_device.count(), on_device.footprint());
-        if let Some(changes) = &mut self.changes {
-            note_gone(changes, device, &changed.gone, State::Live);
-            if let Some(placed) = on_device.last_of(event.holder).filter(|_| changed.placed > 0) {
-                let region = placed.shown(device, State::Live);
-                changes.push(Change::Born(Life { region, allocator: 0, program: event.holder }));
+    fn place_circular_buffer(&mut self, event: &Event, devices: &[i32]) {
+        let Self { circular_buffers, sums, changes, .. } = self;
+        circular_buffers.place(devices, event, |members, on_device, changed| {
+            let gone = changed.gone.count();
+            if on_device.count() == 0 && gone == 0 {
+                // Cores of a circular buffer that is gone.
+                return;
             }
-            changes.push(Change::Footprint { device, bytes: narrow(on_device.footprint()) });
-        }
+            let bytes = on_device.footprint();
+            for member in &mut *members {
+                let totals = sums_of(member, sums);
+                totals.allocations += changed.placed;
+                totals.frees += gone;
+                totals.set(on_device.count(), bytes);
+            }
+            let Some(changes) = changes else { return };
+            for &Member { device, .. } in &*members {
+                note_gone(changes, device, changed.gone.buffers(), State::Live);
+                if let Some(placed) = on_device.last_of(event.holder).filter(|_| changed.placed > 0) {
+                    let region = placed.shown(device, State::Live);
+                    changes.push(Change::Born(Life { region, allocator: 0, program: event.holder }));
+                }
+                changes.push(Change::Footprint { device, bytes: narrow(bytes) });
+            }
+        });
     }
 
-    fn free_circular_buffers(&mut self, device: i32, program: u64) {
-        self.circular_buffers.note_release(device);
-        let Some((gone, on_device)) = self.circular_buffers.take(device, program) else { return };
-        if gone.count() > 0 {
-            let totals = self.sums.of(device, Memory::CircularBuffer);
-            totals.frees += gone.count();
-            totals.set(on_device.count(), on_device.footprint());
-            if let Some(changes) = &mut self.changes {
-                note_gone(changes, device, &gone, State::Live);
-                changes.push(Change::Footprint { device, bytes: narrow(on_device.footprint()) });
+    fn free_circular_buffers(&mut self, devices: &[i32], program: u64) {
+        let Self { circular_buffers, sums, changes, .. } = self;
+        circular_buffers.take(devices, program, |members, on_device, gone| {
+            let count = gone.count();
+            if count == 0 {
+                return;
             }
-        }
+            let bytes = on_device.footprint();
+            for member in members {
+                let totals = sums_of(member, sums);
+                totals.frees += count;
+                totals.set(on_device.count(), bytes);
+                if let Some(changes) = changes {
+                    note_gone(changes, member.device, gone.buffers(), State::Live);
+                    changes.push(Change::Footprint { device: member.device, bytes: narrow(bytes) });
+                }
+            }
+        });
     }
 
     fn free_circular_buffers_everywhere(&mut self, program: u64) {
         self.circular_buffers.note_release_of_all();
         let devices: Vec<i32> = self.circular_buffers.devices().map(|(device, _)| device).collect();
-        devices.into_iter().for_each(|device| self.free_circular_buffers(device, program));
+        self.free_circular_buffers(&devices, program);
     }
 
     fn close(&mut self, device: i32) {
         self.release(device, None);
-        let Some((gone, _)) = self.circular_buffers.take(device, 0) else { return };
-        if gone.count() > 0 {
-            let totals = self.sums.of(device, Memory::CircularBuffer);
-            totals.released_at_close += gone.count();
+        let Self { circular_buffers, sums, changes, .. } = self;
+        circular_buffers.close(device, |mut member, left| {
+            if left.count() == 0 {
+                return;
+            }
+            let totals = sums_of(&mut member, sums);
+            totals.released_at_close += left.count();
             totals.set(0, 0);
-            if let Some(changes) = &mut self.changes {
-                note_gone(changes, device, &gone, State::ReleasedAtClose);
+            if let Some(changes) = changes {
+                note_gone(changes, device, left.entries_by_program(), State::ReleasedAtClose);
                 changes.push(Change::Footprint { device, bytes: 0 });
             }
-        }
+        });
     }
 
     /// Releases what is left on a device, or what is left there of one allocator's.
@@ -515,11 +538,23 @@ fn life(key: Key, region: &Region, state: State) -> Life {
     Life { region: region.shown(key, state), allocator: key.allocator, program: 0 }
 }
 
-fn note_gone(changes: &mut Vec<Change>, device: i32, gone: &Gone, state: State) {
-    changes
-        .extend(gone.buffers().map(|(program, buffer)| {
+/// The sums of a device's circular buffers, which are looked up once.
+fn sums_of<'a>(member: &mut Member, sums: &'a mut Sums) -> &'a mut RunningTotals {
+    let at = *member.sums.get_or_insert_with(|| sums.index_of(member.device, Memory::CircularBuffer));
+    &mut sums[at]
+}
+
+fn note_gone<'a>(
+    changes: &mut Vec<Change>,
+    device: i32,
+    gone: impl Iterator<Item = (u64, &'a CircularBuffer)>,
+    state: State,
+) {
+    changes.extend(
+        gone.map(|(program, buffer)| {
             Change::Gone(Life { region: buffer.shown(device, state), allocator: 0, program })
-        }));
+        }),
+    );
 }
 
 fn narrow(bytes: u128) -> u64 {

@@ -42,6 +42,7 @@
 
 mod account;
 mod address_index;
+mod alike;
 mod by_holder;
 mod changes;
 mod circular_buffers;

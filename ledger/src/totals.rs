@@ -67,11 +67,6 @@ impl Sums {
         })
     }
 
-    pub(crate) fn of(&mut self, device: i32, memory: Memory) -> &mut RunningTotals {
-        let at = self.index_of(device, memory);
-        &mut self.all[at]
-    }
-
     pub(crate) fn known(&self, device: i32, memory: Memory) -> Option<&RunningTotals> {
         self.index.get(&(device, memory)).map(|&at| &self.all[at])
     }

@@ -23,6 +23,7 @@ mod known;
 mod last_thread;
 mod lifecycle;
 mod pool_cache;
+mod pool_sets;
 mod signals;
 mod stacks;
 mod symbols;

@@ -16,6 +16,7 @@ use crate::{
     flusher::{self, Flusher},
     gate, interpose,
     pool_cache::PoolCache,
+    pool_sets::PoolSets,
     stacks::{self, Stacks},
     thread,
 };
@@ -31,6 +32,7 @@ pub(crate) struct Tracker {
     pub(crate) flusher: &'static FlusherPage,
     pub(crate) pools: PoolTable<'static>,
     pub(crate) pool_cache: PoolCache,
+    pub(crate) pool_sets: PoolSets,
     pub(crate) stacks: Option<&'static Stacks>,
 }
 
@@ -160,6 +162,7 @@ pub(crate) fn make(gate: &'static gate::Gate) -> Option<Flusher> {
         flusher: ring.flusher(),
         pools: ring.pools(),
         pool_cache: PoolCache::new(),
+        pool_sets: PoolSets::new(),
         stacks: Stacks::create(config.stacks, &ring),
     }));
     tracker.producers.count_early(gate.early.swap(0, Ordering::Relaxed));

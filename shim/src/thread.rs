@@ -2,6 +2,11 @@
 
 use std::cell::Cell;
 
+use crate::interpose::Gathering;
+
+/// A set of pools: a bit for each entry of the pool table.
+pub(crate) type PoolBits = [u64; ttmem_wire::MAX_POOLS / 64];
+
 /// The words of a thread.
 pub(crate) struct Thread {
     /// Set while the thread is inside the library: a second entry comes from a signal handler, or from ourselves.
@@ -20,7 +25,9 @@ pub(crate) struct Program {
     /// Its number, 0 for none.
     pub(crate) id: Cell<u64>,
     /// The pools (of single chips) on which this call has placed circular buffers, as bits.
-    pub(crate) placed_on: Cell<[u64; ttmem_wire::MAX_POOLS / 64]>,
+    pub(crate) placed_on: Cell<PoolBits>,
+    /// What this call has reported of circular buffers that may lie on further chips.
+    pub(crate) gathering: Gathering,
     /// The call site of all that this call places, once it is known. A program places hundreds of circular buffers, chip by
     /// chip, from one line.
     pub(crate) site: Cell<Option<u32>>,
@@ -48,7 +55,14 @@ thread_local! {
             process: Cell::new(0),
             id: Cell::new(0),
             last_allocated: Cell::new(0),
-            program: Program { id: Cell::new(0), placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]), site: Cell::new(None), loading: Cell::new(false), building: Cell::new(None) },
+            program: Program {
+                id: Cell::new(0),
+                placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]),
+                gathering: Gathering::new(),
+                site: Cell::new(None),
+                loading: Cell::new(false),
+                building: Cell::new(None),
+            },
         }
     };
 }

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use ttmem_wire::{Event, EventKind, Memory, Target, flags};
 
-use super::{FIRED, call_real, devices, metal::Object, note_fired, witnesses};
+use super::{FIRED, call_real, devices, gathering, metal::Object, note_fired, witnesses};
 use crate::{
     capture::{guarded, record_in, record_sited, site},
     lifecycle::Tracker,
@@ -47,11 +47,16 @@ unsafe extern "C-unwind" fn allocate(
             site: site_of(tracker, program),
             ..Event::default()
         };
-        guarded(|| {
-            record_sited(tracker, Event { cores: ranges.get(0), ..event });
-            for index in 1..ranges.len() {
-                let flags = globally | flags::MORE_CORES;
-                record_sited(tracker, Event { cores: ranges.get(index), flags, site: 0, ..event });
+        let event = Event { cores: ranges.get(0), ..event };
+        let further = (1..ranges.len()).filter_map(|index| ranges.get(index));
+        guarded(|| match target {
+            Target::Pool(pool) if gathering::can_take(ranges.len().saturating_sub(1)) => {
+                gathering::take(tracker, &event, further, pool);
+            }
+            _ => {
+                gathering::tell(tracker);
+                record_sited(tracker, event);
+                further.for_each(|cores| record_sited(tracker, gathering::further_cores(&event, cores)));
             }
         });
     }
@@ -85,17 +90,19 @@ unsafe extern "C-unwind" fn deallocate(graph: *mut c_void, device: *const c_void
     if let Some(tracker) = crate::gate::tracker()
         && let Some(pool) = known(tracker, device)
     {
+        let event = Event {
+            kind: EventKind::CbFreeAll,
+            memory: Some(Memory::CircularBuffer),
+            target: Target::Pool(pool),
+            holder: thread::with(|thread| thread.program.id.get()),
+            ..Event::default()
+        };
         guarded(|| {
-            record_in(
-                tracker,
-                Event {
-                    kind: EventKind::CbFreeAll,
-                    memory: Some(Memory::CircularBuffer),
-                    target: Target::Pool(pool),
-                    holder: thread::with(|thread| thread.program.id.get()),
-                    ..Event::default()
-                },
-            );
+            if gathering::can_take(0) {
+                gathering::take(tracker, &event, std::iter::empty(), pool);
+            } else {
+                record_in(tracker, event);
+            }
         });
     }
     call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *const c_void) -> (), (graph, device), else ());

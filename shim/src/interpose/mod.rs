@@ -12,6 +12,7 @@ mod client;
 mod closing;
 mod devices;
 mod fields;
+mod gathering;
 mod metal;
 mod preallocated;
 mod programs;
@@ -23,6 +24,7 @@ use crate::{
     lifecycle::{self, Tracker},
     symbols,
 };
+pub(crate) use gathering::Gathering;
 use metal::Metal;
 
 /// Whether any of our functions was called at all.

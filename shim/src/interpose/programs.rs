@@ -3,8 +3,8 @@
 
 use std::ffi::c_void;
 
-use super::{FIRED, call_real, note_fired};
-use crate::{symbols::Symbol, thread};
+use super::{FIRED, call_real, gathering, note_fired};
+use crate::{capture::guarded, gate, symbols::Symbol, thread};
 
 static PLACE: Symbol = Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl25allocate_circular_buffersEPKNS0_7IDeviceE");
 static TAKE_BACK: Symbol = Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv");
@@ -26,6 +26,7 @@ struct Within {
 
 impl Within {
     fn program(program: *const c_void) -> Self {
+        tell_gathered();
         thread::with(|thread| Self {
             id: thread.program.id.replace(number(program)),
             placed_on: thread.program.placed_on.take(),
@@ -46,12 +47,20 @@ impl Within {
 
 impl Drop for Within {
     fn drop(&mut self) {
+        tell_gathered();
         thread::with(|thread| {
             thread.program.id.set(self.id);
             thread.program.placed_on.set(self.placed_on);
             thread.program.site.set(self.site);
             thread.program.loading.set(self.loading);
         });
+    }
+}
+
+/// Before another program's turn, or none's.
+fn tell_gathered() {
+    if let Some(tracker) = gate::tracker() {
+        guarded(|| gathering::tell(tracker));
     }
 }
 
