@@ -33,8 +33,11 @@ struct Row {
     share: f64,
 }
 
-const ROWS: [Row; 4] = [
+const ROWS: [Row; 6] = [
     Row { name: "few events: 10 a second", rate: Some(10.0), share: 1.0 / 3.0 },
+    // Where flusher and reader sleep between all rounds.
+    Row { name: "some: 10 thousand a second", rate: Some(1e4), share: 1.0 / 6.0 },
+    Row { name: "more: 200 thousand a second", rate: Some(2e5), share: 1.0 / 6.0 },
     Row { name: "load: 1 million a second", rate: Some(1e6), share: 1.0 / 3.0 },
     Row { name: "paced: 8 million a second", rate: Some(8e6), share: 1.0 / 3.0 },
     Row { name: "full speed", rate: None, share: 1.0 },

@@ -104,9 +104,7 @@ pub(crate) struct CircularBuffers {
 
 impl alike::State for OnDevice {
     fn equals(&self, other: &Self) -> bool {
-        self.programs.is_empty()
-            && other.programs.is_empty()
-            && self.release_was_reported == other.release_was_reported
+        self.programs.is_empty() && other.programs.is_empty() && self.release_was_reported == other.release_was_reported
     }
 }
 

@@ -7,8 +7,8 @@ use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 use crate::{
     Anomalies, Change, Finding, Life, LiveRegion, OutOfMemory, Point, Released, Series, State, Totals,
-    by_holder::ByHolder,
     alike::Member,
+    by_holder::ByHolder,
     circular_buffers::{CircularBuffer, CircularBuffers},
     closed::Closed,
     growth::{Growth, series_name},
@@ -551,9 +551,7 @@ fn note_gone<'a>(
     state: State,
 ) {
     changes.extend(
-        gone.map(|(program, buffer)| {
-            Change::Gone(Life { region: buffer.shown(device, state), allocator: 0, program })
-        }),
+        gone.map(|(program, buffer)| Change::Gone(Life { region: buffer.shown(device, state), allocator: 0, program })),
     );
 }
 

@@ -20,10 +20,10 @@ use crate::{Account, Ended, Recorder, Session};
 /// Between looks for new rings, while nobody tells of them, or some could not be opened. Short: how a process ended can be told
 /// only if it was met alive.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// Between rounds while events come. Each round begins with cold caches, on a processor that the program may want: so it waits
-/// for as many as it may. With the flusher's nap an event still stands in its ledger within 1.5 ms.
+/// Between the last rounds of all.
 const NAP: Duration = Duration::from_micros(800);
-/// The same after a round that took this many: each event waits for those before it too, and waking up is little beside the work.
+/// After a round that took this many: each event waits for those before it too, and waking up is little beside the work. After
+/// a smaller one the reader waits for the flusher's next, whose naps are long enough for both.
 const SHORT_NAP: Duration = Duration::from_micros(100);
 const FAST: u64 = 512;
 /// A round that took so many had better been sooner.
@@ -104,7 +104,7 @@ impl Drainer {
                 0 => self.wait(rung, longest),
                 MANY.. => std::thread::yield_now(),
                 FAST.. => std::thread::sleep(SHORT_NAP),
-                _ => std::thread::sleep(NAP),
+                _ => self.wait(rung, longest),
             }
         }
     }

@@ -43,7 +43,8 @@ impl PoolSets {
         }
         // SYNC (W): Acquire, pairs with the Release store in `enter`: entries below it are complete.
         let used = self.entries.get(..self.used.load(Ordering::Acquire)).unwrap_or(&[]);
-        let is_meant = |entry: &&Entry| entry.pools.iter().zip(pools).all(|(it, &bits)| it.load(Ordering::Relaxed) == bits);
+        let is_meant =
+            |entry: &&Entry| entry.pools.iter().zip(pools).all(|(it, &bits)| it.load(Ordering::Relaxed) == bits);
         match used.iter().find(is_meant) {
             Some(entry) => Some(entry.stands.load(Ordering::Relaxed)),
             None => self.enter(table, pools),

@@ -44,13 +44,7 @@ impl Gathering {
     }
 
     /// Takes an event on one pool: with those before it, if it tells the same of another pool.
-    fn take(
-        &self,
-        tracker: &'static Tracker,
-        event: &Event,
-        further: impl Iterator<Item = CoreRange>,
-        pool: u32,
-    ) {
+    fn take(&self, tracker: &'static Tracker, event: &Event, further: impl Iterator<Item = CoreRange>, pool: u32) {
         let record = Event { target: Target::Pool(0), ..*event }.encode();
         let (word, bit) = (pool as usize / 64, 1 << (pool % 64));
         let mut pools = self.pools.get();
@@ -113,12 +107,7 @@ pub(super) fn can_take(further: usize) -> bool {
 }
 
 /// Takes an event on one pool.
-pub(super) fn take(
-    tracker: &'static Tracker,
-    event: &Event,
-    further: impl Iterator<Item = CoreRange>,
-    pool: u32,
-) {
+pub(super) fn take(tracker: &'static Tracker, event: &Event, further: impl Iterator<Item = CoreRange>, pool: u32) {
     thread::with(|thread| thread.program.gathering.take(tracker, event, further, pool));
 }
 
