@@ -8,7 +8,7 @@ use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Memory, Pool, Recor
 use crate::{Ledger, LiveRegion, Spans, Totals, totals::is_count};
 
 /// Records that the ledger looks at before it applies them.
-const AHEAD: usize = 32;
+const AHEAD: usize = 64;
 
 /// Marks that an account keeps which [`Account::forget_old_marks`] is asked of: the newest.
 pub const MAX_MARKS_KEPT: usize = 10_000;

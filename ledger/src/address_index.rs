@@ -49,9 +49,16 @@ impl AddressIndex {
         self.entries == 0
     }
 
-    /// The slot where a search begins: reading it brings the slots beside it into the cache.
-    pub(crate) fn first_slot(&self, hash: Hash) -> u64 {
-        if self.slots.is_empty() { FREE } else { self.slots[self.home(hash)] }
+    /// Where the searches for these begin.
+    pub(crate) fn homes<const COUNT: usize>(&self, hashes: &[Hash; COUNT]) -> [u32; COUNT] {
+        hashes.map(|hash| self.home(hash) as u32)
+    }
+
+    /// Reads these slots, which brings those beside them into the cache. Nothing but reads: the processor then waits for as many of
+    /// them at once as it can.
+    #[inline]
+    pub(crate) fn read(&self, homes: &[u32]) -> u64 {
+        homes.iter().filter_map(|&home| self.slots.get(home as usize)).fold(0, |read, slot| read ^ slot)
     }
 
     /// The entry of a region: of those with this hash, the one whose place on the shelf `is_meant`.

@@ -17,7 +17,7 @@ use crate::{
 const IN_CACHE: usize = 4096;
 
 /// At so many addresses one looks ahead at once.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 64;
 
 /// Regions by address alone: a close takes whole tables. A region lies on a shelf, where the room that was freed last is taken
 /// first, since it is still in the cache; the index says where.
@@ -124,15 +124,15 @@ impl Place {
         if self.index.len() <= IN_CACHE {
             return;
         }
-        let mut hashes = [(Hash::default(), 0); AT_ONCE];
+        let mut wanted = [0; AT_ONCE];
         let mut count = 0;
-        let mut read = 0;
-        for (hash, address) in hashes.iter_mut().zip(addresses) {
-            *hash = (self.index.hash(address), address);
-            read ^= self.index.first_slot(hash.0);
+        for (wanted, address) in wanted.iter_mut().zip(addresses) {
+            *wanted = address;
             count += 1;
         }
-        for &(hash, address) in &hashes[..count] {
+        let hashes = wanted.map(|address| self.index.hash(address));
+        let mut read = self.index.read(&self.index.homes(&hashes)[..count]);
+        for (&hash, &address) in hashes.iter().zip(&wanted[..count]) {
             read ^= self.find(hash, address).map_or(0, |found| found.at.into());
         }
         std::hint::black_box(read);
