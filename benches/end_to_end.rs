@@ -5,8 +5,11 @@
 //! TTMEM_BENCH_SECONDS (60) is the time at full speed; a third of it goes to each of the other rows. TTMEM_BENCH_LIVE
 //! (100,000) regions live all the time. TTMEM_BENCH_ROWS picks rows by their first word. The reader is the drainer that `ttmem run` has, in a
 //! process of its own; where nothing happens, it is the command itself. Nothing may be lost: the program waits for room
-//! (`TTMEM_ON_FULL=block:10000`).
+//! (`TTMEM_ON_FULL=block:10000`). Under load each row has one beside it of a queue without ttmem, whose reader is as busy: what is late
+//! there is the machine's.
 
+#[path = "end_to_end/bare.rs"]
+mod bare;
 #[path = "end_to_end/producer.rs"]
 mod producer;
 #[path = "end_to_end/reader.rs"]
@@ -132,6 +135,10 @@ fn run(row: &Row, seconds: f64, producer: &mut Producer, reader: &mut Reader) {
         all + reading,
         late.join(" | ")
     );
+    if let Some(rate) = row.rate.filter(|&rate| rate >= 1e6) {
+        let late = bare::latency(rate, seconds, reading);
+        println!("| a bare queue, as many, as busy | | | | | {reading:.1} | | {} |", late.join(" | "));
+    }
 }
 
 /// The command itself, and a program that hardly reports.

@@ -63,17 +63,24 @@ impl Producer {
 
     /// So many a second; it sleeps in between.
     pub(crate) fn send_at(&mut self, rate: f64, seconds: f64) {
-        let (since, first) = (Instant::now(), self.sent);
-        loop {
-            let elapsed = since.elapsed().as_secs_f64();
-            let due = first + (elapsed.min(seconds) * rate) as u64;
-            while self.sent < due {
+        let first = self.sent;
+        pace(rate, seconds, |due| {
+            while self.sent < first + due {
                 self.one();
             }
-            if elapsed >= seconds {
-                return;
-            }
-            std::thread::sleep(Duration::from_secs_f64((1.0 / rate).clamp(100e-6, 0.5)));
+        });
+    }
+}
+
+/// Tells `send` again and again how many events are due by now.
+pub(crate) fn pace(rate: f64, seconds: f64, mut send: impl FnMut(u64)) {
+    let since = Instant::now();
+    loop {
+        let elapsed = since.elapsed().as_secs_f64();
+        send((elapsed.min(seconds) * rate) as u64);
+        if elapsed >= seconds {
+            return;
         }
+        std::thread::sleep(Duration::from_secs_f64((1.0 / rate).clamp(100e-6, 0.5)));
     }
 }

@@ -30,8 +30,6 @@ import wheel  # noqa: E402
 TTMEM = os.environ.get("TTMEM_BIN") or str(ROOT / "target" / "release" / "ttmem")
 GAP = 0.101
 COUNTS = (64, 256, 1024)
-# For the reader to finish a pass before the next.
-PAUSE = 0.1
 OFF = {"TT_METAL_SHM_TRACKING_DISABLED": "1"}
 
 # Name of the column, what is added to the environment, and whether ttmem runs the program ("run"), or the library is
@@ -85,12 +83,13 @@ class Program:
         self.errors.seek(0)
         sys.exit(f"cost.py: {self.column}: {self.errors.read()[-2000:]}")
 
-    def turn(self, programs, gap):
+    def turn(self, programs, gap, pause):
+        """`pause`: for the reader to finish before the next has its turn."""
         os.kill(self.pid, signal.SIGCONT)
         self.process.stdin.write(f"{programs}:{gap}\n")
         self.process.stdin.flush()
         figures = self.line()
-        time.sleep(PAUSE)
+        time.sleep(pause)
         os.kill(self.pid, signal.SIGSTOP)
         return figures
 
@@ -124,7 +123,7 @@ def measure(arguments, rows, folder):
                 for turn in range(len(programs)):
                     program = programs[(turn + number) % len(programs)]
                     row = {"version": version, "column": program.column, "pass": f"{began}, {round}, {number}"}
-                    made.append(row | {"load": os.getloadavg()[0]} | program.turn(count, gap))
+                    made.append(row | {"load": os.getloadavg()[0]} | program.turn(count, gap, arguments.pause))
                     walls = ", ".join(f"{at['wall']:.3f}" for at in made[-1]["at"].values())
                     print(f"{time.strftime('%H:%M:%S')} {version} {program.column}: {gap} s, {walls} s", file=sys.stderr)
             made += [{"version": version, "column": program.column, "events": program.end()} for program in programs]
@@ -213,6 +212,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--passes", type=int, default=10, help="back to back, in one round")
     parser.add_argument("--programs", type=int, default=max(COUNTS), help="in a pass back to back (many short pairs tell more)")
+    parser.add_argument("--pause", type=float, default=0.1, help="seconds between turns")
     parser.add_argument("--long-rounds", type=int, default=1, help="rounds that have 1024 programs 101 ms apart too")
     parser.add_argument("--gaps", choices=("none", "some"), default="some", help="in the other rounds")
     parser.add_argument("--columns", default=",".join(name for name, _, _ in COLUMNS if name), help="which to run")
