@@ -26,6 +26,8 @@ const NAP: Duration = Duration::from_micros(800);
 /// a smaller one the reader waits for the flusher's next, whose naps are long enough for both.
 const SHORT_NAP: Duration = Duration::from_micros(100);
 const FAST: u64 = 512;
+/// Rounds of few events begin no closer together: many processes, each with a pace of its own, would else wake it all the time.
+const SPACING: Duration = Duration::from_micros(500);
 /// A round that took so many had better been sooner.
 const MANY: u64 = 8192;
 /// The longest wait for a bell, and between looks for new rings that somebody tells of; then one look whether the processes live.
@@ -100,11 +102,15 @@ impl Drainer {
                 self.look_for_rings();
                 looked = Some((Instant::now(), rung));
             }
+            let began = Instant::now();
             match self.advance(seen) {
                 0 => self.wait(rung, longest),
                 MANY.. => std::thread::yield_now(),
                 FAST.. => std::thread::sleep(SHORT_NAP),
-                _ => self.wait(rung, longest),
+                _ => {
+                    self.wait(rung, longest);
+                    std::thread::sleep(SPACING.saturating_sub(began.elapsed()));
+                }
             }
         }
     }

@@ -4,7 +4,11 @@ use std::ffi::c_void;
 
 use ttmem_wire::{Event, EventKind, Memory, Target, flags};
 
-use super::{FIRED, call_real, devices, gathering, metal::Object, note_fired, witnesses};
+use super::{
+    FIRED, call_real, devices, gathering,
+    metal::{Metal, Object},
+    note_fired, witnesses,
+};
 use crate::{
     capture::{guarded, record_in, record_sited, site},
     lifecycle::Tracker,
@@ -30,35 +34,7 @@ unsafe extern "C-unwind" fn allocate(
     if let Some((tracker, metal)) = witnesses()
         && let Some(target) = devices::target(tracker, metal, device, std::ptr::null())
     {
-        let ranges = metal.core_ranges(cores);
-        let (program, is_new) = thread::with(|thread| {
-            (thread.program.id.get(), matches!(target, Target::Pool(pool) if thread.program.is_first_in(pool)))
-        });
-        let globally = if is_globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 };
-        let event = Event {
-            kind: EventKind::CbAllocate,
-            memory: Some(Memory::CircularBuffer),
-            flags: globally | if is_new { flags::NEW_PLACEMENT } else { 0 },
-            target,
-            extra: ranges.num_cores,
-            address,
-            size,
-            holder: program,
-            site: site_of(tracker, program),
-            ..Event::default()
-        };
-        let event = Event { cores: ranges.get(0), ..event };
-        let further = (1..ranges.len()).filter_map(|index| ranges.get(index));
-        guarded(|| match target {
-            Target::Pool(pool) if gathering::can_take(ranges.len().saturating_sub(1)) => {
-                gathering::take(tracker, &event, further, pool);
-            }
-            _ => {
-                gathering::tell(tracker);
-                record_sited(tracker, event);
-                further.for_each(|cores| record_sited(tracker, gathering::further_cores(&event, cores)));
-            }
-        });
+        note(tracker, metal, cores, (address, size, is_globally_allocated), target);
     }
     call_real!(
         TRACK_ALLOCATE,
@@ -66,6 +42,52 @@ unsafe extern "C-unwind" fn allocate(
         (graph, cores, address, size, is_globally_allocated, device),
         else ()
     );
+}
+
+#[inline(always)]
+fn note(
+    tracker: &'static Tracker,
+    metal: &Metal,
+    cores: Object,
+    (address, size, is_globally_allocated): (u64, u64, bool),
+    target: Target,
+) {
+    let (program, is_new) = thread::with(|thread| {
+        (thread.program.id.get(), matches!(target, Target::Pool(pool) if thread.program.is_first_in(pool)))
+    });
+    let globally = if is_globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 };
+    let flags = globally | if is_new { flags::NEW_PLACEMENT } else { 0 };
+    let call = gathering::Call { cores: cores as usize, address, size, flags };
+    if let Target::Pool(pool) = target
+        && gathering::goes_on(call, pool)
+    {
+        return;
+    }
+    let ranges = metal.core_ranges(cores);
+    let event = Event {
+        kind: EventKind::CbAllocate,
+        memory: Some(Memory::CircularBuffer),
+        flags,
+        target,
+        extra: ranges.num_cores,
+        address,
+        size,
+        holder: program,
+        site: site_of(tracker, program),
+        ..Event::default()
+    };
+    let event = Event { cores: ranges.get(0), ..event };
+    let further = (1..ranges.len()).filter_map(|index| ranges.get(index));
+    guarded(|| match target {
+        Target::Pool(pool) if gathering::can_take(ranges.len().saturating_sub(1)) => {
+            gathering::take(tracker, &event, further, call, pool);
+        }
+        _ => {
+            gathering::tell(tracker);
+            record_sited(tracker, event);
+            further.for_each(|cores| record_sited(tracker, gathering::further_cores(&event, cores)));
+        }
+    });
 }
 
 /// Looked up once for each call that places a program's circular buffers; where the program is not known, each time.
@@ -99,7 +121,7 @@ unsafe extern "C-unwind" fn deallocate(graph: *mut c_void, device: *const c_void
         };
         guarded(|| {
             if gathering::can_take(0) {
-                gathering::take(tracker, &event, std::iter::empty(), pool);
+                gathering::take(tracker, &event, std::iter::empty(), gathering::Call::NONE, pool);
             } else {
                 record_in(tracker, event);
             }

@@ -25,8 +25,25 @@ pub(crate) struct Gathering {
     /// Further rectangles of its cores.
     further: Cell<[CoreRange; FURTHER]>,
     count: Cell<usize>,
+    /// The arguments that it was made of.
+    call: Cell<Call>,
     /// On which pools, none while nothing is gathered.
     pools: Cell<PoolBits>,
+}
+
+/// What tells a report that goes on from another: the call's own arguments, and what follows from them. Within one call of a
+/// program's, tt-metal names the same set of cores by the same object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) cores: usize,
+    pub(super) address: u64,
+    pub(super) size: u64,
+    pub(super) flags: u16,
+}
+
+impl Call {
+    /// One that no other goes on from.
+    pub(super) const NONE: Self = Self { cores: 0, address: 0, size: 0, flags: 0 };
 }
 
 const NOWHERE: CoreRange = CoreRange { first_x: 0, first_y: 0, last_x: 0, last_y: 0 };
@@ -39,12 +56,35 @@ impl Gathering {
             record: Cell::new(Record { words: [0; ttmem_wire::RECORD_WORDS] }),
             further: Cell::new([NOWHERE; FURTHER]),
             count: Cell::new(0),
+            call: Cell::new(Call::NONE),
             pools: Cell::new(NONE),
         }
     }
 
+    /// Takes the same on one pool more, if this call's report goes on from the last.
+    #[inline(always)]
+    fn goes_on(&self, call: Call, pool: u32) -> bool {
+        let pools: &Cell<[u64]> = &self.pools;
+        let pools = pools.as_slice_of_cells();
+        let Some(word) = pools.get(pool as usize / 64) else { return false };
+        let bit = 1 << (pool % 64);
+        let is_same = self.call.get() == call && call.cores != 0;
+        if !is_same || word.get() & bit != 0 || pools.iter().all(|word| word.get() == 0) {
+            return false;
+        }
+        word.set(word.get() | bit);
+        true
+    }
+
     /// Takes an event on one pool: with those before it, if it tells the same of another pool.
-    fn take(&self, tracker: &'static Tracker, event: &Event, further: impl Iterator<Item = CoreRange>, pool: u32) {
+    fn take(
+        &self,
+        tracker: &'static Tracker,
+        event: &Event,
+        further: impl Iterator<Item = CoreRange>,
+        call: Call,
+        pool: u32,
+    ) {
         let record = Event { target: Target::Pool(0), ..*event }.encode();
         let (word, bit) = (pool as usize / 64, 1 << (pool % 64));
         let mut pools = self.pools.get();
@@ -62,6 +102,7 @@ impl Gathering {
             self.record.set(record);
             self.further.set(ranges);
             self.count.set(count);
+            self.call.set(call);
         }
         if let Some(bits) = pools.get_mut(word) {
             *bits |= bit;
@@ -106,9 +147,21 @@ pub(super) fn can_take(further: usize) -> bool {
     further <= FURTHER && thread::with(|thread| thread.program.id.get()) != 0
 }
 
-/// Takes an event on one pool.
-pub(super) fn take(tracker: &'static Tracker, event: &Event, further: impl Iterator<Item = CoreRange>, pool: u32) {
-    thread::with(|thread| thread.program.gathering.take(tracker, event, further, pool));
+/// Whether this call's report was taken with the last, of which it is the same on one pool more.
+#[inline(always)]
+pub(super) fn goes_on(call: Call, pool: u32) -> bool {
+    thread::with(|thread| thread.program.gathering.goes_on(call, pool))
+}
+
+/// Takes an event on one pool, that this call has reported.
+pub(super) fn take(
+    tracker: &'static Tracker,
+    event: &Event,
+    further: impl Iterator<Item = CoreRange>,
+    call: Call,
+    pool: u32,
+) {
+    thread::with(|thread| thread.program.gathering.take(tracker, event, further, call, pool));
 }
 
 /// Reports what was gathered so far.

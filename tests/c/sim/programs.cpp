@@ -48,13 +48,22 @@ void ProgramImpl::allocate_circular_buffers(const IDevice* device) {
     for (auto [_, chip] : placed_) ttsim::books::cb_freed(chip, this);
     placed_.clear();
     for (IDevice* chip : mesh->get_devices()) placed_.emplace_back(chip, chip->id());
-    for (const CircularBuffer& buffer : buffers_) {
+    if (chip_by_chip_) {
         for (auto [chip, id] : placed_) {
-            ttsim::books::cb_placed(id, this, buffer.cores.ranges(), buffer.address, buffer.size, buffer.globally_allocated);
-            GraphTracker::instance().track_allocate_cb(
-                buffer.cores, buffer.address, buffer.size, buffer.globally_allocated, chip);
+            for (const CircularBuffer& buffer : buffers_) place(buffer, chip, id);
         }
+        return;
     }
+    for (const CircularBuffer& buffer : buffers_) {
+        for (auto [chip, id] : placed_) place(buffer, chip, id);
+    }
+}
+
+void ProgramImpl::place(const CircularBuffer& buffer, const IDevice* chip, int id) {
+    if (reports_left_-- == 0) throw std::runtime_error("no further");
+    ttsim::books::cb_placed(id, this, buffer.cores.ranges(), buffer.address, buffer.size, buffer.globally_allocated);
+    GraphTracker::instance().track_allocate_cb(
+        buffer.cores, buffer.address, buffer.size, buffer.globally_allocated, chip);
 }
 
 // The devices may be gone by now: their addresses are passed on, and nothing else.

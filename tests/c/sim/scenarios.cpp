@@ -343,6 +343,45 @@ void circular_buffers() {
     step("after close");
 }
 
+// A placement that an exception ends, reports in another order, and a mesh of which a part was used alone.
+void circular_buffers_in_parts() {
+    Mesh mesh = open_mesh(4);
+    // A row and a half of cores: each is reported by more than one event.
+    std::vector<CircularBuffer> buffers{{12, 0x10000, 4096, false}, {12, 0x11000, 2048, false}, {64, 0x20000, 1024, false}};
+    auto program = std::make_unique<Program>(buffers);
+    program->fail_after(6);
+    try {
+        program->launch(mesh);
+    } catch (const std::runtime_error&) {
+        // Two chips have the second circular buffer, and none the third.
+    }
+    step("placed in part");
+    program->fail_after(UINT64_MAX);
+    program->launch(mesh);
+    expect_all(4, "CB", 3, 7168, 7168);
+    step("placed");
+    auto other = std::make_unique<Program>(buffers);
+    other->place_chip_by_chip();
+    other->launch(mesh);
+    expect_all(4, "CB", 6, 7168, 7168);
+    step("chip by chip");
+    Mesh part = submesh(mesh, {1, 2});
+    auto alone = std::make_unique<Program>(std::vector<CircularBuffer>{{64, 0x30000, 512, false}});
+    alone->launch(part);
+    step("on two chips");
+    program->invalidate();
+    program->launch(mesh);
+    step("placed anew");
+    other.reset();
+    program.reset();
+    step("on two chips alone");
+    part->close();
+    step("which are closed");
+    alone.reset();
+    mesh->close();
+    step("closed");
+}
+
 // As at process exit: the last program outlives its devices, which outlive main.
 void circular_buffers_at_exit() {
     static Program program({{64, 0x10000, 8192, false}});
@@ -518,6 +557,7 @@ const std::map<std::string, void (*)()> SCENARIOS = {
     {"pretended", pretended},
     {"second-holders", second_holders},
     {"circular-buffers", circular_buffers},
+    {"circular-buffers-in-parts", circular_buffers_in_parts},
     {"circular-buffers-at-exit", circular_buffers_at_exit},
     {"submeshes", submeshes},
     {"many-meshes", many_meshes},

@@ -159,11 +159,19 @@ public:
     TTSIM_HOOKED void validate_dataflow_buffer_region(const IDevice* mesh);
     void use_dataflow_buffers(CoreRange cores, uint64_t end) { dataflow_ = {cores, end}; }
     bool is_placed() const { return !placed_.empty(); }
+    // All buffers on one chip, then all on the next; else buffer by buffer.
+    void place_chip_by_chip() { chip_by_chip_ = true; }
+    // The next placement throws after so many reports.
+    void fail_after(uint64_t reports) { reports_left_ = reports; }
 
 private:
+    void place(const CircularBuffer& buffer, const IDevice* chip, int id);
+
     std::vector<CircularBuffer> buffers_;
     std::vector<std::pair<const IDevice*, int>> placed_;
     std::pair<CoreRange, uint64_t> dataflow_{};
+    bool chip_by_chip_ = false;
+    uint64_t reports_left_ = UINT64_MAX;
 };
 
 }  // namespace detail

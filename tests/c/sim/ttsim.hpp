@@ -62,6 +62,10 @@ public:
     void use_dataflow_buffers(uint64_t end) { program_.use_dataflow_buffers({{1, 2}, {2, 2}}, end); }
     // The next launch places its circular buffers anew, as after a change of their sizes.
     void invalidate() { is_placed_ = false; }
+    // It places all circular buffers on one chip, then all on the next.
+    void place_chip_by_chip() { program_.place_chip_by_chip(); }
+    // The next launch throws when so many of its circular buffers were reported, chip by chip.
+    void fail_after(uint64_t reports) { program_.fail_after(reports); }
 
 private:
     tt::tt_metal::detail::ProgramImpl program_;

@@ -255,6 +255,15 @@ fn circular_buffers_are_a_union_and_a_dead_device_is_not_touched() {
 }
 
 #[test]
+fn circular_buffers_on_some_chips_are_told_from_those_on_all() {
+    let process = exact("circular-buffers-in-parts");
+    assert_eq!(live_count(&process), 0);
+    // One event for all chips on which a circular buffer lies (two where its cores are two rectangles): 12 on four chips, 3 on
+    // two. 20 chip by chip. Three programs are destroyed, chips closed 8 times, and 9 marks passed.
+    assert_eq!(Report::events(&process).0, 12 + 3 + 20 + 3 + 8 + 9);
+}
+
+#[test]
 fn circular_buffers_that_outlive_their_devices_at_exit() {
     let process = exact("circular-buffers-at-exit");
     assert_eq!(live_count(&process), 0);
