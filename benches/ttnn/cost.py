@@ -4,8 +4,9 @@
 
 Needs `make build`. Wheels are taken as the tests of tests/ttnn take them. The programs of all columns are there at once, all
 but one stopped, and take turns pass by pass, in an order that changes: what else the machine does changes within seconds, by
-more than what is measured. Told are medians, of each pass against the one without tracking beside it. Prints a table in
-Markdown; --raw keeps every figure, and is read back by --from, so that rounds can be added later.
+more than what is measured. Told are medians, of each pass against the one without tracking beside it. One process is faster
+than the next by some percent, whatever it runs, so each round has new ones, made in another order; "no tracking again" shows
+what is left of that. Prints a table in Markdown; --raw keeps every figure, and is read back by --from, so that rounds can be added later.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import math
 import os
 import pathlib
 import platform
+import random
 import shutil
 import signal
 import statistics
@@ -37,6 +39,7 @@ OFF = {"TT_METAL_SHM_TRACKING_DISABLED": "1"}
 # without the reader's processor.
 COLUMNS = (
     ("no tracking", OFF, None),
+    ("no tracking again", OFF, None),
     ("library alone", OFF | {"TTMEM_RING_BYTES": str(512 << 20)}, "preload"),
     ("ttmem", OFF, "run"),
     ("ttmem without call sites", OFF | {"TTMEM_STACKS": "off"}, "run"),
@@ -113,8 +116,9 @@ def measure(arguments, rows, folder):
     for round in range(arguments.rounds):
         for version, python in pythons.items():
             shared = folder / version
+            made_in = random.sample(columns, len(columns))
             programs = [
-                Program(python, shared, shared / f"column-{number}", column) for number, column in enumerate(columns)
+                Program(python, shared, shared / f"column-{number}", column) for number, column in enumerate(made_in)
             ]
             # The long rounds come last.
             gaps = "all" if round >= arguments.rounds - arguments.long_rounds else arguments.gaps
@@ -182,20 +186,30 @@ def cell(rows, version, name, count, gap, base):
         return text
     ratios = []
     for kind, ours in (("wall", wall), ("cpu", cpu)):
-        paired = [math.log(value / base[kind][turn]) for turn, value in ours.items() if turn in base[kind]]
-        if not paired:
+        rounds = {}
+        for turn, value in ours.items():
+            if turn in base[kind]:
+                # The name of a pass ends with its number in the round.
+                rounds.setdefault(turn.rpartition(",")[0], []).append(math.log(value / base[kind][turn]))
+        if not rounds:
             return text
-        ratios.append(change(paired))
+        ratios.append(change(list(rounds.values())))
     return f"{text} {ratios[0]} ({ratios[1]})"
 
 
-def change(logarithms):
-    """Of ratios: what the median adds, and where there are enough the mean with its standard error."""
-    percent = [(math.exp(value) - 1) * 100 for value in (statistics.median(logarithms), statistics.mean(logarithms))]
-    if len(logarithms) < 10:
-        return f"{percent[0]:+.1f} %"
-    error = statistics.stdev(logarithms) / math.sqrt(len(logarithms)) * 100
-    return f"{percent[0]:+.1f} %, mean {percent[1]:+.1f} ± {error:.1f}"
+def change(rounds):
+    """Of the logarithms of ratios, round by round: what the median adds, and where there are enough rounds, what their mean
+    adds with its standard error."""
+
+    def percent(logarithm):
+        return f"{(math.exp(logarithm) - 1) * 100:+.1f}"
+
+    median = statistics.median(value for values in rounds for value in values)
+    if len(rounds) < 4:
+        return f"{percent(median)} %"
+    means = [statistics.mean(values) for values in rounds]
+    error = statistics.stdev(means) / math.sqrt(len(means)) * 100
+    return f"{percent(median)} %, mean {percent(statistics.mean(means))} ± {error:.1f}"
 
 
 def machine():

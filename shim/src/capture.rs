@@ -58,7 +58,7 @@ pub(crate) fn record_sited(tracker: &'static Tracker, event: Event) {
 
 /// Stamps a record and puts it on its way.
 #[inline(never)]
-pub(crate) fn put(tracker: &'static Tracker, record: &Record) {
+fn put(tracker: &'static Tracker, record: &Record) {
     let thread = thread::current();
     // A signal handler may report in the middle of a report. The stage does not mind; the channel could make the
     // handler wait for the very call that it interrupts, so a nested event goes without a token and the flusher

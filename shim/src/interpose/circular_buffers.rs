@@ -2,15 +2,16 @@
 
 use std::ffi::c_void;
 
-use ttmem_wire::{Event, EventKind, Memory, Target, flags};
+use ttmem_wire::{Event, Target, flags};
 
 use super::{
-    FIRED, call_real, devices, gathering,
+    FIRED, call_real, devices,
+    gathering::{self, Report},
     metal::{Metal, Object},
     note_fired, witnesses,
 };
 use crate::{
-    capture::{guarded, record_in, record_sited, site},
+    capture::{guarded, record_sited, site},
     lifecycle::Tracker,
     symbols::Symbol,
     thread,
@@ -57,35 +58,21 @@ fn note(
     });
     let globally = if is_globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 };
     let flags = globally | if is_new { flags::NEW_PLACEMENT } else { 0 };
-    let call = gathering::Call { cores: cores as usize, address, size, flags };
     if let Target::Pool(pool) = target
-        && gathering::goes_on(call, pool)
+        && gathering::goes_on(cores as usize, address, size, flags, pool)
     {
         return;
     }
     let ranges = metal.core_ranges(cores);
-    let event = Event {
-        kind: EventKind::CbAllocate,
-        memory: Some(Memory::CircularBuffer),
-        flags,
-        target,
-        extra: ranges.num_cores,
-        address,
-        size,
-        holder: program,
-        site: site_of(tracker, program),
-        ..Event::default()
-    };
-    let event = Event { cores: ranges.get(0), ..event };
-    let further = (1..ranges.len()).filter_map(|index| ranges.get(index));
-    guarded(|| match target {
-        Target::Pool(pool) if gathering::can_take(ranges.len().saturating_sub(1)) => {
-            gathering::take(tracker, &event, further, call, pool);
-        }
-        _ => {
-            gathering::tell(tracker);
-            record_sited(tracker, event);
-            further.for_each(|cores| record_sited(tracker, gathering::further_cores(&event, cores)));
+    let each = || (0..ranges.len()).filter_map(|index| ranges.get(index));
+    let num_cores = ranges.num_cores;
+    let report = Report { cores: cores as usize, address, size, num_cores, flags, is_free: false, ranges: 0 };
+    let site = site_of(tracker, program);
+    guarded(|| {
+        let is_taken = matches!(target, Target::Pool(pool) if gathering::take(tracker, report, each(), pool));
+        if !is_taken {
+            let event = thread::with(|thread| report.event(target, &thread.program, ranges.get(0)));
+            gathering::tell_each(tracker, Event { site, ..event }, each().skip(1));
         }
     });
 }
@@ -112,18 +99,10 @@ unsafe extern "C-unwind" fn deallocate(graph: *mut c_void, device: *const c_void
     if let Some(tracker) = crate::gate::tracker()
         && let Some(pool) = known(tracker, device)
     {
-        let event = Event {
-            kind: EventKind::CbFreeAll,
-            memory: Some(Memory::CircularBuffer),
-            target: Target::Pool(pool),
-            holder: thread::with(|thread| thread.program.id.get()),
-            ..Event::default()
-        };
         guarded(|| {
-            if gathering::can_take(0) {
-                gathering::take(tracker, &event, std::iter::empty(), gathering::Call::NONE, pool);
-            } else {
-                record_in(tracker, event);
+            if !gathering::take(tracker, Report::FREE, std::iter::empty(), pool) {
+                let event = thread::with(|thread| Report::FREE.event(Target::Pool(pool), &thread.program, None));
+                record_sited(tracker, event);
             }
         });
     }

@@ -1,49 +1,67 @@
 //! A program's circular buffers on a mesh: tt-metal reports each of them chip by chip, within one call. Here they are gathered,
-//! so that one event stands for all chips: on 32 of them the difference between 200 events a program and six.
+//! so that one event stands for all chips: on 32 of them the difference between 190 events a program and six.
 //!
 //! What is gathered waits until something else is reported by the call, or the call ends, also by an exception. A process that
 //! is killed meanwhile has not reported it yet.
 
 use std::cell::Cell;
 
-use ttmem_wire::{CoreRange, Event, Record, Target, flags};
+use ttmem_wire::{CoreRange, Event, EventKind, Memory, Target, flags};
 
 use crate::{
-    capture::put,
+    capture::record_sited,
     lifecycle::Tracker,
     pool_sets,
-    thread::{self, PoolBits},
+    thread::{self, PoolBits, Program},
 };
 
-/// Rectangles behind the first that are kept; a circular buffer that has more is reported chip by chip.
-const FURTHER: usize = 3;
+/// Rectangles of cores that are kept; a circular buffer that has more is reported chip by chip.
+const RANGES: usize = 3;
 
-/// What a thread has gathered.
+/// What a thread has gathered: few bytes, since a library that is loaded by dlopen finds hardly any room for words of a
+/// thread. The program and the call site are the thread's own words.
 pub(crate) struct Gathering {
-    /// The event, but for its pool.
-    record: Cell<Record>,
-    /// Further rectangles of its cores.
-    further: Cell<[CoreRange; FURTHER]>,
-    count: Cell<usize>,
-    /// The arguments that it was made of.
-    call: Cell<Call>,
+    report: Cell<Report>,
+    ranges: Cell<[CoreRange; RANGES]>,
     /// On which pools, none while nothing is gathered.
     pools: Cell<PoolBits>,
 }
 
-/// What tells a report that goes on from another: the call's own arguments, and what follows from them. Within one call of a
-/// program's, tt-metal names the same set of cores by the same object.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Call {
+/// One report, but for the chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Report {
+    /// The set of cores. Within one call of a program's, tt-metal names the same by the same object. 0 where there is none.
     pub(super) cores: usize,
     pub(super) address: u64,
     pub(super) size: u64,
+    pub(super) num_cores: u32,
     pub(super) flags: u16,
+    pub(super) is_free: bool,
+    /// How many rectangles it has.
+    pub(super) ranges: u8,
 }
 
-impl Call {
-    /// One that no other goes on from.
-    pub(super) const NONE: Self = Self { cores: 0, address: 0, size: 0, flags: 0 };
+impl Report {
+    /// The program frees what it has.
+    pub(super) const FREE: Self =
+        Self { cores: 0, address: 0, size: 0, num_cores: 0, flags: 0, is_free: true, ranges: 0 };
+
+    /// The event of a program at a call site, on one pool.
+    pub(super) fn event(&self, target: Target, program: &Program, cores: Option<CoreRange>) -> Event {
+        Event {
+            kind: if self.is_free { EventKind::CbFreeAll } else { EventKind::CbAllocate },
+            memory: Some(Memory::CircularBuffer),
+            flags: self.flags,
+            target,
+            extra: self.num_cores,
+            address: self.address,
+            size: self.size,
+            holder: program.id.get(),
+            site: if self.is_free { 0 } else { program.site.get().unwrap_or(0) },
+            cores,
+            ..Event::default()
+        }
+    }
 }
 
 const NOWHERE: CoreRange = CoreRange { first_x: 0, first_y: 0, last_x: 0, last_y: 0 };
@@ -52,119 +70,102 @@ const NONE: PoolBits = [0; size_of::<PoolBits>() / 8];
 impl Gathering {
     /// Nothing is gathered.
     pub(crate) const fn new() -> Self {
-        Self {
-            record: Cell::new(Record { words: [0; ttmem_wire::RECORD_WORDS] }),
-            further: Cell::new([NOWHERE; FURTHER]),
-            count: Cell::new(0),
-            call: Cell::new(Call::NONE),
-            pools: Cell::new(NONE),
-        }
+        Self { report: Cell::new(Report::FREE), ranges: Cell::new([NOWHERE; RANGES]), pools: Cell::new(NONE) }
     }
 
-    /// Takes the same on one pool more, if this call's report goes on from the last.
+    /// Adds a pool, if there is one already, and not this one.
     #[inline(always)]
-    fn goes_on(&self, call: Call, pool: u32) -> bool {
+    fn add(&self, pool: u32) -> bool {
         let pools: &Cell<[u64]> = &self.pools;
         let pools = pools.as_slice_of_cells();
         let Some(word) = pools.get(pool as usize / 64) else { return false };
         let bit = 1 << (pool % 64);
-        let is_same = self.call.get() == call && call.cores != 0;
-        if !is_same || word.get() & bit != 0 || pools.iter().all(|word| word.get() == 0) {
+        if word.get() & bit != 0 || pools.iter().all(|word| word.get() == 0) {
             return false;
         }
         word.set(word.get() | bit);
         true
     }
-
-    /// Takes an event on one pool: with those before it, if it tells the same of another pool.
-    fn take(
-        &self,
-        tracker: &'static Tracker,
-        event: &Event,
-        further: impl Iterator<Item = CoreRange>,
-        call: Call,
-        pool: u32,
-    ) {
-        let record = Event { target: Target::Pool(0), ..*event }.encode();
-        let (word, bit) = (pool as usize / 64, 1 << (pool % 64));
-        let mut pools = self.pools.get();
-        let goes_on = pools != NONE && pools.get(word).is_some_and(|bits| bits & bit == 0);
-        let mut count = 0;
-        let mut ranges = [NOWHERE; FURTHER];
-        for (kept, range) in ranges.iter_mut().zip(further) {
-            *kept = range;
-            count += 1;
-        }
-        let is_same = || (self.record.get(), self.count.get(), self.further.get()) == (record, count, ranges);
-        if !goes_on || !is_same() {
-            self.tell(tracker);
-            pools = NONE;
-            self.record.set(record);
-            self.further.set(ranges);
-            self.count.set(count);
-            self.call.set(call);
-        }
-        if let Some(bits) = pools.get_mut(word) {
-            *bits |= bit;
-        }
-        self.pools.set(pools);
-    }
-
-    /// Reports what was gathered.
-    fn tell(&self, tracker: &'static Tracker) {
-        let pools = self.pools.replace(NONE);
-        if pools == NONE {
-            return;
-        }
-        match tracker.pool_sets.find(tracker.pools, &pools) {
-            Some(pool) => self.tell_on(tracker, pool),
-            None => pool_sets::each(&pools).for_each(|pool| self.tell_on(tracker, pool)),
-        }
-    }
-
-    fn tell_on(&self, tracker: &'static Tracker, pool: u32) {
-        let mut record = self.record.get();
-        record.words[3] |= u64::from(pool);
-        put(tracker, &record);
-        let further = self.further.get();
-        for &cores in further.iter().take(self.count.get()) {
-            if let Ok(event) = Event::decode(&record) {
-                put(tracker, &further_cores(&event, cores).encode());
-            }
-        }
-    }
 }
 
-/// What tells of a further rectangle of a circular buffer's cores.
-pub(super) fn further_cores(event: &Event, cores: CoreRange) -> Event {
-    let flags = event.flags & !flags::NEW_PLACEMENT | flags::MORE_CORES;
-    Event { cores: Some(cores), flags, site: 0, ..*event }
-}
-
-/// Whether a program's call is there in which events can be gathered, and one with so many further rectangles may be.
+/// Whether this report, whose cores were not looked at, was taken with the last, of which it is the same on one pool more.
 #[inline(always)]
-pub(super) fn can_take(further: usize) -> bool {
-    further <= FURTHER && thread::with(|thread| thread.program.id.get()) != 0
+pub(super) fn goes_on(cores: usize, address: u64, size: u64, flags: u16, pool: u32) -> bool {
+    thread::with(|thread| {
+        let gathering = &thread.program.gathering;
+        let last = gathering.report.get();
+        (last.cores, last.address, last.size, last.flags) == (cores, address, size, flags)
+            && cores != 0
+            && gathering.add(pool)
+    })
 }
 
-/// Whether this call's report was taken with the last, of which it is the same on one pool more.
-#[inline(always)]
-pub(super) fn goes_on(call: Call, pool: u32) -> bool {
-    thread::with(|thread| thread.program.gathering.goes_on(call, pool))
-}
-
-/// Takes an event on one pool, that this call has reported.
+/// Takes a report on one pool; false where it has to be told by itself, and what was gathered was told.
 pub(super) fn take(
     tracker: &'static Tracker,
-    event: &Event,
-    further: impl Iterator<Item = CoreRange>,
-    call: Call,
+    mut report: Report,
+    ranges: impl Iterator<Item = CoreRange>,
     pool: u32,
-) {
-    thread::with(|thread| thread.program.gathering.take(tracker, event, further, call, pool));
+) -> bool {
+    thread::with(|thread| {
+        let gathering = &thread.program.gathering;
+        let mut kept = [NOWHERE; RANGES];
+        let mut count = 0;
+        for range in ranges {
+            let Some(place) = kept.get_mut(count) else {
+                tell_of(&thread.program, tracker);
+                return false;
+            };
+            *place = range;
+            count += 1;
+        }
+        report.ranges = count as u8;
+        let is_same =
+            Report { cores: report.cores, ..gathering.report.get() } == report && gathering.ranges.get() == kept;
+        if is_same && gathering.add(pool) {
+            return true;
+        }
+        tell_of(&thread.program, tracker);
+        let mut pools = NONE;
+        let Some(word) = pools.get_mut(pool as usize / 64).filter(|_| thread.program.id.get() != 0) else {
+            return false;
+        };
+        *word = 1 << (pool % 64);
+        gathering.report.set(report);
+        gathering.ranges.set(kept);
+        gathering.pools.set(pools);
+        true
+    })
 }
 
-/// Reports what was gathered so far.
+/// Reports what this thread has gathered so far.
 pub(super) fn tell(tracker: &'static Tracker) {
-    thread::with(|thread| thread.program.gathering.tell(tracker));
+    thread::with(|thread| tell_of(&thread.program, tracker));
+}
+
+fn tell_of(program: &Program, tracker: &'static Tracker) {
+    let pools = program.gathering.pools.replace(NONE);
+    if pools == NONE {
+        return;
+    }
+    let report = program.gathering.report.get();
+    let ranges = program.gathering.ranges.get();
+    let ranges = ranges.get(..report.ranges.into()).unwrap_or(&[]);
+    let tell_on = |pool| {
+        let event = report.event(Target::Pool(pool), program, ranges.first().copied());
+        tell_each(tracker, event, ranges.iter().skip(1).copied());
+    };
+    match tracker.pool_sets.find(tracker.pools, &pools) {
+        Some(pool) => tell_on(pool),
+        None => pool_sets::each(&pools).for_each(tell_on),
+    }
+}
+
+/// Reports an event, and one for each further rectangle of its cores.
+pub(super) fn tell_each(tracker: &'static Tracker, event: Event, further: impl Iterator<Item = CoreRange>) {
+    record_sited(tracker, event);
+    for cores in further {
+        let flags = event.flags & !flags::NEW_PLACEMENT | flags::MORE_CORES;
+        record_sited(tracker, Event { cores: Some(cores), flags, site: 0, ..event });
+    }
 }

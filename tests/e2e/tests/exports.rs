@@ -54,7 +54,8 @@ fn it_is_linked_as_a_library_that_stays() {
     let tls = segments.lines().find(|line| line.trim_start().starts_with("TLS")).expect("a TLS segment");
     let bytes =
         tls.split_whitespace().nth(5).and_then(|size| u64::from_str_radix(size.trim_start_matches("0x"), 16).ok());
-    assert!(bytes.is_some_and(|bytes| bytes <= 256), "{tls}");
+    // glibc keeps some 1,600 bytes for all libraries that are loaded later.
+    assert!(bytes.is_some_and(|bytes| bytes <= 320), "{tls}");
 }
 
 #[test]
