@@ -3,10 +3,7 @@
 //! ttmem's lateness that it can't help: turns of threads, and processors that stand still.
 
 use std::{
-    sync::{
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc,
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::Duration,
 };
@@ -15,7 +12,7 @@ use hdrhistogram::Histogram;
 use ttmem_benches::ns_per_tick;
 use ttmem_ring::Clock;
 
-use crate::producer::pace;
+use crate::{producer::pace, reader::quantiles};
 
 /// Events that find room: none is ever lost.
 const ROOM: usize = 1 << 22;
@@ -27,15 +24,12 @@ const WARM_UP: f64 = 0.5;
 const NAP: Duration = Duration::from_micros(100);
 
 /// Median, 99 %, 99.9 % and the most that an event is late, in microseconds.
-pub(crate) fn latency(rate: f64, seconds: f64, busy_ns: f64) -> Vec<String> {
+pub(crate) fn latency(rate: f64, seconds: f64, busy_ns: f64) -> [String; 4] {
     let stamps: Vec<AtomicU64> = (0..ROOM).map(|_| AtomicU64::new(0)).collect();
     let (head, done, clock) = (AtomicU64::new(0), AtomicBool::new(false), Clock::detect());
-    let (send, receive) = mpsc::channel();
-    thread::scope(|scope| {
+    let late = thread::scope(|scope| {
         let (stamps, head, done, clock) = (&stamps, &head, &done, &clock);
-        scope.spawn(move || {
-            let _ = send.send(take(stamps, head, done, clock, busy_ns, (rate * WARM_UP) as u64));
-        });
+        let taker = scope.spawn(move || take(stamps, head, done, clock, busy_ns, (rate * WARM_UP) as u64));
         pace(rate, seconds + WARM_UP, |due| {
             let sent = head.load(Ordering::Relaxed);
             for at in sent..due {
@@ -45,10 +39,9 @@ pub(crate) fn latency(rate: f64, seconds: f64, busy_ns: f64) -> Vec<String> {
             }
         });
         done.store(true, Ordering::Release);
+        taker.join().expect("it does not panic")
     });
-    let late = receive.recv().expect("the other thread answers");
-    let at = |quantile| format!("{:.0}", late.value_at_quantile(quantile) as f64 / 1e3);
-    vec![at(0.5), at(0.99), at(0.999), format!("{:.0}", late.max() as f64 / 1e3)]
+    quantiles(&late)
 }
 
 /// Takes the events; those behind the first `unseen` are noted.

@@ -69,6 +69,12 @@ impl Drop for Reader {
     }
 }
 
+/// Median, 99 %, 99.9 % and the most, in microseconds.
+pub(crate) fn quantiles(late: &Histogram<u64>) -> [String; 4] {
+    let at = |quantile| late.value_at_quantile(quantile);
+    [at(0.5), at(0.99), at(0.999), late.max()].map(|ns| format!("{:.0}", ns as f64 / 1e3))
+}
+
 struct Seen {
     events: u64,
     late: Histogram<u64>,
@@ -100,10 +106,7 @@ pub(crate) fn serve(folder: &Path) {
             let mut seen = seen.lock().expect("nobody panics");
             match question.as_str() {
                 "count" => println!("{}", seen.events),
-                "latency" => {
-                    let at = |quantile| seen.late.value_at_quantile(quantile) as f64 / 1e3;
-                    println!("{:.0} {:.0} {:.0} {:.0}", at(0.5), at(0.99), at(0.999), seen.late.max() as f64 / 1e3);
-                }
+                "latency" => println!("{}", quantiles(&seen.late).join(" ")),
                 _ => {
                     seen.late.reset();
                     println!("done");

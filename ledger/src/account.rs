@@ -5,10 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Memory, Pool, Record, Target};
 
-use crate::{Ledger, LiveRegion, Spans, Totals, totals::is_count};
-
-/// Records that the ledger looks at before it applies them.
-const AHEAD: usize = 64;
+use crate::{Ledger, LiveRegion, Spans, Totals, place::AT_ONCE, totals::is_count};
 
 /// Marks that an account keeps which [`Account::forget_old_marks`] is asked of: the newest.
 pub const MAX_MARKS_KEPT: usize = 10_000;
@@ -98,7 +95,7 @@ impl Account {
 
     /// Applies records in their order. A pool that is not known yet is asked of `pools`; each site that they name is told.
     pub fn take(&mut self, records: &[Record], mut pools: impl FnMut(u32) -> Option<Pool>, mut named: impl FnMut(u32)) {
-        for records in records.chunks(AHEAD) {
+        for records in records.chunks(AT_ONCE) {
             self.ledger.look_ahead(records.iter().filter_map(Record::buffer_address));
             for record in records {
                 // By reference: an event that was just put together is slow to copy.

@@ -26,7 +26,7 @@ impl From<i32> for Member {
 }
 
 /// Devices with one state.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Group<T> {
     /// In ascending order, one at least.
     pub(crate) members: Vec<Member>,
@@ -47,15 +47,11 @@ pub(crate) struct Groups<T> {
 impl<T: State> Groups<T> {
     /// Calls `each` with groups that together are exactly these devices.
     pub(crate) fn each_of(&mut self, devices: &[i32], mut each: impl FnMut(&mut Group<T>)) {
-        if !self.groups.get(self.last).is_some_and(|group| is_of(group, devices))
-            && let Some(&at) = devices.first().and_then(|first| self.of_device.get(first))
-        {
+        let of_first = || devices.first().and_then(|first| self.of_device.get(first)).copied();
+        let is_meant = |at: &usize| self.groups.get(*at).is_some_and(|group| is_of(group, devices));
+        if let Some(at) = Some(self.last).filter(is_meant).or_else(|| of_first().filter(is_meant)) {
             self.last = at;
-        }
-        if let Some(group) = self.groups.get_mut(self.last)
-            && is_of(group, devices)
-        {
-            return each(group);
+            return each(&mut self.groups[at]);
         }
         self.choose(devices);
         for &at in &self.chosen {
@@ -65,7 +61,7 @@ impl<T: State> Groups<T> {
     }
 
     /// Gives one device another state, made of the one that it has with others.
-    pub(crate) fn replace(&mut self, device: i32, mut with: impl FnMut(Member, &T) -> T) {
+    pub(crate) fn replace(&mut self, device: i32, with: impl FnOnce(Member, &T) -> T) {
         let Some(&at) = self.of_device.get(&device) else { return };
         let group = &mut self.groups[at];
         let Some(place) = group.members.iter().position(|member| member.device == device) else { return };

@@ -222,7 +222,7 @@ impl CircularBuffers {
     }
 
     /// The device was closed: tells what was left there, which is gone.
-    pub(crate) fn close(&mut self, device: i32, mut left: impl FnMut(Member, &OnDevice)) {
+    pub(crate) fn close(&mut self, device: i32, left: impl FnOnce(Member, &OnDevice)) {
         self.devices.replace(device, |member, state| {
             left(member, state);
             OnDevice { release_was_reported: state.release_was_reported, ..OnDevice::default() }

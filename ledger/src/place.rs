@@ -17,7 +17,7 @@ use crate::{
 const IN_CACHE: usize = 4096;
 
 /// At so many addresses one looks ahead at once.
-const AT_ONCE: usize = 64;
+pub(crate) const AT_ONCE: usize = 64;
 
 /// Regions by address alone: a close takes whole tables. A region lies on a shelf, where the room that was freed last is taken
 /// first, since it is still in the cache; the index says where.

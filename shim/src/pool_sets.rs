@@ -1,12 +1,21 @@
 //! Which pool stands for several at once: entered into the ring's table when such a set is first seen, then found again by a
 //! short walk. Entries of the table never change their meaning, so neither do these.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+};
 
 use ttmem_ring::PoolTable;
-use ttmem_wire::Pool;
+use ttmem_wire::{MAX_POOLS, Pool};
 
-use crate::thread::PoolBits;
+/// A set of pools: a bit for each entry of the pool table.
+pub(crate) type PoolBits = [u64; WORDS];
+
+/// The set that has none.
+pub(crate) const NO_POOLS: PoolBits = [0; WORDS];
+
+const WORDS: usize = MAX_POOLS / 64;
 
 /// Sets that are known at once: a mesh has one, and each submesh. So few that the table keeps room for others.
 const ENTRIES: usize = 32;
@@ -16,8 +25,6 @@ struct Entry {
     pools: [AtomicU64; WORDS],
     stands: AtomicU32,
 }
-
-const WORDS: usize = size_of::<PoolBits>() / size_of::<u64>();
 
 /// The sets of one process.
 pub(crate) struct PoolSets {
@@ -82,6 +89,18 @@ impl PoolSets {
     }
 }
 
+/// Puts a pool into a set; false if it is there already, or no such pool can be.
+#[inline(always)]
+pub(crate) fn insert(pools: &Cell<PoolBits>, pool: u32) -> bool {
+    // Word by word: the whole would be copied there and back.
+    let words: &Cell<[u64]> = pools;
+    let Some(word) = words.as_slice_of_cells().get(pool as usize / 64) else { return false };
+    let bit = 1 << (pool % 64);
+    let is_new = word.get() & bit == 0;
+    word.set(word.get() | bit);
+    is_new
+}
+
 /// The pools of a set, in order.
 pub(crate) fn each(pools: &PoolBits) -> impl Iterator<Item = u32> {
     let pools = *pools;
@@ -104,9 +123,9 @@ mod tests {
     use super::*;
 
     fn bits(pools: &[u32]) -> PoolBits {
-        let mut bits = PoolBits::default();
-        pools.iter().for_each(|&pool| bits[pool as usize / 64] |= 1 << (pool % 64));
-        bits
+        let bits = Cell::new(NO_POOLS);
+        pools.iter().for_each(|&pool| assert!(insert(&bits, pool)));
+        bits.get()
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use crate::interpose::Gathering;
-
-/// A set of pools: a bit for each entry of the pool table.
-pub(crate) type PoolBits = [u64; ttmem_wire::MAX_POOLS / 64];
+use crate::{
+    interpose::Gathering,
+    pool_sets::{self, NO_POOLS, PoolBits},
+};
 
 /// The words of a thread.
 pub(crate) struct Thread {
@@ -57,7 +57,7 @@ thread_local! {
             last_allocated: Cell::new(0),
             program: Program {
                 id: Cell::new(0),
-                placed_on: Cell::new([0; ttmem_wire::MAX_POOLS / 64]),
+                placed_on: Cell::new(NO_POOLS),
                 gathering: Gathering::new(),
                 site: Cell::new(None),
                 loading: Cell::new(false),
@@ -70,13 +70,7 @@ thread_local! {
 impl Program {
     /// Notes that a circular buffer is placed in this pool; true for the first of the program's call.
     pub(crate) fn is_first_in(&self, pool: u32) -> bool {
-        // Word by word: the whole would be copied there and back.
-        let pools: &Cell<[u64]> = &self.placed_on;
-        let Some(word) = pools.as_slice_of_cells().get(pool as usize / 64) else { return false };
-        let bit = 1 << (pool % 64);
-        let is_first = word.get() & bit == 0;
-        word.set(word.get() | bit);
-        is_first && self.id.get() != 0
+        pool_sets::insert(&self.placed_on, pool) && self.id.get() != 0
     }
 }
 

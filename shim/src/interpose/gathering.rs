@@ -11,8 +11,8 @@ use ttmem_wire::{CoreRange, Event, EventKind, Memory, Target, flags};
 use crate::{
     capture::record_sited,
     lifecycle::Tracker,
-    pool_sets,
-    thread::{self, PoolBits, Program},
+    pool_sets::{self, NO_POOLS, PoolBits},
+    thread::{self, Program},
 };
 
 /// Rectangles of cores that are kept; a circular buffer that has more is reported chip by chip.
@@ -65,26 +65,17 @@ impl Report {
 }
 
 const NOWHERE: CoreRange = CoreRange { first_x: 0, first_y: 0, last_x: 0, last_y: 0 };
-const NONE: PoolBits = [0; size_of::<PoolBits>() / 8];
 
 impl Gathering {
     /// Nothing is gathered.
     pub(crate) const fn new() -> Self {
-        Self { report: Cell::new(Report::FREE), ranges: Cell::new([NOWHERE; RANGES]), pools: Cell::new(NONE) }
+        Self { report: Cell::new(Report::FREE), ranges: Cell::new([NOWHERE; RANGES]), pools: Cell::new(NO_POOLS) }
     }
 
     /// Adds a pool, if there is one already, and not this one.
     #[inline(always)]
     fn add(&self, pool: u32) -> bool {
-        let pools: &Cell<[u64]> = &self.pools;
-        let pools = pools.as_slice_of_cells();
-        let Some(word) = pools.get(pool as usize / 64) else { return false };
-        let bit = 1 << (pool % 64);
-        if word.get() & bit != 0 || pools.iter().all(|word| word.get() == 0) {
-            return false;
-        }
-        word.set(word.get() | bit);
-        true
+        self.pools.get() != NO_POOLS && pool_sets::insert(&self.pools, pool)
     }
 }
 
@@ -126,14 +117,11 @@ pub(super) fn take(
             return true;
         }
         tell_of(&thread.program, tracker);
-        let mut pools = NONE;
-        let Some(word) = pools.get_mut(pool as usize / 64).filter(|_| thread.program.id.get() != 0) else {
+        if thread.program.id.get() == 0 || !pool_sets::insert(&gathering.pools, pool) {
             return false;
-        };
-        *word = 1 << (pool % 64);
+        }
         gathering.report.set(report);
         gathering.ranges.set(kept);
-        gathering.pools.set(pools);
         true
     })
 }
@@ -144,8 +132,8 @@ pub(super) fn tell(tracker: &'static Tracker) {
 }
 
 fn tell_of(program: &Program, tracker: &'static Tracker) {
-    let pools = program.gathering.pools.replace(NONE);
-    if pools == NONE {
+    let pools = program.gathering.pools.replace(NO_POOLS);
+    if pools == NO_POOLS {
         return;
     }
     let report = program.gathering.report.get();
