@@ -7,6 +7,8 @@
 mod modules;
 #[cfg(target_arch = "x86_64")]
 mod rules;
+#[cfg(target_arch = "x86_64")]
+mod trails;
 
 pub(crate) use modules::find_lookup;
 pub(super) use modules::{Module, module_of};

@@ -8,6 +8,7 @@ use gimli::{
 use super::{
     Go, Registers, SKIPPED, StackMemory,
     modules::{self, Module},
+    trails::Trails,
 };
 use crate::known::Known;
 
@@ -20,6 +21,8 @@ const ENTRIES: usize = 1 << 16;
 
 /// The rules that are known, packed.
 static KNOWN: Known<ENTRIES> = Known::new();
+/// And those of them that the last walks met.
+static TRAILS: Trails = Trails::new();
 
 /// The rules of this process.
 #[derive(Clone, Copy, Debug)]
@@ -108,8 +111,9 @@ impl Rules {
         let Some(stack) = StackMemory::from(registers.sp) else { return };
         let mut registers = *registers;
         let mut counted = 0;
-        for _ in 0..most + SKIPPED {
-            let rule = self.rule(registers.pc);
+        let trail = TRAILS.from(registers.sp);
+        for step in 0..most + SKIPPED {
+            let rule = trail.at(step, registers.pc, || self.rule(registers.pc));
             let Some(caller) = Rule::caller(rule, &stack, &registers) else { return };
             registers = caller;
             match visit(&registers) {
