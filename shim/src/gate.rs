@@ -85,4 +85,10 @@ impl Gate {
         // SYNC: Release, pairs with the Acquire load in `tracker`.
         self.tracker.store(ptr::from_ref(tracker).cast_mut(), Ordering::Release);
     }
+
+    /// Lets none through.
+    #[cfg(feature = "switch")]
+    pub(crate) fn close(&self) {
+        self.tracker.store(ptr::null_mut(), Ordering::Release);
+    }
 }

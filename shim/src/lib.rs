@@ -26,5 +26,7 @@ mod pool_cache;
 mod pool_sets;
 mod signals;
 mod stacks;
+#[cfg(feature = "switch")]
+mod switch;
 mod symbols;
 mod thread;

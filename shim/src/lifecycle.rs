@@ -89,6 +89,12 @@ pub(crate) fn turn_off(reason: fmt::Arguments<'_>) {
     }
 }
 
+/// See the module `switch`.
+#[cfg(feature = "switch")]
+pub(crate) fn switch(on: bool) {
+    MODE.store(if on { ON } else { OFF }, Ordering::Relaxed);
+}
+
 /// The tracker, made now if this is the first event. `None`: tracking is off, or this event is counted as come too early.
 #[cold]
 #[inline(never)]

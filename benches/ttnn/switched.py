@@ -1,0 +1,89 @@
+"""What tracking costs a ttnn program with many distinct programs on 32 mock chips, told within one process.
+
+    python3 benches/ttnn/switched.py [--versions 0.77.0,0.81.1] [--processes 6] [--turns 60] [--programs 64]
+
+Needs `make build`, and builds the library once more with the feature `switch`. Two processes differ by some percent whatever
+they run, which is more than tracking costs (see cost.py). So here one process switches it on and off, every 16 ops; of each
+op the median with tracking is held against the median without, and all ops are summed up. "off again" are ops without
+tracking too, held against the others: it should be 0. Errors are those of the mean over processes. What a library costs
+that is loaded but off is not seen here: that is cost.py's to tell.
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import cost
+
+HERE = pathlib.Path(__file__).resolve().parent
+FEATURE = cost.ROOT / "target" / "switch"
+WAYS = {"library alone": False, "ttmem": True}
+
+
+def build():
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "-p", "ttmem-shim", "--features", "switch"]
+    subprocess.run(command, cwd=cost.ROOT, env=os.environ | {"CARGO_TARGET_DIR": str(FEATURE)}, check=True)
+    return FEATURE / "release" / "libttmem.so"
+
+
+def one_process(arguments, library, python, shared, drained):
+    """Of one process, by kind: each op's median, summed up, ns."""
+    environment = cost.wheel.environment("wormhole-32", shared) | cost.OFF | {"TTMEM_DIR": str(shared / "rings")}
+    command = [python, str(HERE / "switched_program.py"), "8", "4", str(arguments.programs), str(arguments.turns)]
+    if drained:
+        environment["TTMEM_LIBRARY"] = str(library)
+        command = [cost.TTMEM, "run", "--quiet", "--", *command]
+    else:
+        environment |= {"LD_PRELOAD": str(library), "TTMEM_RING_BYTES": str(512 << 20)}
+    done = subprocess.run(command, env=environment, cwd=shared, capture_output=True, text=True)
+    shutil.rmtree(shared / "rings", ignore_errors=True)
+    if done.returncode != 0:
+        sys.exit(f"switched.py: {done.stderr[-2000:]}")
+    taken = next(json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"on"'))
+    return {kind: sum(statistics.median(op) for op in ops) for kind, ops in taken.items()}
+
+
+def change(values):
+    """Of logarithms of ratios: what their mean adds in percent, with its standard error."""
+    mean = (math.exp(statistics.mean(values)) - 1) * 100
+    if len(values) < 2:
+        return f"{mean:+.2f} %"
+    return f"{mean:+.2f} ± {100 * statistics.stdev(values) / math.sqrt(len(values)):.2f} %"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--versions", default="0.77.0,0.81.1")
+    parser.add_argument("--processes", type=int, default=6, help="of each kind")
+    parser.add_argument("--turns", type=int, default=60, help="of three passes each, in a process")
+    parser.add_argument("--programs", type=int, default=64)
+    arguments = parser.parse_args()
+    library = build()
+    print("| ttnn | | programs | processes | ms a pass | on | off again |\n|---|---|---|---|---|---|---|")
+    for version in arguments.versions.split(","):
+        python = cost.wheel.python_with_ttnn(version)
+        found = {way: [] for way in WAYS}
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(arguments.processes):
+                for way, drained in WAYS.items():
+                    found[way].append(one_process(arguments, library, python, pathlib.Path(folder), drained))
+                    told = {kind: f"{value / 1e6:.2f} ms" for kind, value in sorted(found[way][-1].items())}
+                    print(f"{version} {way} {number}: {told}", file=sys.stderr)
+        for way, processes in found.items():
+            base = statistics.median(process["off"] for process in processes) / 1e6
+            cells = [
+                change([math.log(process[kind] / process["off"]) for process in processes]) for kind in ("on", "off again")
+            ]
+            print(f"| {version} | {way} | {arguments.programs} | {len(processes)} | {base:.1f} | {' | '.join(cells)} |")
+    print(f"\n{cost.machine()}")
+
+
+if __name__ == "__main__":
+    main()
