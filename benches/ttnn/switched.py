@@ -4,9 +4,9 @@
 
 Needs `make build`, and builds the library once more with the feature `switch`. Two processes differ by some percent whatever
 they run, which is more than tracking costs (see cost.py). So here one process switches it on and off, every 16 ops; of each
-op the median with tracking is held against the median without, and all ops are summed up. "off again" are ops without
-tracking too, held against the others: it should be 0. Errors are those of the mean over processes. What a library costs
-that is loaded but off is not seen here: that is cost.py's to tell.
+op the median with tracking is held against the medians without, and all ops are summed up. Ops without tracking are told in
+two halves: "off again", one held against the other, should be 0. Errors are those of the mean over processes. What a library
+costs that is loaded but off is not seen here: that is cost.py's to tell.
 """
 
 import argparse
@@ -78,10 +78,9 @@ def main():
                     print(f"{version} {way} {number}: {told}", file=sys.stderr)
         for way, processes in found.items():
             base = statistics.median(process["off"] for process in processes) / 1e6
-            cells = [
-                change([math.log(process[kind] / process["off"]) for process in processes]) for kind in ("on", "off again")
-            ]
-            print(f"| {version} | {way} | {arguments.programs} | {len(processes)} | {base:.1f} | {' | '.join(cells)} |")
+            on = change([math.log(process["on"] / math.sqrt(process["off"] * process["off again"])) for process in processes])
+            again = change([math.log(process["off again"] / process["off"]) for process in processes])
+            print(f"| {version} | {way} | {arguments.programs} | {len(processes)} | {base:.1f} | {on} | {again} |")
     print(f"\n{cost.machine()}")
 
 
