@@ -73,6 +73,7 @@ bench: build
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p ttmem-shim --features switch -- -D warnings
 	git diff --exit-code -- include/ttmem.h
 
 install: build

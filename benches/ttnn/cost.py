@@ -48,6 +48,13 @@ COLUMNS = (
 )
 
 
+def tracked(command, how, library, *options):
+    """The command of a column's program, and what it wants in its environment. `options` are those of `ttmem run`."""
+    if how == "run":
+        return [TTMEM, "run", "--quiet", *options, "--", *command], {"TTMEM_LIBRARY": library}
+    return command, {"LD_PRELOAD": library} if how == "preload" else {}
+
+
 class Program:
     """One column's program, stopped while others have their turn."""
 
@@ -59,17 +66,15 @@ class Program:
         environment = wheel.environment("wormhole-32", shared) | {"TTMEM_DIR": str(folder / "rings")}
         environment.pop("TT_METAL_SHM_TRACKING_DISABLED", None)
         command = [python, str(HERE / "distinct_programs.py"), "8", "4", str(max(COUNTS))]
-        if how == "run":
-            command = [TTMEM, "run", "--quiet", "--json", str(self.report), "--", *command]
-        elif how == "preload":
-            library = os.environ.get("TTMEM_LIBRARY") or str(pathlib.Path(TTMEM).parent / "libttmem.so")
-            environment["LD_PRELOAD"] = library
+        if how == "preload":
             shutil.rmtree(folder / "rings", ignore_errors=True)
+        library = os.environ.get("TTMEM_LIBRARY") or str(pathlib.Path(TTMEM).parent / "libttmem.so")
+        command, tracking = tracked(command, how, library, "--json", str(self.report))
         self.is_run = how == "run"
         self.errors = open(folder / "errors", "w+")
         self.process = subprocess.Popen(
             command,
-            env=environment | variables,
+            env=environment | variables | tracking,
             cwd=shared,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -201,15 +206,22 @@ def change(rounds):
     """Of the logarithms of ratios, round by round: what the median adds, and where there are enough rounds, what their mean
     adds with its standard error."""
 
-    def percent(logarithm):
-        return f"{(math.exp(logarithm) - 1) * 100:+.1f}"
-
     median = statistics.median(value for values in rounds for value in values)
     if len(rounds) < 4:
         return f"{percent(median)} %"
-    means = [statistics.mean(values) for values in rounds]
-    error = statistics.stdev(means) / math.sqrt(len(means)) * 100
-    return f"{percent(median)} %, mean {percent(statistics.mean(means))} ± {error:.1f}"
+    return f"{percent(median)} %, mean {mean_change([statistics.mean(values) for values in rounds])}"
+
+
+def mean_change(logarithms):
+    """What the mean of ratios with these logarithms adds, with its standard error where there is one."""
+    mean = percent(statistics.mean(logarithms))
+    if len(logarithms) < 2:
+        return mean
+    return f"{mean} ± {statistics.stdev(logarithms) / math.sqrt(len(logarithms)) * 100:.1f}"
+
+
+def percent(logarithm):
+    return f"{(math.exp(logarithm) - 1) * 100:+.1f}"
 
 
 def machine():

@@ -24,7 +24,7 @@ import cost
 
 HERE = pathlib.Path(__file__).resolve().parent
 FEATURE = cost.ROOT / "target" / "switch"
-WAYS = {"library alone": False, "ttmem": True}
+COLUMNS = [column for column in cost.COLUMNS if column[0] in ("library alone", "ttmem")]
 
 
 def build():
@@ -33,29 +33,18 @@ def build():
     return FEATURE / "release" / "libttmem.so"
 
 
-def one_process(arguments, library, python, shared, drained):
+def one_process(arguments, library, python, shared, column):
     """Of one process, by kind: each op's median, summed up, ns."""
-    environment = cost.wheel.environment("wormhole-32", shared) | cost.OFF | {"TTMEM_DIR": str(shared / "rings")}
+    _, variables, how = column
+    environment = cost.wheel.environment("wormhole-32", shared) | variables | {"TTMEM_DIR": str(shared / "rings")}
     command = [python, str(HERE / "switched_program.py"), "8", "4", str(arguments.programs), str(arguments.turns)]
-    if drained:
-        environment["TTMEM_LIBRARY"] = str(library)
-        command = [cost.TTMEM, "run", "--quiet", "--", *command]
-    else:
-        environment |= {"LD_PRELOAD": str(library), "TTMEM_RING_BYTES": str(512 << 20)}
-    done = subprocess.run(command, env=environment, cwd=shared, capture_output=True, text=True)
+    command, tracking = cost.tracked(command, how, str(library))
+    done = subprocess.run(command, env=environment | tracking, cwd=shared, capture_output=True, text=True)
     shutil.rmtree(shared / "rings", ignore_errors=True)
     if done.returncode != 0:
         sys.exit(f"switched.py: {done.stderr[-2000:]}")
     taken = next(json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"on"'))
     return {kind: sum(statistics.median(op) for op in ops) for kind, ops in taken.items()}
-
-
-def change(values):
-    """Of logarithms of ratios: what their mean adds in percent, with its standard error."""
-    mean = (math.exp(statistics.mean(values)) - 1) * 100
-    if len(values) < 2:
-        return f"{mean:+.2f} %"
-    return f"{mean:+.2f} ± {100 * statistics.stdev(values) / math.sqrt(len(values)):.2f} %"
 
 
 def main():
@@ -69,18 +58,20 @@ def main():
     print("| ttnn | | programs | processes | ms a pass | on | off again |\n|---|---|---|---|---|---|---|")
     for version in arguments.versions.split(","):
         python = cost.wheel.python_with_ttnn(version)
-        found = {way: [] for way in WAYS}
+        found = {column[0]: [] for column in COLUMNS}
         with tempfile.TemporaryDirectory() as folder:
             for number in range(arguments.processes):
-                for way, drained in WAYS.items():
-                    found[way].append(one_process(arguments, library, python, pathlib.Path(folder), drained))
-                    told = {kind: f"{value / 1e6:.2f} ms" for kind, value in sorted(found[way][-1].items())}
-                    print(f"{version} {way} {number}: {told}", file=sys.stderr)
+                for column in COLUMNS:
+                    sums = one_process(arguments, library, python, pathlib.Path(folder), column)
+                    found[column[0]].append(sums)
+                    told = {kind: f"{value / 1e6:.2f} ms" for kind, value in sorted(sums.items())}
+                    print(f"{version} {column[0]} {number}: {told}", file=sys.stderr)
         for way, processes in found.items():
             base = statistics.median(process["off"] for process in processes) / 1e6
-            on = change([math.log(process["on"] / math.sqrt(process["off"] * process["off again"])) for process in processes])
-            again = change([math.log(process["off again"] / process["off"]) for process in processes])
-            print(f"| {version} | {way} | {arguments.programs} | {len(processes)} | {base:.1f} | {on} | {again} |")
+            without = [math.sqrt(process["off"] * process["off again"]) for process in processes]
+            on = cost.mean_change([math.log(process["on"] / off) for process, off in zip(processes, without)])
+            again = cost.mean_change([math.log(process["off again"] / process["off"]) for process in processes])
+            print(f"| {version} | {way} | {arguments.programs} | {len(processes)} | {base:.1f} | {on} % | {again} % |")
     print(f"\n{cost.machine()}")
 
 

@@ -6,6 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Entries that are looked at for one address.
 const PROBES: usize = 16;
 
+/// Where a word's entry is looked for first, in a table of 2^`log2`: objects of one size often lie at equal distances; multiplied,
+/// they spread.
+#[inline(always)]
+pub(crate) fn first_place(word: u64, log2: u32) -> usize {
+    (word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - log2)) as usize
+}
+
 /// Words by address. As a static, it takes memory where it is touched.
 pub(crate) struct Known<const ENTRIES: usize>([Entry; ENTRIES]);
 
@@ -55,7 +62,7 @@ impl<const ENTRIES: usize> Known<ENTRIES> {
 
     #[inline(always)]
     fn probes(&self, address: usize) -> impl Iterator<Item = &Entry> {
-        let first = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - ENTRIES.trailing_zeros());
-        (0..PROBES).filter_map(move |probe| self.0.get((first as usize + probe) & (ENTRIES - 1)))
+        let first = first_place(address as u64, ENTRIES.trailing_zeros());
+        (0..PROBES).filter_map(move |probe| self.0.get((first + probe) & (ENTRIES - 1)))
     }
 }

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use ttmem_ring::PoolTable;
 use ttmem_wire::Pool;
 
+use crate::known::first_place;
+
 const ENTRIES: usize = 512;
 /// Remembered places. Chips beyond some dozens share them, and then are walked to now and then.
 const HINTS_LOG2: u32 = 7;
@@ -39,11 +41,10 @@ pub(crate) struct PoolCache {
     hints: [AtomicU16; 1 << HINTS_LOG2],
 }
 
-/// What the hints are found by. Objects of one size often lie at equal distances: multiplied, they spread.
+/// What the hints are found by.
 #[inline(always)]
 fn hint_of(device: usize, allocator: usize) -> usize {
-    let mixed = (device ^ allocator.rotate_left(32)) as u64;
-    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - HINTS_LOG2)) as usize
+    first_place((device ^ allocator.rotate_left(32)) as u64, HINTS_LOG2)
 }
 
 impl PoolCache {

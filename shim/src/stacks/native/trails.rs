@@ -6,6 +6,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::known::first_place;
+
 /// Depths that are told apart. More share them, and then write over one another's.
 const TRAILS_LOG2: u32 = 7;
 /// Frames that are kept of a walk.
@@ -38,8 +40,7 @@ impl Trails {
     /// Where the walk that begins with this stack pointer is kept.
     #[inline(always)]
     pub(super) fn from(&self, sp: usize) -> &Trail {
-        let mixed = (sp as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        &self.0[(mixed >> (u64::BITS - TRAILS_LOG2)) as usize]
+        &self.0[first_place(sp as u64, TRAILS_LOG2)]
     }
 }
 
