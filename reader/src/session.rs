@@ -142,8 +142,8 @@ impl Session {
         {
             let before = ring.position();
             let missed = ring.missed();
-            ring.read(&mut batch, BATCH);
-            let first = ring.position() - batch.len() as u64;
+            let count = ring.read(&mut batch, BATCH) as u64;
+            let first = ring.position() - count;
             if ring.missed() > missed {
                 // A session that only looks was overtaken.
                 let reached = before + self.catch_up(before..first, batch.is_empty(), keep);
@@ -159,6 +159,9 @@ impl Session {
             if self.position() == before {
                 break;
             }
+        }
+        if is_alive {
+            events += self.read_early(&mut batch, keep);
         }
         if events == 0 {
             self.make_room(is_alive, true);
@@ -188,9 +191,21 @@ impl Session {
             return;
         }
         // Where there is no room for it, the process goes first: those who come later are told what they lack.
-        self.leaving.leave(ring, &self.account, self.taken_before);
-        ring.release();
-        fault_at("released");
+        if self.leaving.leave(ring, &self.account, self.taken_before) {
+            ring.release();
+            fault_at("released");
+        }
+    }
+
+    /// Where few events come, they are read before the flusher brings them.
+    fn read_early(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
+        let mut events = 0;
+        while let Source::Open(ring) = &mut self.source
+            && ring.read_early(batch, BATCH) > 0
+        {
+            events += self.apply_all(batch, keep);
+        }
+        events
     }
 
     /// The ring of a dead process was read to its end: what is left is in the stage.

@@ -10,8 +10,10 @@
 #![cfg_attr(any(loom, shuttle), allow(dead_code, unused_imports))]
 
 mod bell;
+mod early;
 mod faults;
 mod mover;
+mod nap;
 mod pages;
 mod pools;
 mod recover;
@@ -58,6 +60,7 @@ mod watch;
 
 pub use faults::fault_at;
 pub use mover::{MAX_BATCH, Moved, Mover};
+pub use nap::{ASLEEP, AWAKE, NAPPING, NAPPING_LONG};
 pub use pages::{FlusherPage, ProducerPage, ReaderPage};
 pub use pools::PoolTable;
 pub use recover::Recovery;

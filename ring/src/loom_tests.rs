@@ -3,10 +3,11 @@
 //!     RUSTFLAGS="--cfg loom" cargo test --release -p ttmem-ring --lib loom_
 
 use loom::thread;
+use ttmem_wire::Record;
 
 use crate::{
-    FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, recover::recover,
-    sync::Ordering,
+    AWAKE, FlusherPage, Mover, NAPPING_LONG, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage,
+    bell::Until, early::Early, recover::recover, sync::Ordering,
 };
 
 /// The shared memory of one process, leaked: loom counts executions, not bytes.
@@ -30,6 +31,14 @@ fn memory(stage: usize, ring: usize) -> &'static Memory {
 }
 
 impl Memory {
+    /// Whether a reader that was told to wait so comes back by itself, or is rung for.
+    fn wakes_up(&self, until: Until, rung: bool) -> bool {
+        match until {
+            Until::Now | Until::Soon => true,
+            Until::Rung(word) => rung && word != self.flusher.bell.0.load(Ordering::Acquire),
+        }
+    }
+
     fn stage(&'static self) -> Stage<'static> {
         Stage::new(&self.producers, &self.stage)
     }
@@ -171,7 +180,7 @@ fn loom_death_between_any_two_steps() {
         // The reader looks now, wherever the two are: as if they had been killed. What it reads first can only grow.
         let had_returned = returned.load(Ordering::Acquire);
         let mut records = Vec::new();
-        recover(memory.stage(), &[], &mut records);
+        recover(memory.stage(), &[], &Early::new(0), &mut records);
         let in_stage: Vec<u64> = records.iter().map(|record| record.words[1]).collect();
         let (mut from, mut in_ring) = (0, Vec::new());
         memory.drain(&mut from, &mut in_ring);
@@ -340,13 +349,162 @@ fn loom_fold_against_a_reader_that_takes_over() {
 fn loom_a_reader_that_waits_is_rung_for() {
     loom::model(|| {
         let memory = memory(2, 2);
-        let reader = thread::spawn(move || memory.flusher.says_it_waits(&memory.reader, 0));
+        let reader = thread::spawn(move || memory.flusher.says_it_waits(&memory.reader, 0, true));
         memory.stage().push(&payload(1)).unwrap();
         let mut mover = memory.mover();
         mover.move_up_to(1);
         let rung = mover.bell_to_ring().is_some();
-        let sleeps_on = reader.join().unwrap();
-        let shown = memory.flusher.bell.0.load(Ordering::Acquire);
-        assert!(sleeps_on.is_none_or(|word| rung && word != shown), "it would sleep: {sleeps_on:?}, {shown}, {rung}");
+        let until = reader.join().unwrap();
+        assert!(memory.wakes_up(until, rung), "it would sleep: {until:?}, {rung}");
+    });
+}
+
+/// The same while the flusher goes to nap for long: the reader sees that, and looks again soon.
+#[test]
+fn loom_a_reader_that_waits_hears_of_a_long_nap() {
+    loom::model(|| {
+        let memory = memory(2, 2);
+        memory.flusher.sleeping().store(AWAKE, Ordering::SeqCst);
+        let reader = thread::spawn(move || memory.flusher.says_it_waits(&memory.reader, 0, true));
+        let mover = memory.mover();
+        memory.flusher.sleeping().store(NAPPING_LONG, Ordering::SeqCst);
+        let rung = mover.bell_to_ring().is_some();
+        let until = reader.join().unwrap();
+        assert!(memory.wakes_up(until, rung), "it would sleep: {until:?}, {rung}");
+    });
+}
+
+/// A draining reader as the session is one: the ring first, and then the stage.
+struct Looking {
+    early: Early,
+    position: u64,
+    seen: Vec<u64>,
+}
+
+impl Looking {
+    fn new() -> Self {
+        Self { early: Early::new(0), position: 0, seen: Vec::new() }
+    }
+
+    fn drain(&mut self, memory: &'static Memory) {
+        let head = memory.flusher.head.0.load(Ordering::Acquire);
+        let mut out = Vec::new();
+        while self.position < head {
+            let words = memory.ring[self.position as usize & (memory.ring.len() - 1)].copy();
+            out.push(Record { words });
+            self.position += 1;
+        }
+        self.early.meet(&mut out, 0);
+        memory.reader.set_tail(self.position);
+        self.take(out);
+    }
+
+    fn look(&mut self, memory: &'static Memory) {
+        let mut out = Vec::new();
+        self.early.look(memory.stage(), &memory.flusher, self.position, &mut out, 8);
+        self.take(out);
+    }
+
+    fn take(&mut self, records: Vec<Record>) {
+        for Record { words } in records {
+            assert!(words[1..].iter().all(|&word| word == words[1]), "a record is whole: {words:?}");
+            self.seen.push(words[1]);
+        }
+    }
+}
+
+/// A reader looks into the stage while a slot goes round: what it takes there is whole, and comes once.
+#[test]
+fn loom_looking_into_a_stage_that_goes_round() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let memory = memory(1, 4);
+        memory.stage().push(&payload(0)).unwrap();
+        let producer = thread::spawn(move || {
+            let mut mover = memory.mover();
+            mover.move_up_to(1);
+            memory.stage().push(&payload(1)).unwrap();
+            mover
+        });
+        let mut reader = Looking::new();
+        reader.look(memory);
+        let mut mover = producer.join().unwrap();
+        reader.look(memory);
+        mover.move_up_to(2);
+        reader.drain(memory);
+        reader.look(memory);
+        assert_eq!(reader.seen, [0, 1], "nothing twice, nothing missing");
+    });
+}
+
+/// Two threads report, the mover moves, and a reader takes records from both places: each once, and in an order that the threads
+/// can't contradict.
+#[test]
+fn loom_looking_early_keeps_what_threads_can_tell() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let memory = memory(4, 4);
+        let returned = loom::sync::Arc::new(loom::sync::atomic::AtomicBool::new(false));
+        let first = {
+            let returned = loom::sync::Arc::clone(&returned);
+            thread::spawn(move || {
+                memory.stage().push(&payload(1)).unwrap();
+                returned.store(true, Ordering::Release);
+            })
+        };
+        let second = thread::spawn(move || {
+            let first_had_returned = returned.load(Ordering::Acquire);
+            memory.stage().push(&payload(2)).unwrap();
+            let mut mover = memory.mover();
+            mover.move_up_to(memory.stage().claimed());
+            (first_had_returned, mover)
+        });
+        let mut reader = Looking::new();
+        reader.look(memory);
+        reader.drain(memory);
+        reader.look(memory);
+        first.join().unwrap();
+        let (in_order, mut mover) = second.join().unwrap();
+        reader.look(memory);
+        mover.move_up_to(memory.stage().claimed());
+        reader.drain(memory);
+        assert_eq!(reader.seen.len(), 2, "nothing twice, nothing missing: {:?}", reader.seen);
+        assert!(!in_order || reader.seen == [1, 2]);
+    });
+}
+
+/// A reader that comes while 0 is still being written, and 1 was moved and taken by another, but lies in the stage still: it does
+/// not look there before that is over.
+#[test]
+fn loom_a_late_reader_takes_nothing_that_another_has() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let memory = memory(4, 4);
+        memory.producers.claimed.0.store(1, Ordering::SeqCst);
+        memory.stage().push(&payload(1)).unwrap();
+        let mut mover = memory.mover();
+        mover.move_up_to(2);
+        memory.stage[1].words[0].store(1, Ordering::SeqCst);
+        memory.reader.set_tail(1);
+        let slow = thread::spawn(move || {
+            memory.stage().free(1);
+            for word in &memory.stage[0].words[1..] {
+                word.store(0, Ordering::Relaxed);
+            }
+            memory.stage[0].words[0].store(1, Ordering::Release);
+            memory.stage().push(&payload(2)).unwrap();
+            mover.move_up_to(3);
+        });
+        let mut reader = Looking { early: Early::new(1), position: 1, seen: Vec::new() };
+        reader.look(memory);
+        reader.drain(memory);
+        reader.look(memory);
+        slow.join().unwrap();
+        reader.look(memory);
+        reader.drain(memory);
+        assert_eq!(reader.seen, [0, 2]);
     });
 }

@@ -90,10 +90,15 @@ impl<'a> Mover<'a> {
         self.next >= limit
     }
 
-    /// After a round that moved something: the futex word of the reader that waits for it, if one does. It is to be woken,
-    /// see [`crate::wake`].
+    /// After a round that moved something, and once the flusher's word says [`crate::NAPPING_LONG`]: the futex word of the reader
+    /// that waits for it, if one does. It is to be woken, see [`crate::wake`].
     pub fn bell_to_ring(&self) -> Option<&AtomicU32> {
         self.ring.bell_to_ring()
+    }
+
+    /// Whether a reader drains that looks into the stage itself where the flusher naps for long.
+    pub fn reader_looks(&self) -> bool {
+        self.ring.reader_looks()
     }
 
     /// Records ever put into the ring.
@@ -201,7 +206,7 @@ mod tests {
         let recent = batch_limit(4) as u64;
         let in_ring: Vec<u64> = (4 - recent..4).map(|at| ring_slots[at as usize & 3].copy()[0]).collect();
         let mut found = Vec::new();
-        crate::recover::recover(stage, &in_ring, &mut found);
+        crate::recover::recover(stage, &in_ring, &crate::early::Early::new(0), &mut found);
         assert_eq!(found.iter().map(|record| record.words[0]).collect::<Vec<_>>(), [4, 5]);
     }
 

@@ -78,6 +78,8 @@ pub struct ReaderPage {
     pub(crate) pid: Line,
     /// 1 while the draining reader waits for the bell.
     pub(crate) waiting: Line,
+    /// 1 while there is a draining reader that looks into the stage itself where the flusher naps for long.
+    pub(crate) looks: Line,
 }
 
 impl ProducerPage {
@@ -152,6 +154,11 @@ impl ReaderPage {
         self.pid.0.store(u64::from(pid), Ordering::Relaxed);
     }
 
+    /// It does not sleep on the bell any more, or will not.
+    pub(crate) fn waits_no_more(&self) {
+        self.waiting.0.store(0, Ordering::Relaxed);
+    }
+
     /// Gives the ring's room up to `tail` back to the producer, as a reader does; for a reader in the same process.
     pub fn set_tail(&self, tail: u64) {
         // SYNC (D): see `RingReader::release`.
@@ -160,7 +167,7 @@ impl ReaderPage {
 }
 
 impl FlusherPage {
-    /// The futex word on which the flusher sleeps; 0 while it is awake. Its other values are the flusher's.
+    /// The futex word on which the flusher sleeps: [`crate::AWAKE`], or how it sleeps.
     pub fn sleeping(&self) -> &AtomicU32 {
         &self.sleeping.0
     }

@@ -18,6 +18,8 @@ use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
 
 use crate::{
     Clock, ClockMap, Recovery, Slot,
+    bell::Until,
+    early::Early,
     folder::effective_uid,
     lock,
     map::Mapped,
@@ -32,6 +34,10 @@ const FOLD_PATIENCE: Duration = Duration::from_millis(200);
 
 /// And until it has noted that it has it.
 const NOTE_PATIENCE: Duration = Duration::from_millis(1);
+
+/// After so many, the flusher has been kept from ending its nap: its process is stopped, or the machine is very busy. It rings
+/// when it comes back.
+const LOOKS_IN_VAIN: u32 = 16;
 
 /// Why a file can't be read as a ring.
 #[derive(Debug)]
@@ -123,6 +129,9 @@ pub struct RingReader {
     position: u64,
     draining: bool,
     missed: u64,
+    early: Early,
+    /// Looks into the stage in a row that found nothing.
+    looks_in_vain: u32,
 }
 
 impl RingReader {
@@ -146,7 +155,16 @@ impl RingReader {
         let raw = MmapRaw::map_raw(&file)?;
         let mapped = Mapped::new(raw, header).ok_or(OpenError::Header(HeaderError::Field("file size")))?;
         let position = mapped.reader().tail.0.load(Ordering::Acquire);
-        Ok(Self { mapped, file, path: path.to_path_buf(), position, draining: false, missed: 0 })
+        Ok(Self {
+            mapped,
+            file,
+            path: path.to_path_buf(),
+            position,
+            draining: false,
+            missed: 0,
+            early: Early::default(),
+            looks_in_vain: 0,
+        })
     }
 
     /// What the first page says.
@@ -190,11 +208,14 @@ impl RingReader {
         }
         page.note_holder(std::process::id());
         self.position = page.tail.0.load(Ordering::Acquire);
+        self.early = Early::new(self.position);
+        page.looks.0.store(1, Ordering::Relaxed);
         self.draining = true;
         Ok(())
     }
 
-    /// Appends up to `max` records that have come since the last call; returns how many.
+    /// Appends up to `max` records that have come since the last call, but for those that were read early; returns how many
+    /// it has gone over.
     pub fn read(&mut self, out: &mut Vec<Record>, max: usize) -> usize {
         let slots = self.mapped.ring();
         // SYNC (E): pairs with the flusher's Release store of the head.
@@ -210,22 +231,43 @@ impl RingReader {
         let count = head.saturating_sub(self.position).min(max as u64);
         let first = out.len();
         out.extend((self.position..self.position + count).map(|at| record(slots, at)));
-        if !self.draining {
-            self.drop_overwritten(out, first, count);
-        }
         self.position += count;
-        out.len() - first
+        if self.draining {
+            self.early.meet(out, first);
+            return count as usize;
+        }
+        self.drop_overwritten(out, first, count)
+    }
+
+    /// Where the ring was read to its end, and the flusher naps for long: appends up to `max` records that the stage has
+    /// behind it; returns how many. Only for the reader that drains.
+    pub fn read_early(&mut self, out: &mut Vec<Record>, max: usize) -> usize {
+        let flusher = self.mapped.flusher();
+        if !self.draining || !flusher.naps_long() {
+            self.looks_in_vain = 0;
+            return 0;
+        }
+        let count = self.early.look(self.mapped.stage(), flusher, self.position, out, max);
+        self.looks_in_vain = if count > 0 { 0 } else { self.looks_in_vain.saturating_add(1) };
+        count
+    }
+
+    /// Whether records were read that the ring has not given yet: then what was read is more than what lies before
+    /// [`RingReader::position`].
+    pub fn is_ahead(&self) -> bool {
+        self.early.is_ahead()
     }
 
     /// For a reader that only looks: what a draining reader released meanwhile may have been overwritten while it was
-    /// copied, and is gone from this view.
-    fn drop_overwritten(&mut self, out: &mut Vec<Record>, first: usize, count: u64) {
+    /// copied, and is gone from this view. Returns how many are left.
+    fn drop_overwritten(&mut self, out: &mut Vec<Record>, first: usize, count: u64) -> usize {
         // SYNC (J): pairs with the Release fences of the writer: a copy of a newer record comes with the tail that let it in.
         std::sync::atomic::fence(Ordering::Acquire);
         let tail = self.mapped.reader().tail.0.load(Ordering::Acquire);
-        let gone = tail.saturating_sub(self.position).min(count);
+        let gone = tail.saturating_sub(self.position - count).min(count);
         self.missed += gone;
         out.drain(first..first + gone as usize);
+        (count - gone) as usize
     }
 
     /// Passes over all below `position`, which a snapshot has. False, and nothing is done, if the ring never came so far.
@@ -273,22 +315,20 @@ impl RingReader {
         }
     }
 
-    /// Says that this reader waits, where it drains and there is nothing to read: the word that changes then, and what it
-    /// shows now.
-    pub(crate) fn says_it_waits(&self) -> Option<(&AtomicU32, u32)> {
-        if !self.draining {
-            return None;
-        }
+    /// Says that this reader waits, where it drains and has read all; gives how long it is to wait, and the bell.
+    pub(crate) fn says_it_waits(&self) -> (Until, &AtomicU32) {
         let flusher = self.mapped.flusher();
-        let shown = flusher.says_it_waits(self.mapped.reader(), self.position);
-        if shown.is_none() {
-            self.waits_no_more();
-        }
-        shown.map(|shown| (&flusher.bell.0, shown))
+        let until = if self.draining {
+            let looks = self.looks_in_vain < LOOKS_IN_VAIN;
+            flusher.says_it_waits(self.mapped.reader(), self.position, looks)
+        } else {
+            Until::Now
+        };
+        (until, &flusher.bell.0)
     }
 
     pub(crate) fn waits_no_more(&self) {
-        self.mapped.reader().waiting.0.store(0, Ordering::Relaxed);
+        self.mapped.reader().waits_no_more();
     }
 
     /// What the stage of a dead process still holds: call it when [`RingReader::is_alive`] has said no and
@@ -298,7 +338,7 @@ impl RingReader {
         let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
         let recent = head.min(batch_limit(slots.len()) as u64);
         let in_ring: Vec<u64> = (head - recent..head).map(|at| record(slots, at).words[0]).collect();
-        recover(self.mapped.stage(), &in_ring, out)
+        recover(self.mapped.stage(), &in_ring, &self.early, out)
     }
 
     /// Records that this reader never saw, because a draining reader took them first.
@@ -368,6 +408,7 @@ impl Drop for RingReader {
     /// By hand: a child that another thread forks holds the open file, and so the lock, until it execs.
     fn drop(&mut self) {
         if self.draining {
+            self.mapped.reader().looks.0.store(0, Ordering::Relaxed);
             lock::drop(&self.file);
         }
     }

@@ -2,7 +2,7 @@
 
 use ttmem_wire::Record;
 
-use crate::{Stage, stage::SlotState};
+use crate::{Stage, early::Early, stage::SlotState};
 
 /// What was found in the stage of a dead process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub struct Recovery {
 }
 
 /// Appends what the stage still holds, in sequence order, but for `in_ring`: the numbers of the ring's last records, which
-/// a process that died in mid-batch has left in both places. The producer must be dead.
-pub(crate) fn recover(stage: Stage<'_>, in_ring: &[u64], out: &mut Vec<Record>) -> Recovery {
+/// a process that died in mid-batch has left in both places; and for what the reader has read `early`. The producer must be dead.
+pub(crate) fn recover(stage: Stage<'_>, in_ring: &[u64], early: &Early, out: &mut Vec<Record>) -> Recovery {
     let mut recovery = Recovery::default();
     let claimed = stage.claimed();
     for sequence in claimed.saturating_sub(stage.capacity() as u64)..claimed {
         match stage.state(sequence) {
-            SlotState::Published if in_ring.contains(&sequence) => {}
+            SlotState::Published if early.has(sequence) || in_ring.contains(&sequence) => {}
             SlotState::Published => {
                 out.push(Record { words: stage.slot(sequence).copy_payload(sequence) });
                 recovery.from_stage += 1;
@@ -52,10 +52,10 @@ mod tests {
         stage.free(0);
         slots[3].words[0].store(0, crate::sync::Ordering::Relaxed);
         let mut out = Vec::new();
-        let recovery = recover(stage, &[0, 1], &mut out);
+        let recovery = recover(stage, &[0, 1], &Early::new(0), &mut out);
         assert_eq!(recovery, Recovery { from_stage: 1, half_written: 1, impossible: 0 });
         assert_eq!(out.iter().map(|record| record.words[..2].to_vec()).collect::<Vec<_>>(), [[2, 2]]);
         slots[1].words[0].store(99, crate::sync::Ordering::Relaxed);
-        assert_eq!(recover(stage, &[], &mut out).impossible, 1);
+        assert_eq!(recover(stage, &[], &Early::new(0), &mut out).impossible, 1);
     }
 }

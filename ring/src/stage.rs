@@ -8,7 +8,7 @@ use ttmem_wire::RECORD_WORDS;
 
 use crate::{
     ProducerPage, Slot, fault_at,
-    sync::{AtomicU64, Ordering},
+    sync::{AtomicU64, Ordering, fence},
 };
 
 /// Words that the caller of [`Stage::push`] gives; word 0 is the stage's.
@@ -78,6 +78,8 @@ impl<'a> Stage<'a> {
                 sequence = now;
             }
         };
+        // SYNC (M): pairs with the Acquire fence in `look`: who copies a word of this record sees that the slot's last was moved.
+        fence(Ordering::Release);
         fault_at("claimed");
         for (shared, &word) in slot.words[1..].iter().zip(payload) {
             shared.store(word, Ordering::Relaxed);
@@ -124,6 +126,17 @@ impl<'a> Stage<'a> {
             _ if state == free + 2 => SlotState::Moved,
             _ => SlotState::Impossible,
         }
+    }
+
+    /// The record of this number, if it lies in the stage; for another process, which may be overtaken while it copies.
+    pub(crate) fn look(&self, sequence: u64) -> Option<[u64; RECORD_WORDS]> {
+        if self.state(sequence) != SlotState::Published {
+            return None;
+        }
+        let words = self.slot(sequence).copy_payload(sequence);
+        // SYNC (M): pairs with the Release fence in `push`.
+        fence(Ordering::Acquire);
+        (self.slot(sequence).words[0].load(Ordering::Relaxed) == self.free_state(sequence) | 1).then_some(words)
     }
 
     /// Hands the slot of a record that lies safely in the ring to the next lap.

@@ -94,6 +94,11 @@ impl<'a> RingWriter<'a> {
         self.flusher.bell_to_ring(self.reader)
     }
 
+    /// Whether there is a reader that looks into the stage itself, so that the flusher may nap for long.
+    pub(crate) fn reader_looks(&self) -> bool {
+        self.reader.looks.0.load(Ordering::Relaxed) == 1
+    }
+
     /// Records ever put.
     pub fn head(&self) -> u64 {
         self.head

@@ -10,7 +10,9 @@ use std::{
 };
 
 use crossbeam_channel::Receiver;
-use ttmem_ring::{Clock, FlusherPage, Mover, RingFile, Stage, monotonic_ns};
+use ttmem_ring::{
+    ASLEEP, AWAKE, Clock, FlusherPage, Moved, Mover, NAPPING, NAPPING_LONG, RingFile, Stage, monotonic_ns,
+};
 
 use crate::{
     fold::{Fold, Folder},
@@ -19,12 +21,6 @@ use crate::{
     lifecycle, signals,
 };
 
-/// The futex word: the flusher is awake.
-const AWAKE: u32 = 0;
-/// It sleeps until the next event.
-const ASLEEP: u32 = 1;
-/// It naps, and is to be woken only if events pile up.
-const NAPPING: u32 = 2;
 /// Every so many events wake a napping flusher, so that a burst does not fill the stage while it naps.
 const PILE: u64 = ttmem_ring::STAGE_SLOTS / 8;
 /// A token stands for so many events, up to its own. One for each would cost its caller as much as the stage does, and the
@@ -39,8 +35,12 @@ const BUSY_ROUND: usize = 512;
 /// caches on processors that the program may want: so it is as long as may be, if an event is to stand in the reader's ledger
 /// within 2 ms.
 const NAP: Duration = Duration::from_micros(1300);
-/// After so many rounds that moved nothing: until the next event. Each nap costs more than the wake-up that it may save.
-const ROUNDS_TO_SLEEP: u32 = 8;
+/// The same where few events come and the reader looks into the stage itself: there it takes them sooner than this.
+const LONG_NAP: Duration = Duration::from_millis(10);
+/// So many events of a long nap are few, and of a short one an eighth of them.
+const FEW: usize = 256;
+/// After so long without an event: until the next. Each nap costs more than the wake-up that it may save.
+const QUIET: Duration = Duration::from_millis(10);
 /// The deepest sleep; then one look around, for the heartbeat.
 const DEEP_SLEEP: Duration = Duration::from_secs(1);
 /// The same, while a thread is still writing its record, or the main thread has left.
@@ -61,6 +61,34 @@ pub(crate) struct Flusher {
     /// Every record below this is to be moved.
     wanted: u64,
     last_beat_ns: u64,
+    pace: Pace,
+}
+
+/// How long the flusher naps between two rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// The reader waits for each round.
+    Short,
+    /// It looks for events itself.
+    Long,
+}
+
+impl Pace {
+    fn nap(self) -> Duration {
+        match self {
+            Self::Short => NAP,
+            Self::Long => LONG_NAP,
+        }
+    }
+
+    /// The next, after a round that moved something; `reader_looks` into the stage itself.
+    fn next(self, moved: Moved, reader_looks: bool) -> Self {
+        let few = match self {
+            Self::Short => FEW / 8,
+            Self::Long => FEW,
+        };
+        if reader_looks && !moved.ring_full && moved.records <= few { Self::Long } else { Self::Short }
+    }
 }
 
 /// Starts the thread, with all signals blocked: it makes the ring, if it can, and then flushes. It ends with the process and
@@ -117,30 +145,31 @@ impl Flusher {
             folder: Folder::new(ring, folds),
             wanted: 0,
             last_beat_ns: 0,
+            pace: Pace::Short,
         }
     }
 
     /// Until the process ends; or until this is its last thread, which must be able to end it.
     fn run(&mut self) {
-        let mut idle_rounds = 0;
+        let mut quiet = Duration::ZERO;
         loop {
-            let (records, ring_full) = self.round();
+            let moved = self.round();
             self.beat();
             self.folder.prepare(&self.mover);
-            if ring_full && self.fold() {
-                idle_rounds = 0;
-            } else if records >= BUSY_ROUND {
-                idle_rounds = 0;
+            quiet = if moved.records > 0 { Duration::ZERO } else { quiet + self.pace.nap() };
+            if moved.records > 0 || moved.ring_full {
+                self.pace = self.pace.next(moved, self.mover.reader_looks());
+            }
+            if moved.ring_full && self.fold() {
+                quiet = Duration::ZERO;
+            } else if moved.records >= BUSY_ROUND {
+                self.ring_bell();
                 // Not where events pile up: on a busy machine a turn of another's may take milliseconds.
                 if !self.is_behind(PILE) {
                     std::thread::yield_now();
                 }
-            } else if records > 0 {
-                idle_rounds = 0;
-                self.nap(NAP);
-            } else if idle_rounds < ROUNDS_TO_SLEEP || ring_full {
-                idle_rounds += 1;
-                self.nap(NAP);
+            } else if quiet < QUIET || moved.ring_full {
+                self.nap(moved.records > 0);
             } else {
                 let leader = last_thread::leader();
                 if leader == Leader::LeftAlone {
@@ -153,7 +182,7 @@ impl Flusher {
 
     /// One look: tokens say how far there is something to move. Where few came, the stage itself is asked: events between
     /// two tokens, and those of signal handlers, have none.
-    fn round(&mut self) -> (usize, bool) {
+    fn round(&mut self) -> Moved {
         let mut tokens = 0;
         for sequence in self.tokens.try_iter().take(TOKENS_A_ROUND) {
             self.wanted = self.wanted.max(sequence + 1);
@@ -162,13 +191,14 @@ impl Flusher {
         if tokens < TOKENS_A_ROUND {
             self.wanted = self.wanted.max(self.stage.claimed());
         }
-        let moved = self.mover.move_up_to(self.wanted);
-        if moved.records > 0
-            && let Some(word) = self.mover.bell_to_ring()
-        {
+        self.mover.move_up_to(self.wanted)
+    }
+
+    /// Wakes the reader, if it waits.
+    fn ring_bell(&self) {
+        if let Some(word) = self.mover.bell_to_ring() {
             ttmem_ring::wake(word);
         }
-        (moved.records, moved.ring_full)
     }
 
     /// Whether more than so many events wait in the stage.
@@ -192,11 +222,16 @@ impl Flusher {
         }
     }
 
-    /// A short sleep that ends early when events pile up.
-    fn nap(&self, time: Duration) {
+    /// A nap that ends early when events pile up. The reader hears of it where it is long, and where there is something to
+    /// read: once it can see how long it is.
+    fn nap(&self, has_news: bool) {
         let word = self.page.sleeping();
-        word.store(NAPPING, Ordering::SeqCst);
-        futex_wait(word, NAPPING, time);
+        let napping = if self.pace == Pace::Long { NAPPING_LONG } else { NAPPING };
+        word.store(napping, Ordering::SeqCst);
+        if has_news || self.pace == Pace::Long {
+            self.ring_bell();
+        }
+        futex_wait(word, napping, self.pace.nap());
         word.store(AWAKE, Ordering::SeqCst);
     }
 
@@ -224,7 +259,7 @@ fn futex_wait(word: &AtomicU32, while_it_is: u32, longest: Duration) {
 /// Whether an event with this number must wake the flusher: at once if it sleeps, now and then if it naps.
 #[inline(always)]
 pub(crate) fn wants_waking(word: u32, sequence: u64) -> bool {
-    word == ASLEEP || (word == NAPPING && sequence.is_multiple_of(PILE))
+    word == ASLEEP || (word != AWAKE && sequence.is_multiple_of(PILE))
 }
 
 /// Wakes the flusher.
