@@ -3,11 +3,22 @@
 //! Who moves the tail holds the lock, writes a new file under a temporary name, gives it the snapshot's name, and only then
 //! moves the tail. So at any moment, and after any death, snapshot and ring together are the whole story: the snapshot
 //! says how far it goes, and the ring holds all that comes after.
+//!
+//! The two names change places, so the file of the last snapshot but one is written over for the next: new memory for each
+//! would take as long as the copy, and giving the old back half of that, while events wait. Who reads a file has it locked; one
+//! that is still read is left to its reader, and another is made.
 
 use std::{
+    ffi::CString,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    io::{self, Read},
+    os::{
+        fd::AsRawFd,
+        unix::{
+            ffi::OsStrExt,
+            fs::{FileExt, MetadataExt, OpenOptionsExt},
+        },
+    },
     path::{Path, PathBuf},
 };
 
@@ -29,12 +40,42 @@ pub fn snapshot_path(ring: &Path) -> PathBuf {
     ring.with_extension(SNAPSHOT_EXTENSION)
 }
 
+/// How often it is tried to have a snapshot that keeps its name until it is locked. Before the next takes that, as many events must
+/// come as a ring holds, or half of them.
+const TRIES: usize = 16;
+
+/// Opens the snapshot, and says how long it is; `None` if there is none. Nobody writes into it while it is open.
+fn open_locked(path: &Path) -> Result<Option<(File, u64)>, BesideError> {
+    let mut tries_left = TRIES;
+    loop {
+        let Some((file, bytes)) = beside::open(path, MAX_SNAPSHOT_BYTES)? else { return Ok(None) };
+        tries_left -= 1;
+        // Else it has lost its name since, and the next is written into it; or was, by somebody who is gone.
+        if (lock(&file, libc::LOCK_SH) && has_name(&file, path)) || tries_left == 0 {
+            return Ok(Some((file, bytes)));
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Whether this file is what the path names.
+fn has_name(file: &File, path: &Path) -> bool {
+    let inode = |metadata: io::Result<fs::Metadata>| metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    inode(file.metadata()) == inode(fs::symlink_metadata(path))
+}
+
+/// A lock of this kind on the open file, if it can be had at once. It ends with the file.
+fn lock(file: &File, kind: libc::c_int) -> bool {
+    // SAFETY: the descriptor is valid.
+    unsafe { libc::flock(file.as_raw_fd(), kind | libc::LOCK_NB) == 0 }
+}
+
 /// Reads the snapshot of a ring and gives its content; `None` if it has none.
 ///
 /// # Errors
 /// [`BesideError`] says why it can't be used.
 pub fn read_snapshot(ring: &Path, ring_id: u128) -> Result<Option<(Snapshot, Vec<u8>)>, BesideError> {
-    let Some((file, bytes_long)) = beside::open(&snapshot_path(ring), MAX_SNAPSHOT_BYTES)? else { return Ok(None) };
+    let Some((file, bytes_long)) = open_locked(&snapshot_path(ring))? else { return Ok(None) };
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(bytes_long as usize).map_err(io::Error::from)?;
     file.take(MAX_SNAPSHOT_BYTES).read_to_end(&mut bytes)?;
@@ -46,7 +87,7 @@ pub fn read_snapshot(ring: &Path, ring_id: u128) -> Result<Option<(Snapshot, Vec
 
 /// How far the snapshot of a ring says that it goes: its content is not looked at. `None` if there is none of this ring.
 pub fn snapshot_position(ring: &Path, ring_id: u128) -> Option<u64> {
-    let (file, _) = beside::open(&snapshot_path(ring), MAX_SNAPSHOT_BYTES).ok()??;
+    let (file, _) = open_locked(&snapshot_path(ring)).ok()??;
     let mut header = [0; SNAPSHOT_HEADER_BYTES];
     file.read_exact_at(&mut header, 0).ok()?;
     Snapshot::peek(&header).ok().filter(|snapshot| snapshot.ring_id == ring_id).map(|snapshot| snapshot.position)
@@ -70,28 +111,131 @@ impl UnnamedSnapshot {
         // Growing a file beyond this limit would end the process with SIGXFSZ.
         create::check_size_limit((header.len() + content.len()) as u64)?;
         let written = Self { file: ring.with_extension(UNFINISHED_EXTENSION), name: snapshot_path(ring) };
-        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC;
-        let mut options = OpenOptions::new();
-        let mut file: File =
-            options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags).open(&written.file)?;
-        file.write_all(&header)?;
-        file.write_all(content)?;
+        let file = written.open()?;
+        file.write_all_at(&header, 0)?;
+        file.write_all_at(content, header.len() as u64)?;
+        let end = (header.len() + content.len()) as u64;
+        if file.metadata()?.len() > end {
+            file.set_len(end)?;
+        }
+        // By hand: a child that another thread forks holds the open file, and so the lock, until it execs.
+        lock(&file, libc::LOCK_UN);
         Ok(written)
     }
 
-    /// Gives it its name, in the place of the one before.
+    /// The file of the last snapshot but one, or another if somebody still reads that.
+    fn open(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+        let file = options.open(&self.file)?;
+        if lock(&file, libc::LOCK_EX) {
+            return Ok(file);
+        }
+        fs::remove_file(&self.file)?;
+        let file = options.open(&self.file)?;
+        lock(&file, libc::LOCK_EX);
+        Ok(file)
+    }
+
+    /// Gives it its name, in the place of the one before, whose file is the next one's.
     ///
     /// # Errors
     /// Those of the system; the one before stays then.
     pub fn name(self) -> io::Result<()> {
-        fs::rename(&self.file, &self.name)?;
+        // The first has nothing to change places with, and some file systems do not know how.
+        if !exchange(&self.file, &self.name) {
+            fs::rename(&self.file, &self.name)?;
+        }
         std::mem::forget(self);
         Ok(())
     }
 }
 
+/// Two files change places; false if they can't.
+fn exchange(one: &Path, other: &Path) -> bool {
+    let [Ok(one), Ok(other)] = [one, other].map(|path| CString::new(path.as_os_str().as_bytes())) else { return false };
+    let here = libc::AT_FDCWD;
+    // SAFETY: both are NUL-terminated and live as long as the call.
+    let done =
+        unsafe { libc::syscall(libc::SYS_renameat2, here, one.as_ptr(), here, other.as_ptr(), libc::RENAME_EXCHANGE) };
+    done == 0
+}
+
 impl Drop for UnnamedSnapshot {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.file);
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Leaves a snapshot that goes so far, with as many bytes.
+    fn leave(ring: &Path, position: u64, bytes: usize) {
+        let snapshot = Snapshot { ring_id: 7, position, missing: 0 };
+        UnnamedSnapshot::write(ring, &snapshot, &vec![position as u8; bytes]).unwrap().name().unwrap();
+    }
+
+    fn check(ring: &Path, position: u64, bytes: usize) {
+        let (snapshot, content) = read_snapshot(ring, 7).unwrap().unwrap();
+        assert_eq!((snapshot.position, content), (position, vec![position as u8; bytes]));
+        assert_eq!(snapshot_position(ring, 7), Some(position));
+    }
+
+    fn inode(path: &Path) -> u64 {
+        fs::metadata(path).unwrap().ino()
+    }
+
+    #[test]
+    fn two_files_change_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = folder.path().join("1-2.ring");
+        assert!(read_snapshot(&ring, 7).unwrap().is_none());
+        let mut inodes = Vec::new();
+        for (position, bytes) in [(1, 9000), (2, 20_000), (3, 0), (4, 10_000), (5, 10_000)] {
+            leave(&ring, position, bytes);
+            check(&ring, position, bytes);
+            inodes.push(inode(&snapshot_path(&ring)));
+        }
+        assert_eq!((inodes[0], inodes[1]), (inodes[2], inodes[3]), "and no third is made");
+        // What a killed writer left is written over too.
+        fs::write(ring.with_extension(UNFINISHED_EXTENSION), vec![0xA5; 50_000]).unwrap();
+        leave(&ring, 6, 100);
+        check(&ring, 6, 100);
+        // One that gets no name is gone, and the one before stays.
+        drop(UnnamedSnapshot::write(&ring, &Snapshot { ring_id: 7, position: 9, missing: 0 }, &[9]).unwrap());
+        check(&ring, 6, 100);
+        assert!(!ring.with_extension(UNFINISHED_EXTENSION).exists());
+    }
+
+    #[test]
+    fn a_file_that_is_read_is_left_to_its_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = folder.path().join("1-2.ring");
+        leave(&ring, 1, 5000);
+        let (mut file, _) = open_locked(&snapshot_path(&ring)).unwrap().unwrap();
+        (2..6).for_each(|position| leave(&ring, position, 5000));
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        assert_eq!(Snapshot::decode(&bytes, 7).unwrap().1, vec![1; 5000]);
+        check(&ring, 5, 5000);
+    }
+
+    #[test]
+    fn who_reads_while_others_are_left_gets_one_that_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = folder.path().join("1-2.ring");
+        leave(&ring, 1, 3000);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (2..3000).for_each(|position| leave(&ring, position, position as usize)));
+            let mut last = 1;
+            while !writer.is_finished() {
+                let (snapshot, content) = read_snapshot(&ring, 7).unwrap().unwrap();
+                assert!(content.iter().all(|&byte| byte == snapshot.position as u8));
+                assert!(snapshot.position >= last, "{} after {last}", snapshot.position);
+                last = snapshot.position;
+            }
+        });
     }
 }
