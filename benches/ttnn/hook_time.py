@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from cost import OFF, ROOT, TTMEM, machine, wheel
+from cost import IN_MEMORY, OFF, ROOT, TTMEM, machine, wheel
 
 HERE = pathlib.Path(__file__).resolve().parent
 COLUMNS = (("measuring alone", None), ("no call sites", "off"), ("Python frames", "python"), ("call sites", "on"))
@@ -53,7 +53,7 @@ def main():
         python = wheel.python_with_ttnn(version)
         medians = {(name, call): [] for name, _ in COLUMNS for call in CALLS}
         counts = {}
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
             folder = pathlib.Path(folder)
             timer = folder / "hook_timer.so"
             build = ["cc", "-O2", "-shared", "-fPIC", "-o", str(timer), str(HERE / "hook_timer.c"), "-ldl"]

@@ -59,7 +59,7 @@ def main():
     for version in arguments.versions.split(","):
         python = cost.wheel.python_with_ttnn(version)
         found = {column[0]: [] for column in COLUMNS}
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=cost.IN_MEMORY) as folder:
             for number in range(arguments.processes):
                 for column in COLUMNS:
                     sums = one_process(arguments, library, python, pathlib.Path(folder), column)
