@@ -98,6 +98,27 @@ fn loom_two_producers_and_the_mover() {
     });
 }
 
+/// One thread pushes 1; another looks whether that has returned, pushes 2, and does the rest.
+fn one_and_another<T: 'static>(
+    memory: &'static Memory,
+    rest: impl FnOnce() -> T + 'static,
+) -> (thread::JoinHandle<()>, thread::JoinHandle<(bool, T)>) {
+    let returned = loom::sync::Arc::new(loom::sync::atomic::AtomicBool::new(false));
+    let first = {
+        let returned = loom::sync::Arc::clone(&returned);
+        thread::spawn(move || {
+            memory.stage().push(&payload(1)).unwrap();
+            returned.store(true, Ordering::Release);
+        })
+    };
+    let second = thread::spawn(move || {
+        let first_had_returned = returned.load(Ordering::Acquire);
+        memory.stage().push(&payload(2)).unwrap();
+        (first_had_returned, rest())
+    });
+    (first, second)
+}
+
 /// What had returned before another event began stands before it in the ring, though the mover waits for nobody.
 #[test]
 fn loom_the_ring_keeps_what_threads_can_tell() {
@@ -105,23 +126,11 @@ fn loom_the_ring_keeps_what_threads_can_tell() {
     model.preemption_bound = Some(3);
     model.check(|| {
         let memory = memory(4, 4);
-        let returned = loom::sync::Arc::new(loom::sync::atomic::AtomicBool::new(false));
-        let first = {
-            let returned = loom::sync::Arc::clone(&returned);
-            thread::spawn(move || {
-                memory.stage().push(&payload(1)).unwrap();
-                returned.store(true, Ordering::Release);
-            })
-        };
-        let second = thread::spawn(move || {
-            let first_had_returned = returned.load(Ordering::Acquire);
-            memory.stage().push(&payload(2)).unwrap();
-            first_had_returned
-        });
+        let (first, second) = one_and_another(memory, || ());
         let mut mover = memory.mover();
         mover.move_up_to(memory.stage().claimed());
         first.join().unwrap();
-        let in_order = second.join().unwrap();
+        let (in_order, ()) = second.join().unwrap();
         mover.move_up_to(memory.stage().claimed());
         let (mut from, mut seen) = (0, Vec::new());
         memory.drain(&mut from, &mut seen);
@@ -446,20 +455,10 @@ fn loom_looking_early_keeps_what_threads_can_tell() {
     model.preemption_bound = Some(2);
     model.check(|| {
         let memory = memory(4, 4);
-        let returned = loom::sync::Arc::new(loom::sync::atomic::AtomicBool::new(false));
-        let first = {
-            let returned = loom::sync::Arc::clone(&returned);
-            thread::spawn(move || {
-                memory.stage().push(&payload(1)).unwrap();
-                returned.store(true, Ordering::Release);
-            })
-        };
-        let second = thread::spawn(move || {
-            let first_had_returned = returned.load(Ordering::Acquire);
-            memory.stage().push(&payload(2)).unwrap();
+        let (first, second) = one_and_another(memory, || {
             let mut mover = memory.mover();
             mover.move_up_to(memory.stage().claimed());
-            (first_had_returned, mover)
+            mover
         });
         let mut reader = Looking::new();
         reader.look(memory);
