@@ -22,7 +22,7 @@ pub(crate) fn serialize<'a, S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let parts = count.div_ceil(AT_ONCE);
     let mut sequence = serializer.serialize_seq(Some(parts))?;
-    let mut buffer = vec![0; AT_ONCE * MAX_BYTES];
+    let mut buffer = vec![0; count.min(AT_ONCE) * MAX_BYTES];
     for _ in 0..parts {
         let mut end = 0;
         for (address, region) in regions.by_ref().take(AT_ONCE) {

@@ -4,11 +4,11 @@
 use std::sync::atomic::Ordering;
 
 use ttmem_reader::Session;
-use ttmem_ring::{AWAKE, Mover, NAPPING_LONG, RingFile, RingReader, journal_path, read_snapshot};
+use ttmem_ring::{AWAKE, NAPPING_LONG, RingFile, RingReader, journal_path, read_snapshot};
 use ttmem_wire::{Event, EventKind, Memory, Target};
 
 mod common;
-use common::{Folder, ring};
+use common::{Folder, Held, ring};
 
 /// Slots of the ring.
 const SLOTS: u64 = 16_384;
@@ -18,14 +18,14 @@ const LIVE: u64 = 50;
 /// A program whose flusher moves events when it is told to.
 struct Scene<'a> {
     ring: &'a RingFile,
-    mover: Mover<'a>,
+    held: Held<'a>,
     pushed: u64,
 }
 
 impl<'a> Scene<'a> {
     fn new(ring: &'a RingFile) -> Self {
         ring.flusher().sleeping().store(NAPPING_LONG, Ordering::SeqCst);
-        Self { ring, mover: ring.mover(), pushed: 0 }
+        Self { ring, held: Held::new(ring), pushed: 0 }
     }
 
     fn drainer(&self) -> Session {
@@ -37,7 +37,7 @@ impl<'a> Scene<'a> {
             let n = self.pushed;
             let (kind, n) =
                 if n < LIVE || n.is_multiple_of(2) { (EventKind::Allocate, n) } else { (EventKind::Free, n - 1) };
-            let event = Event {
+            self.held.report(Event {
                 kind,
                 memory: Some(Memory::Dram),
                 target: Target::Device(0),
@@ -45,15 +45,13 @@ impl<'a> Scene<'a> {
                 size: 64,
                 holder: n,
                 ..Event::default()
-            };
-            let [_, payload @ ..] = event.encode().words;
-            self.ring.stage().push(&payload).unwrap();
+            });
             self.pushed += 1;
         }
     }
 
     fn flush(&mut self) {
-        self.mover.move_up_to(self.ring.stage().claimed());
+        self.held.flush();
     }
 
     /// All that was reported, and nothing twice.

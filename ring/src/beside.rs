@@ -46,6 +46,11 @@ impl From<io::Error> for BesideError {
     }
 }
 
+/// Which file it is, whatever names it has.
+pub(crate) fn identity(metadata: &fs::Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
 /// Opens a plain file of the user's own, and says how long it is; `None` if there is none.
 pub(crate) fn open(path: &Path, longest: u64) -> Result<Option<(File, u64)>, BesideError> {
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;

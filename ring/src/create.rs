@@ -7,10 +7,7 @@ use std::{
     io,
     os::{
         fd::{AsRawFd, FromRawFd},
-        unix::{
-            ffi::OsStrExt,
-            fs::{MetadataExt, OpenOptionsExt},
-        },
+        unix::{ffi::OsStrExt, fs::OpenOptionsExt},
     },
     path::{Path, PathBuf},
 };
@@ -19,8 +16,8 @@ use memmap2::MmapRaw;
 use ttmem_wire::{HEADER_BYTES, Header, MAX_POOLS, PAGE, RECORD_WORDS};
 
 use crate::{
-    Clock, FlusherPage, FolderError, Mover, PoolTable, ProducerPage, RingWriter, Stage, clock, ensure_folder, lock,
-    map::Mapped, process,
+    Clock, FlusherPage, FolderError, Mover, PoolTable, ProducerPage, RingWriter, Stage, beside, clock, ensure_folder,
+    lock, map::Mapped, process,
 };
 
 /// Bytes of the ring if nobody says otherwise: 65,536 events.
@@ -124,7 +121,7 @@ impl RingFile {
         show_life(&file).map_err(fail("lock a file in"))?;
         give_name(&file, &folder, &name).map_err(fail("name a file in"))?;
         let metadata = file.metadata().map_err(fail("look at a file in"))?;
-        let identity = (metadata.dev(), metadata.ino());
+        let identity = beside::identity(&metadata);
         Ok(Self { mapped: Box::leak(Box::new(mapped)), clock, path: path.join(name), identity })
     }
 
@@ -171,7 +168,7 @@ impl RingFile {
         let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
         let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&self.path)?;
         let metadata = file.metadata()?;
-        if (metadata.dev(), metadata.ino()) != self.identity {
+        if beside::identity(&metadata) != self.identity {
             return Err(io::ErrorKind::NotFound.into());
         }
         if !lock::take(&file) {
@@ -250,8 +247,7 @@ fn reserve(file: &File, bytes: u64) -> io::Result<()> {
 }
 
 fn show_life(file: &File) -> io::Result<()> {
-    // SAFETY: the descriptor is valid.
-    check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
+    lock::flock(file, libc::LOCK_EX)
 }
 
 fn give_name(file: &File, folder: &File, name: &str) -> io::Result<()> {

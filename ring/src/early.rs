@@ -20,9 +20,9 @@ pub(crate) struct Early {
     numbers: Range<u64>,
     /// How many those are.
     to_come: u64,
-    /// Above all numbers that the reader has.
+    /// Above all numbers that came since it began.
     above: u64,
-    /// Whether the numbers of the records that lie before those that it has read are known to be below `above`.
+    /// Whether those that came before are known to be lower than all that are still to come.
     is_sure: bool,
 }
 
@@ -37,7 +37,7 @@ impl Early {
     pub(crate) fn meet(&mut self, out: &mut Vec<Record>, before: usize) {
         self.above =
             out[before..].iter().fold(self.above, |above, record| above.max(record.words[0].saturating_add(1)));
-        if self.to_come > 0 {
+        if self.is_ahead() {
             self.drop_known(out, before);
         }
     }
@@ -63,7 +63,7 @@ impl Early {
 
     /// Whether this number was read early. For the stage of a dead process.
     pub(crate) fn has(&self, number: u64) -> bool {
-        self.to_come > 0 && self.numbers.contains(&number)
+        self.is_ahead() && self.numbers.contains(&number)
     }
 
     /// Appends up to `max` records of the stage that follow on what the reader has, which has read the ring up to `position`;
@@ -85,7 +85,7 @@ impl Early {
         out.extend(numbers.map_while(|number| stage.look(number)).map(|words| Record { words }));
         let count = out.len() - before;
         if count > 0 {
-            let first = if self.to_come > 0 { self.numbers.start } else { next };
+            let first = if self.is_ahead() { self.numbers.start } else { next };
             self.above = next + count as u64;
             self.numbers = first..self.above;
             self.to_come += count as u64;
@@ -104,7 +104,6 @@ impl Early {
             // than that many records, which are all read, they are those.
             // SYNC (A): pairs with the Release store in `Stage::free`, which comes behind the head that has the record.
             self.is_sure = stage.all_moved_below(next) && flusher.head() == position;
-            self.above = next;
         }
         self.is_sure
     }

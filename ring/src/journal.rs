@@ -21,7 +21,7 @@ use std::{
     io,
     os::{
         fd::AsRawFd,
-        unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+        unix::fs::{FileExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
 };
@@ -78,7 +78,7 @@ impl JournalWriter {
             options.open(&path)
         })?;
         let metadata = file.metadata()?;
-        let identity = (metadata.dev(), metadata.ino());
+        let identity = beside::identity(&metadata);
         let mut writer = Self { journal: Journal::default(), bytes: 0, file_bytes: 0, identity };
         writer.begin_in(&file, ring)?;
         Ok(writer)
@@ -141,7 +141,7 @@ impl JournalWriter {
         let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
         let file = OpenOptions::new().write(true).custom_flags(flags).open(journal_path(ring.path()))?;
         let metadata = file.metadata()?;
-        let is_ours = (metadata.dev(), metadata.ino()) == self.identity && metadata.len() >= self.bytes;
+        let is_ours = beside::identity(&metadata) == self.identity && metadata.len() >= self.bytes;
         if is_ours { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 

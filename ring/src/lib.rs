@@ -26,6 +26,8 @@ mod write;
 mod loom_tests;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
+#[cfg(all(test, any(loom, shuttle)))]
+mod test_reader;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod thread_tests;
 

@@ -3,7 +3,7 @@
 //! A lock of the open file (fcntl, open file description): it does not meet the flock by which a process shows that it
 //! lives, and nobody drops it by closing another descriptor.
 
-use std::{fs::File, os::fd::AsRawFd};
+use std::{fs::File, io, os::fd::AsRawFd};
 
 /// Takes the lock; false if somebody has it.
 pub(crate) fn take(file: &File) -> bool {
@@ -22,4 +22,13 @@ fn set(file: &File, kind: libc::c_int) -> bool {
     whole.l_whence = libc::SEEK_SET as _;
     // SAFETY: the descriptor is valid and the struct is initialised.
     unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const whole) == 0 }
+}
+
+/// The other kind (flock), at once or not at all. It ends with the open file, or with its last mapping.
+pub(crate) fn flock(file: &File, kind: libc::c_int) -> io::Result<()> {
+    // SAFETY: the descriptor is valid.
+    match unsafe { libc::flock(file.as_raw_fd(), kind | libc::LOCK_NB) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }

@@ -3,11 +3,10 @@
 //!     RUSTFLAGS="--cfg loom" cargo test --release -p ttmem-ring --lib loom_
 
 use loom::thread;
-use ttmem_wire::Record;
 
 use crate::{
     AWAKE, FlusherPage, Mover, NAPPING_LONG, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage,
-    bell::Until, early::Early, recover::recover, sync::Ordering,
+    bell::Until, early::Early, recover::recover, sync::Ordering, test_reader::TestReader,
 };
 
 /// The shared memory of one process, leaked: loom counts executions, not bytes.
@@ -47,16 +46,12 @@ impl Memory {
         Mover::new(self.stage(), RingWriter::new(&self.flusher, &self.reader, &self.ring))
     }
 
-    /// Reads what the ring shows, as a reader does, and gives it back.
-    fn drain(&self, from: &mut u64, out: &mut Vec<u64>) {
-        let head = self.flusher.head.0.load(Ordering::Acquire);
-        while *from < head {
-            let words = self.ring[*from as usize & (self.ring.len() - 1)].copy();
-            assert!(words[1..].iter().all(|&word| word == words[1]), "a record is whole: {words:?}");
-            out.push(words[1]);
-            *from += 1;
-        }
-        self.reader.set_tail(*from);
+    fn drain(&self, reader: &mut TestReader) {
+        reader.drain(&self.flusher, &self.reader, &self.ring);
+    }
+
+    fn look_early(&'static self, reader: &mut TestReader) {
+        reader.look(self.stage(), &self.flusher);
     }
 }
 
@@ -88,8 +83,9 @@ fn loom_two_producers_and_the_mover() {
             .collect();
         let theirs = others.join().unwrap();
         mover.move_up_to(memory.stage().claimed());
-        let (mut from, mut seen) = (0, Vec::new());
-        memory.drain(&mut from, &mut seen);
+        let mut reader = TestReader::new(0);
+        memory.drain(&mut reader);
+        let seen = reader.seen;
         for sent in [theirs, ours] {
             let in_ring: Vec<u64> = seen.iter().copied().filter(|value| sent.contains(value)).collect();
             assert_eq!(in_ring, sent, "each thread's events, in its order");
@@ -132,8 +128,9 @@ fn loom_the_ring_keeps_what_threads_can_tell() {
         first.join().unwrap();
         let (in_order, ()) = second.join().unwrap();
         mover.move_up_to(memory.stage().claimed());
-        let (mut from, mut seen) = (0, Vec::new());
-        memory.drain(&mut from, &mut seen);
+        let mut reader = TestReader::new(0);
+        memory.drain(&mut reader);
+        let seen = reader.seen;
         assert_eq!(seen.len(), 2);
         assert!(!in_order || seen == [1, 2]);
     });
@@ -148,19 +145,19 @@ fn loom_ring_against_reader() {
             memory.stage().push(&payload(value)).unwrap();
         }
         let reader = thread::spawn(move || {
-            let (mut from, mut seen) = (0, Vec::new());
-            memory.drain(&mut from, &mut seen);
-            memory.drain(&mut from, &mut seen);
-            (from, seen)
+            let mut reader = TestReader::new(0);
+            memory.drain(&mut reader);
+            memory.drain(&mut reader);
+            reader
         });
         let mut mover = memory.mover();
         mover.move_up_to(3);
-        let (mut from, mut seen) = reader.join().unwrap();
+        let mut reader = reader.join().unwrap();
         // Where the reader came too early, the third had no room yet; now it has.
-        memory.drain(&mut from, &mut seen);
+        memory.drain(&mut reader);
         assert!(!mover.move_up_to(3).ring_full);
-        memory.drain(&mut from, &mut seen);
-        assert_eq!(seen, [0, 1, 2]);
+        memory.drain(&mut reader);
+        assert_eq!(reader.seen, [0, 1, 2]);
     });
 }
 
@@ -191,8 +188,9 @@ fn loom_death_between_any_two_steps() {
         let mut records = Vec::new();
         recover(memory.stage(), &[], &Early::new(0), &mut records);
         let in_stage: Vec<u64> = records.iter().map(|record| record.words[1]).collect();
-        let (mut from, mut in_ring) = (0, Vec::new());
-        memory.drain(&mut from, &mut in_ring);
+        let mut reader = TestReader::new(0);
+        memory.drain(&mut reader);
+        let in_ring = reader.seen;
         let found = (0..had_returned).all(|value| in_stage.contains(&value) || in_ring.contains(&value));
         assert!(found, "{had_returned} had returned; stage {in_stage:?}, ring {in_ring:?}");
         producer.join().unwrap();
@@ -334,12 +332,13 @@ fn loom_fold_against_a_reader_that_takes_over() {
         let drains = lock.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if drains {
             let (position, folded) = named.lock().unwrap().clone();
-            let mut from = memory.reader.tail.0.load(Ordering::Acquire).max(position);
-            seen = folded;
-            memory.drain(&mut from, &mut seen);
+            let from = memory.reader.tail.0.load(Ordering::Acquire).max(position);
+            let mut reader = TestReader { seen: folded, ..TestReader::new(from) };
+            memory.drain(&mut reader);
             // It leaves what it knows, and goes.
-            *named.lock().unwrap() = (from, seen.clone());
-            memory.reader.set_tail(from);
+            seen = reader.seen;
+            *named.lock().unwrap() = (reader.position, seen.clone());
+            memory.reader.set_tail(reader.position);
             lock.store(0, Ordering::Release);
         }
         let mut mover = flusher.join().unwrap();
@@ -383,45 +382,6 @@ fn loom_a_reader_that_waits_hears_of_a_long_nap() {
     });
 }
 
-/// A draining reader as the session is one: the ring first, and then the stage.
-struct Looking {
-    early: Early,
-    position: u64,
-    seen: Vec<u64>,
-}
-
-impl Looking {
-    fn new() -> Self {
-        Self { early: Early::new(0), position: 0, seen: Vec::new() }
-    }
-
-    fn drain(&mut self, memory: &'static Memory) {
-        let head = memory.flusher.head.0.load(Ordering::Acquire);
-        let mut out = Vec::new();
-        while self.position < head {
-            let words = memory.ring[self.position as usize & (memory.ring.len() - 1)].copy();
-            out.push(Record { words });
-            self.position += 1;
-        }
-        self.early.meet(&mut out, 0);
-        memory.reader.set_tail(self.position);
-        self.take(out);
-    }
-
-    fn look(&mut self, memory: &'static Memory) {
-        let mut out = Vec::new();
-        self.early.look(memory.stage(), &memory.flusher, self.position, &mut out, 8);
-        self.take(out);
-    }
-
-    fn take(&mut self, records: Vec<Record>) {
-        for Record { words } in records {
-            assert!(words[1..].iter().all(|&word| word == words[1]), "a record is whole: {words:?}");
-            self.seen.push(words[1]);
-        }
-    }
-}
-
 /// A reader looks into the stage while a slot goes round: what it takes there is whole, and comes once.
 #[test]
 fn loom_looking_into_a_stage_that_goes_round() {
@@ -436,13 +396,13 @@ fn loom_looking_into_a_stage_that_goes_round() {
             memory.stage().push(&payload(1)).unwrap();
             mover
         });
-        let mut reader = Looking::new();
-        reader.look(memory);
+        let mut reader = TestReader::new(0);
+        memory.look_early(&mut reader);
         let mut mover = producer.join().unwrap();
-        reader.look(memory);
+        memory.look_early(&mut reader);
         mover.move_up_to(2);
-        reader.drain(memory);
-        reader.look(memory);
+        memory.drain(&mut reader);
+        memory.look_early(&mut reader);
         assert_eq!(reader.seen, [0, 1], "nothing twice, nothing missing");
     });
 }
@@ -460,15 +420,15 @@ fn loom_looking_early_keeps_what_threads_can_tell() {
             mover.move_up_to(memory.stage().claimed());
             mover
         });
-        let mut reader = Looking::new();
-        reader.look(memory);
-        reader.drain(memory);
-        reader.look(memory);
+        let mut reader = TestReader::new(0);
+        memory.look_early(&mut reader);
+        memory.drain(&mut reader);
+        memory.look_early(&mut reader);
         first.join().unwrap();
         let (in_order, mut mover) = second.join().unwrap();
-        reader.look(memory);
+        memory.look_early(&mut reader);
         mover.move_up_to(memory.stage().claimed());
-        reader.drain(memory);
+        memory.drain(&mut reader);
         assert_eq!(reader.seen.len(), 2, "nothing twice, nothing missing: {:?}", reader.seen);
         assert!(!in_order || reader.seen == [1, 2]);
     });
@@ -497,13 +457,13 @@ fn loom_a_late_reader_takes_nothing_that_another_has() {
             memory.stage().push(&payload(2)).unwrap();
             mover.move_up_to(3);
         });
-        let mut reader = Looking { early: Early::new(1), position: 1, seen: Vec::new() };
-        reader.look(memory);
-        reader.drain(memory);
-        reader.look(memory);
+        let mut reader = TestReader::new(1);
+        memory.look_early(&mut reader);
+        memory.drain(&mut reader);
+        memory.look_early(&mut reader);
         slow.join().unwrap();
-        reader.look(memory);
-        reader.drain(memory);
+        memory.look_early(&mut reader);
+        memory.drain(&mut reader);
         assert_eq!(reader.seen, [0, 2]);
     });
 }

@@ -4,10 +4,7 @@ use std::{
     fmt,
     fs::{File, OpenOptions},
     io::{self, Read},
-    os::{
-        fd::AsRawFd,
-        unix::fs::{MetadataExt, OpenOptionsExt},
-    },
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -162,7 +159,7 @@ impl RingReader {
             position,
             draining: false,
             missed: 0,
-            early: Early::default(),
+            early: Early::new(position),
             looks_in_vain: 0,
         })
     }
@@ -180,14 +177,13 @@ impl RingReader {
     /// Whether the process still has its ring: the lock that dies with its mapping is held. A shared lock is tried, so
     /// that two readers that ask at once do not take each other for the process.
     pub fn is_alive(&self) -> bool {
-        let fd = self.file.as_raw_fd();
-        // SAFETY: the descriptor is valid.
-        if unsafe { libc::flock(fd, libc::LOCK_SH | libc::LOCK_NB) } == 0 {
-            // SAFETY: as above.
-            unsafe { libc::flock(fd, libc::LOCK_UN) };
-            return false;
+        match lock::flock(&self.file, libc::LOCK_SH) {
+            Ok(()) => {
+                let _ = lock::flock(&self.file, libc::LOCK_UN);
+                false
+            }
+            Err(error) => error.raw_os_error() == Some(libc::EWOULDBLOCK),
         }
-        io::Error::last_os_error().raw_os_error() == Some(libc::EWOULDBLOCK)
     }
 
     /// Makes this reader the one that drains. The lock ends with the reader, however that ends.

@@ -14,11 +14,10 @@ use shuttle::{
     },
     thread,
 };
-use ttmem_wire::Record;
 
 use crate::{
-    FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, early::Early,
-    recover::recover,
+    FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, recover::recover,
+    test_reader::TestReader,
 };
 
 const PRODUCERS: u64 = 4;
@@ -56,43 +55,13 @@ impl Memory {
     fn stage(&self) -> Stage<'_> {
         Stage::new(&self.producers, &self.stage)
     }
-}
 
-/// A draining reader, as a session is one.
-struct Reader {
-    early: Early,
-    position: u64,
-    seen: Vec<u64>,
-}
-
-impl Reader {
-    fn new() -> Self {
-        Self { early: Early::new(0), position: 0, seen: Vec::new() }
+    fn drain(&self, reader: &mut TestReader) {
+        reader.drain(&self.flusher, &self.reader, &self.ring);
     }
 
-    /// Reads what the ring shows, and gives it back.
-    fn drain(&mut self, memory: &Memory) {
-        let head = memory.flusher.head.0.load(Ordering::Acquire);
-        let at = |at: u64| Record { words: memory.ring[at as usize & (RING - 1)].copy() };
-        let mut records = (self.position..head).map(at).collect();
-        self.position = head;
-        self.early.meet(&mut records, 0);
-        memory.reader.set_tail(head);
-        self.take(&records);
-    }
-
-    /// Reads what the stage has behind it.
-    fn look(&mut self, memory: &Memory) {
-        let mut records = Vec::new();
-        self.early.look(memory.stage(), &memory.flusher, self.position, &mut records, STAGE);
-        self.take(&records);
-    }
-
-    fn take(&mut self, records: &[Record]) {
-        for Record { words } in records {
-            assert!(words[1..].iter().all(|&word| word == words[1]), "a record is whole: {words:?}");
-            self.seen.push(words[1]);
-        }
+    fn look_early(&self, reader: &mut TestReader) {
+        reader.look(self.stage(), &self.flusher);
     }
 }
 
@@ -148,14 +117,14 @@ fn everything_arrives() {
     let reader = {
         let (memory, done) = (Arc::clone(&memory), Arc::clone(&done));
         thread::spawn(move || {
-            let mut reader = Reader::new();
+            let mut reader = TestReader::new(0);
             loop {
                 let is_last = done.load(Ordering::SeqCst);
-                reader.drain(&memory);
+                memory.drain(&mut reader);
                 if is_last {
                     return reader.seen;
                 }
-                reader.look(&memory);
+                memory.look_early(&mut reader);
                 thread::yield_now();
             }
         })
@@ -179,18 +148,18 @@ fn death_loses_nothing() {
     let producers = start_producers(&memory, &returned);
     let stop = Arc::new(AtomicBool::new(false));
     let mover = start_mover(&memory, &stop);
-    let mut reader = Reader::new();
+    let mut reader = TestReader::new(0);
     for _ in 0..3 {
         thread::yield_now();
-        reader.drain(&memory);
-        reader.look(&memory);
+        memory.drain(&mut reader);
+        memory.look_early(&mut reader);
     }
     // Now it looks as after a death. What still goes on behind its back can only move events from what it looks at first,
     // the stage, to what it looks at last, the ring.
     let had_returned = returned.load(Ordering::SeqCst);
     let mut in_stage = Vec::new();
     recover(memory.stage(), &[], &reader.early, &mut in_stage);
-    reader.drain(&memory);
+    memory.drain(&mut reader);
     let seen = reader.seen;
     let found: HashSet<u64> = seen.iter().copied().chain(in_stage.iter().map(|record| record.words[1])).collect();
     for bit in (0..PRODUCERS * EVENTS).filter(|bit| had_returned >> bit & 1 == 1) {

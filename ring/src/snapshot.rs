@@ -12,12 +12,9 @@ use std::{
     ffi::CString,
     fs::{self, File, OpenOptions},
     io::{self, Read},
-    os::{
-        fd::AsRawFd,
-        unix::{
-            ffi::OsStrExt,
-            fs::{FileExt, MetadataExt, OpenOptionsExt},
-        },
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
 };
@@ -27,6 +24,7 @@ use ttmem_wire::{MAX_SNAPSHOT_BYTES, SNAPSHOT_HEADER_BYTES, Snapshot};
 use crate::{
     beside::{self, BesideError},
     create,
+    lock::flock,
 };
 
 /// The ending of a snapshot's name; the rest is the ring's.
@@ -51,7 +49,7 @@ fn open_locked(path: &Path) -> Result<Option<(File, u64)>, BesideError> {
         let Some((file, bytes)) = beside::open(path, MAX_SNAPSHOT_BYTES)? else { return Ok(None) };
         tries_left -= 1;
         // Else it has lost its name since, and the next is written into it; or was, by somebody who is gone.
-        if (lock(&file, libc::LOCK_SH) && has_name(&file, path)) || tries_left == 0 {
+        if (flock(&file, libc::LOCK_SH).is_ok() && has_name(&file, path)) || tries_left == 0 {
             return Ok(Some((file, bytes)));
         }
         std::thread::yield_now();
@@ -60,14 +58,8 @@ fn open_locked(path: &Path) -> Result<Option<(File, u64)>, BesideError> {
 
 /// Whether this file is what the path names.
 fn has_name(file: &File, path: &Path) -> bool {
-    let inode = |metadata: io::Result<fs::Metadata>| metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
-    inode(file.metadata()) == inode(fs::symlink_metadata(path))
-}
-
-/// A lock of this kind on the open file, if it can be had at once. It ends with the file.
-fn lock(file: &File, kind: libc::c_int) -> bool {
-    // SAFETY: the descriptor is valid.
-    unsafe { libc::flock(file.as_raw_fd(), kind | libc::LOCK_NB) == 0 }
+    let identity = |metadata: io::Result<fs::Metadata>| metadata.ok().as_ref().map(beside::identity);
+    identity(file.metadata()) == identity(fs::symlink_metadata(path))
 }
 
 /// Reads the snapshot of a ring and gives its content; `None` if it has none.
@@ -119,7 +111,7 @@ impl UnnamedSnapshot {
             file.set_len(end)?;
         }
         // By hand: a child that another thread forks holds the open file, and so the lock, until it execs.
-        lock(&file, libc::LOCK_UN);
+        let _ = flock(&file, libc::LOCK_UN);
         Ok(written)
     }
 
@@ -128,12 +120,12 @@ impl UnnamedSnapshot {
         let mut options = OpenOptions::new();
         options.write(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
         let file = options.open(&self.file)?;
-        if lock(&file, libc::LOCK_EX) {
+        if flock(&file, libc::LOCK_EX).is_ok() {
             return Ok(file);
         }
         fs::remove_file(&self.file)?;
         let file = options.open(&self.file)?;
-        lock(&file, libc::LOCK_EX);
+        let _ = flock(&file, libc::LOCK_EX);
         Ok(file)
     }
 
@@ -169,6 +161,8 @@ impl Drop for UnnamedSnapshot {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     /// Leaves a snapshot that goes so far, with as many bytes.

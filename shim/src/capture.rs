@@ -126,7 +126,7 @@ fn announce(tracker: &'static Tracker, sequence: u64, nested: bool) {
     // SYNC (B) of the ring crate: `push` has claimed with SeqCst; a flusher that goes to sleep has set this word with
     // SeqCst and then looked at what is claimed.
     let word = tracker.flusher.sleeping().load(Ordering::SeqCst);
-    if word != 0 && flusher::wants_waking(word, sequence) {
+    if flusher::wants_waking(word, sequence) {
         wake(tracker);
     }
 }

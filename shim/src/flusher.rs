@@ -259,7 +259,7 @@ fn futex_wait(word: &AtomicU32, while_it_is: u32, longest: Duration) {
 /// Whether an event with this number must wake the flusher: at once if it sleeps, now and then if it naps.
 #[inline(always)]
 pub(crate) fn wants_waking(word: u32, sequence: u64) -> bool {
-    word == ASLEEP || (word != AWAKE && sequence.is_multiple_of(PILE))
+    word != AWAKE && (word == ASLEEP || sequence.is_multiple_of(PILE))
 }
 
 /// Wakes the flusher.

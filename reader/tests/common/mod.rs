@@ -39,8 +39,18 @@ impl<'a> Held<'a> {
     }
 
     pub fn push(&mut self, event: Event) {
+        self.report(event);
+        self.flush();
+    }
+
+    /// The program's half.
+    pub fn report(&self, event: Event) {
         let [_, payload @ ..] = event.encode().words;
         self.ring.stage().push(&payload).unwrap();
+    }
+
+    /// The flusher's.
+    pub fn flush(&mut self) {
         self.mover.move_up_to(self.ring.stage().claimed());
     }
 }

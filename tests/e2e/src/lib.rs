@@ -7,6 +7,7 @@
 
 mod artifacts;
 mod need;
+mod number;
 mod random;
 mod report;
 mod rings;
@@ -23,6 +24,7 @@ pub use artifacts::{
     target,
 };
 pub use need::{is_root, skip};
+pub use number::number;
 pub use random::Random;
 pub use report::{Report, Totals};
 pub use rings::{Dead, dead_rings, ring_files};

@@ -36,6 +36,18 @@ struct Truth {
 }
 
 impl Steady {
+    /// Two busy threads that hold little, on a small ring, and wait for room.
+    pub const SMALL: Self = Self {
+        threads: 2,
+        events: 1 << 40,
+        live: 300,
+        spin: 300,
+        pause: 0,
+        waits: true,
+        ring_bytes: 65_536,
+        on_full: "block:60000",
+    };
+
     /// The program, which writes how many calls of each thread have returned to `words`.
     #[must_use]
     pub fn run(&self, words: &Path) -> Run {

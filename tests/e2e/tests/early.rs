@@ -2,28 +2,15 @@
 //! then either.
 
 use std::{
-    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
-use ttmem_e2e::{Random, Run, Steady, command, folder, ring_files, signal, wait_for};
+use ttmem_e2e::{Random, Run, Steady, command, folder, number, ring_files, signal, wait_for};
+use ttmem_ring::RingReader;
 
 /// One thread, some 10 to 20 thousand events a second.
-const SLOW: Steady = Steady {
-    threads: 1,
-    events: 1 << 40,
-    live: 300,
-    spin: 200_000,
-    pause: 0,
-    waits: true,
-    ring_bytes: 65_536,
-    on_full: "block:60000",
-};
-
-fn rounds(default: u64) -> u64 {
-    std::env::var("TTMEM_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
+const SLOW: Steady = Steady { threads: 1, spin: 200_000, ..Steady::SMALL };
 
 /// `TTMEM_TEST_ROUNDS=300` for more.
 #[test]
@@ -32,7 +19,7 @@ fn a_program_killed_while_its_reader_is_ahead_is_known_to_the_last_event() {
     command();
     let mut random = Random::new();
     println!("TTMEM_TEST_SEED={}", random.seed);
-    for round in 0..rounds(20) {
+    for round in 0..number("TTMEM_TEST_ROUNDS", 20) {
         let files = folder();
         let words = files.path().join("words");
         let steady = Steady { threads: 1 + round % 2, ring_bytes: [4096, 65_536][round as usize / 2 % 2], ..SLOW };
@@ -52,22 +39,17 @@ fn a_program_killed_while_its_reader_is_ahead_is_known_to_the_last_event() {
     }
 }
 
-/// Its counts at this moment, by who only looks: how many events were claimed, and how many of them are in the ring.
-fn counts(ring: &Path) -> (u64, u64) {
-    let counters = ttmem_ring::RingReader::open(ring).expect("the ring").counters();
-    (counters.claimed, counters.head)
-}
-
 #[test]
 fn while_few_events_come_and_a_reader_drains_the_flusher_naps_longer() {
     let (rings, files) = (folder(), folder());
     let mut child = SLOW.run(&files.path().join("words")).preloaded(rings.path()).start();
     let ring = wait_for("a ring", || ring_files(rings.path()).pop());
     // How often the ring's head moves within some time.
+    let looker = RingReader::open(&ring).expect("the ring");
     let moves = || {
-        let (since, mut moves, mut last) = (Instant::now(), 0_u32, counts(&ring).1);
+        let (since, mut moves, mut last) = (Instant::now(), 0_u32, looker.counters().head);
         while since.elapsed() < Duration::from_millis(500) {
-            let head = counts(&ring).1;
+            let head = looker.counters().head;
             moves += u32::from(head != last);
             last = head;
             thread::sleep(Duration::from_micros(200));
@@ -77,7 +59,7 @@ fn while_few_events_come_and_a_reader_drains_the_flusher_naps_longer() {
     let alone = moves();
     let mut follower = Run::new(command()).args(["follow", "--until-exit"]).arg(&ring).start();
     wait_for("a reader", || {
-        let taken = ttmem_ring::RingReader::open(&ring).expect("the ring").lock_for_draining();
+        let taken = RingReader::open(&ring).expect("the ring").lock_for_draining();
         taken.is_err().then_some(())
     });
     let drained = moves();

@@ -11,18 +11,9 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-use ttmem_e2e::{Random, Report, Run, Steady, c_program_with, command, folder, ring_files, signal, wait_for};
+use ttmem_e2e::{Random, Report, Run, Steady, c_program_with, command, folder, number, ring_files, signal, wait_for};
 
-const SMALL: Steady = Steady {
-    threads: 2,
-    events: 1 << 40,
-    live: 300,
-    spin: 300,
-    pause: 0,
-    waits: true,
-    ring_bytes: 65_536,
-    on_full: "block:60000",
-};
+const SMALL: Steady = Steady::SMALL;
 
 /// One run: the rings, and the words that the program writes.
 struct Scene {
@@ -93,10 +84,6 @@ fn report(ring: &Path, files: &Path) -> Report {
     let outcome = Run::new(command()).args(["report", "--quiet", "--json"]).arg(&json).arg(ring).outcome();
     assert_eq!((outcome.code(), &*outcome.stderr), (0, ""));
     Report::parse(&fs::read_to_string(&json).expect("the report"))
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 fn resident_kib(pid: u32) -> u64 {
