@@ -136,7 +136,7 @@ impl<'a> Stage<'a> {
         let words = self.slot(sequence).copy_payload(sequence);
         // SYNC (M): pairs with the Release fence in `push`.
         fence(Ordering::Acquire);
-        (self.state(sequence) == SlotState::Published).then_some(words)
+        (self.slot(sequence).words[0].load(Ordering::Relaxed) == self.free_state(sequence) | 1).then_some(words)
     }
 
     /// Hands the slot of a record that lies safely in the ring to the next lap.
