@@ -55,6 +55,23 @@ impl Memory {
     }
 }
 
+/// Runs a model in every order, with so many changes of thread that nobody asked for. loom notes the last access to an atomic alone:
+/// where a thread reads what it is going to write, it may see no conflict with another's earlier read, and try one order. Such
+/// a model could not fail, so it does.
+fn every_order(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+    let orders = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = std::sync::Arc::clone(&orders);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let orders = orders.load(Ordering::Relaxed);
+    println!("{orders} orders");
+    assert!(orders >= 20, "{orders} orders were tried");
+}
+
 fn payload(value: u64) -> [u64; PAYLOAD_WORDS] {
     [value; PAYLOAD_WORDS]
 }
@@ -62,9 +79,7 @@ fn payload(value: u64) -> [u64; PAYLOAD_WORDS] {
 /// What two threads push arrives once, whole, and in each thread's order; what does not fit is refused to its caller.
 #[test]
 fn loom_two_producers_and_the_mover() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    every_order(Some(3), || {
         let memory = memory(2, 4);
         let producer = |first: u64| {
             thread::spawn(move || {
@@ -118,9 +133,7 @@ fn one_and_another<T: 'static>(
 /// What had returned before another event began stands before it in the ring, though the mover waits for nobody.
 #[test]
 fn loom_the_ring_keeps_what_threads_can_tell() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    every_order(Some(4), || {
         let memory = memory(4, 4);
         let (first, second) = one_and_another(memory, || ());
         let mut mover = memory.mover();
@@ -139,7 +152,7 @@ fn loom_the_ring_keeps_what_threads_can_tell() {
 /// A reader drains while the mover writes: records are whole, in order, and the room that the reader gives back is used.
 #[test]
 fn loom_ring_against_reader() {
-    loom::model(|| {
+    every_order(None, || {
         let memory = memory(4, 2);
         for value in 0..3 {
             memory.stage().push(&payload(value)).unwrap();
@@ -164,9 +177,7 @@ fn loom_ring_against_reader() {
 /// The process dies at any moment: ring and stage together hold every event whose call had returned, once.
 #[test]
 fn loom_death_between_any_two_steps() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    every_order(Some(4), || {
         let memory = memory(2, 2);
         let returned = loom::sync::Arc::new(loom::sync::atomic::AtomicU64::new(0));
         let producer = {
@@ -250,9 +261,7 @@ impl Memory {
 /// A full ring of two is folded while somebody looks: it sees a beginning of the story, each event once, whole and in order.
 #[test]
 fn loom_fold_against_a_late_look() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    every_order(None, || {
         let memory = memory(4, 2);
         let named = named();
         // 0 and 1 fill the ring, 2 waits.
@@ -280,9 +289,7 @@ fn loom_fold_against_a_late_look() {
 /// The same, and two threads report meanwhile: whatever the order was, at the end all is there, once.
 #[test]
 fn loom_fold_while_two_threads_report() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    every_order(Some(2), || {
         let memory = memory(4, 2);
         let named = named();
         let producer = |value| thread::spawn(move || memory.stage().push(&payload(value)).is_ok());
@@ -308,9 +315,7 @@ fn loom_fold_while_two_threads_report() {
 /// A draining reader comes while the flusher folds: one of the two has the tail, and the reader finds all, once.
 #[test]
 fn loom_fold_against_a_reader_that_takes_over() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    every_order(Some(4), || {
         let memory = memory(4, 2);
         let named = named();
         let lock = loom::sync::Arc::new(loom::sync::atomic::AtomicU64::new(0));
@@ -355,7 +360,7 @@ fn loom_fold_against_a_reader_that_takes_over() {
 /// changes the word on which it sleeps.
 #[test]
 fn loom_a_reader_that_waits_is_rung_for() {
-    loom::model(|| {
+    every_order(None, || {
         let memory = memory(2, 2);
         let reader = thread::spawn(move || memory.flusher.says_it_waits(&memory.reader, 0, true));
         memory.stage().push(&payload(1)).unwrap();
@@ -370,7 +375,7 @@ fn loom_a_reader_that_waits_is_rung_for() {
 /// The same while the flusher goes to nap for long: the reader sees that, and looks again soon.
 #[test]
 fn loom_a_reader_that_waits_hears_of_a_long_nap() {
-    loom::model(|| {
+    every_order(None, || {
         let memory = memory(2, 2);
         memory.flusher.sleeping().store(AWAKE, Ordering::SeqCst);
         let reader = thread::spawn(move || memory.flusher.says_it_waits(&memory.reader, 0, true));
@@ -382,27 +387,28 @@ fn loom_a_reader_that_waits_hears_of_a_long_nap() {
     });
 }
 
-/// A reader looks into the stage while a slot goes round: what it takes there is whole, and comes once.
+/// A reader looks into the stage while a slot goes round: what it takes there is whole, and comes once. The record that lay there
+/// was moved, and its slot is not yet given back.
 #[test]
 fn loom_looking_into_a_stage_that_goes_round() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    every_order(Some(2), || {
         let memory = memory(1, 4);
         memory.stage().push(&payload(0)).unwrap();
+        let mut mover = memory.mover();
+        mover.move_up_to(1);
+        memory.stage[0].words[0].store(1, Ordering::SeqCst);
         let producer = thread::spawn(move || {
-            let mut mover = memory.mover();
-            mover.move_up_to(1);
+            memory.stage().free(0);
             memory.stage().push(&payload(1)).unwrap();
-            mover
+            mover.move_up_to(2);
         });
         let mut reader = TestReader::new(0);
         memory.look_early(&mut reader);
-        let mut mover = producer.join().unwrap();
-        memory.look_early(&mut reader);
-        mover.move_up_to(2);
         memory.drain(&mut reader);
         memory.look_early(&mut reader);
+        producer.join().unwrap();
+        memory.look_early(&mut reader);
+        memory.drain(&mut reader);
         assert_eq!(reader.seen, [0, 1], "nothing twice, nothing missing");
     });
 }
@@ -411,9 +417,7 @@ fn loom_looking_into_a_stage_that_goes_round() {
 /// can't contradict.
 #[test]
 fn loom_looking_early_keeps_what_threads_can_tell() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    every_order(Some(3), || {
         let memory = memory(4, 4);
         let (first, second) = one_and_another(memory, || {
             let mut mover = memory.mover();
@@ -438,9 +442,7 @@ fn loom_looking_early_keeps_what_threads_can_tell() {
 /// not look there before that is over.
 #[test]
 fn loom_a_late_reader_takes_nothing_that_another_has() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    every_order(Some(4), || {
         let memory = memory(4, 4);
         memory.producers.claimed.0.store(1, Ordering::SeqCst);
         memory.stage().push(&payload(1)).unwrap();
