@@ -2,44 +2,43 @@
 
 use std::fmt;
 
-/// What is wrong with the envelope of a snapshot or a journal. `what` is its name in a sentence.
+/// A snapshot or a journal that can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EnvelopeError {
+pub struct EnvelopeError {
+    /// What it is, or should be, as a word in a sentence.
+    pub what: &'static str,
+    /// What is wrong with it.
+    pub fault: EnvelopeFault,
+}
+
+/// What is wrong with an envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvelopeFault {
     /// Not such a file at all.
-    NotOne {
-        /// What it should have been.
-        what: &'static str,
-    },
+    NotOne,
     /// A version that this reader does not know.
     Version {
-        /// What it is.
-        what: &'static str,
         /// Its version.
         found: u32,
         /// The one that this reader knows.
         known: u32,
     },
     /// It is of another ring.
-    OtherRing {
-        /// What it is.
-        what: &'static str,
-    },
+    OtherRing,
     /// Cut short, or changed since.
-    Damaged {
-        /// What it is.
-        what: &'static str,
-    },
+    Damaged,
 }
 
 impl fmt::Display for EnvelopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotOne { what } => write!(f, "not a ttmem {what}"),
-            Self::Version { what, found, known } => {
+        let what = self.what;
+        match self.fault {
+            EnvelopeFault::NotOne => write!(f, "not a ttmem {what}"),
+            EnvelopeFault::Version { found, known } => {
                 write!(f, "{what} format {found}, this ttmem reads {known}: use that of the same release")
             }
-            Self::OtherRing { what } => write!(f, "a {what} of another ring"),
-            Self::Damaged { what } => write!(f, "a damaged {what}"),
+            EnvelopeFault::OtherRing => write!(f, "a {what} of another ring"),
+            EnvelopeFault::Damaged => write!(f, "a damaged {what}"),
         }
     }
 }

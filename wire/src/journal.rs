@@ -3,7 +3,7 @@
 //! Behind the header lie records as the ring had them, without a gap from the first on. The last may be cut short: who wrote it
 //! was killed, and the ring has it still.
 
-use crate::{EnvelopeError, RECORD_WORDS, Record};
+use crate::{EnvelopeError, EnvelopeFault, RECORD_WORDS, Record};
 
 /// The first eight bytes of a journal, as text.
 pub const JOURNAL_MAGIC: [u8; 8] = *b"TTMEMJNL";
@@ -14,8 +14,8 @@ pub const JOURNAL_VERSION: u32 = 1;
 /// Bytes before the first record: as many as a record has.
 pub const JOURNAL_HEADER_BYTES: usize = RECORD_BYTES;
 
-/// No journal is larger, its header included: a million records.
-pub const MAX_JOURNAL_BYTES: u64 = 64 << 20;
+/// No journal is larger, its header included: two million records.
+pub const MAX_JOURNAL_BYTES: u64 = 128 << 20;
 
 /// Bytes of a record.
 const RECORD_BYTES: usize = RECORD_WORDS * 8;
@@ -29,8 +29,9 @@ pub struct Journal {
     pub first: u64,
 }
 
-/// What an error calls it.
-const WHAT: &str = "journal";
+fn unreadable(fault: EnvelopeFault) -> EnvelopeError {
+    EnvelopeError { what: "journal", fault }
+}
 
 impl Journal {
     /// The header.
@@ -51,22 +52,22 @@ impl Journal {
     /// [`EnvelopeError`] says what is wrong with it.
     pub fn decode(file: &[u8], ring_id: u128) -> Result<Self, EnvelopeError> {
         let Some(header) = file.first_chunk::<JOURNAL_HEADER_BYTES>() else {
-            return Err(EnvelopeError::NotOne { what: WHAT });
+            return Err(unreadable(EnvelopeFault::NotOne));
         };
         if header[..8] != JOURNAL_MAGIC {
-            return Err(EnvelopeError::NotOne { what: WHAT });
+            return Err(unreadable(EnvelopeFault::NotOne));
         }
         let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| header[at + byte]));
         let version = word(8) as u32;
         if version != JOURNAL_VERSION {
-            return Err(EnvelopeError::Version { what: WHAT, found: version, known: JOURNAL_VERSION });
+            return Err(unreadable(EnvelopeFault::Version { found: version, known: JOURNAL_VERSION }));
         }
         if (word(56) >> 32) as u32 != crc32fast::hash(&header[..60]) {
-            return Err(EnvelopeError::Damaged { what: WHAT });
+            return Err(unreadable(EnvelopeFault::Damaged));
         }
         let journal = Self { ring_id: u128::from(word(16)) | u128::from(word(24)) << 64, first: word(32) };
         if journal.ring_id != ring_id {
-            return Err(EnvelopeError::OtherRing { what: WHAT });
+            return Err(unreadable(EnvelopeFault::OtherRing));
         }
         Ok(journal)
     }
@@ -104,7 +105,7 @@ mod tests {
     fn a_journal_comes_back_as_it_was() {
         let mut file = JOURNAL.encode().to_vec();
         assert_eq!(Journal::decode(&file, JOURNAL.ring_id), Ok(JOURNAL));
-        assert_eq!(Journal::decode(&file, 7), Err(EnvelopeError::OtherRing { what: WHAT }));
+        assert_eq!(Journal::decode(&file, 7), Err(unreadable(EnvelopeFault::OtherRing)));
         let records = [1, 2].map(|value| Record { words: std::array::from_fn(|word| value << 8 | word as u64) });
         records.iter().flat_map(|record| record.words).for_each(|word| file.extend(word.to_ne_bytes()));
         assert_eq!(JOURNAL.end(file.len() as u64), JOURNAL.first + 2);
@@ -128,13 +129,13 @@ mod tests {
             assert!(Journal::decode(&changed, JOURNAL.ring_id).is_err(), "byte {at}");
         }
         for length in 0..whole.len() {
-            assert_eq!(Journal::decode(&whole[..length], JOURNAL.ring_id), Err(EnvelopeError::NotOne { what: WHAT }));
+            assert_eq!(Journal::decode(&whole[..length], JOURNAL.ring_id), Err(unreadable(EnvelopeFault::NotOne)));
         }
         let mut newer = whole;
         newer[8] = 9;
         assert_eq!(
             Journal::decode(&newer, JOURNAL.ring_id),
-            Err(EnvelopeError::Version { what: WHAT, found: 9, known: JOURNAL_VERSION })
+            Err(unreadable(EnvelopeFault::Version { found: 9, known: JOURNAL_VERSION }))
         );
     }
 

@@ -29,7 +29,7 @@ mod record;
 pub mod sites;
 mod snapshot;
 
-pub use envelope::EnvelopeError;
+pub use envelope::{EnvelopeError, EnvelopeFault};
 pub use header::{
     CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_SLOTS, PAGE,
     VERSION,

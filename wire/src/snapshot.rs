@@ -2,7 +2,7 @@
 //!
 //! What lies in it is the ledger's; here are its bounds, whose it is and how far it goes.
 
-use crate::EnvelopeError;
+use crate::{EnvelopeError, EnvelopeFault};
 
 /// The first eight bytes of a snapshot, as text.
 pub const SNAPSHOT_MAGIC: [u8; 8] = *b"TTMEMSNP";
@@ -27,8 +27,9 @@ pub struct Snapshot {
     pub missing: u64,
 }
 
-/// What an error calls it.
-const WHAT: &str = "snapshot";
+fn unreadable(fault: EnvelopeFault) -> EnvelopeError {
+    EnvelopeError { what: "snapshot", fault }
+}
 
 impl Snapshot {
     /// The header for this content.
@@ -56,10 +57,10 @@ impl Snapshot {
             || word(header, 56) as u32 != checksum(&header[..56], content)
             || snapshot.missing > snapshot.position
         {
-            return Err(EnvelopeError::Damaged { what: WHAT });
+            return Err(unreadable(EnvelopeFault::Damaged));
         }
         if snapshot.ring_id != ring_id {
-            return Err(EnvelopeError::OtherRing { what: WHAT });
+            return Err(unreadable(EnvelopeFault::OtherRing));
         }
         Ok((snapshot, content))
     }
@@ -70,14 +71,14 @@ impl Snapshot {
     /// If it is no header of this version.
     pub fn peek(file: &[u8]) -> Result<Self, EnvelopeError> {
         let Some(header) = file.get(..SNAPSHOT_HEADER_BYTES) else {
-            return Err(EnvelopeError::NotOne { what: WHAT });
+            return Err(unreadable(EnvelopeFault::NotOne));
         };
         if header[..8] != SNAPSHOT_MAGIC {
-            return Err(EnvelopeError::NotOne { what: WHAT });
+            return Err(unreadable(EnvelopeFault::NotOne));
         }
         let version = word(header, 8) as u32;
         if version != SNAPSHOT_VERSION {
-            return Err(EnvelopeError::Version { what: WHAT, found: version, known: SNAPSHOT_VERSION });
+            return Err(unreadable(EnvelopeFault::Version { found: version, known: SNAPSHOT_VERSION }));
         }
         Ok(Self {
             ring_id: u128::from(word(header, 16)) | u128::from(word(header, 24)) << 64,
@@ -112,9 +113,9 @@ mod tests {
     fn a_snapshot_comes_back_as_it_was() {
         let file = file(&SNAPSHOT, b"content");
         assert_eq!(Snapshot::decode(&file, SNAPSHOT.ring_id), Ok((SNAPSHOT, &b"content"[..])));
-        assert_eq!(Snapshot::decode(&file, 7), Err(EnvelopeError::OtherRing { what: WHAT }));
+        assert_eq!(Snapshot::decode(&file, 7), Err(unreadable(EnvelopeFault::OtherRing)));
         assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES]), Ok(SNAPSHOT));
-        assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES - 1]), Err(EnvelopeError::NotOne { what: WHAT }));
+        assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES - 1]), Err(unreadable(EnvelopeFault::NotOne)));
     }
 
     #[test]
@@ -133,7 +134,7 @@ mod tests {
         newer[8] = 9;
         assert_eq!(
             Snapshot::decode(&newer, SNAPSHOT.ring_id),
-            Err(EnvelopeError::Version { what: WHAT, found: 9, known: SNAPSHOT_VERSION })
+            Err(unreadable(EnvelopeFault::Version { found: 9, known: SNAPSHOT_VERSION }))
         );
     }
 }
