@@ -16,8 +16,8 @@ const RECORD_BYTES: u64 = RECORD_WORDS as u64 * 8;
 const SNAPSHOT_BYTE: u64 = 6;
 
 /// A journal may become so many times as long as the snapshot that it goes on from. Then snapshots, while which events wait, are
-/// rare, and who comes next has no more than some ten events to apply for each region that it restores.
-const TIMES_THE_SNAPSHOT: u64 = 24;
+/// rare, and who comes next has no more than some twenty events to apply for each region that it restores.
+const TIMES_THE_SNAPSHOT: u64 = 48;
 
 /// And it takes no more than this part of what is free where it lies: rings, and others' files, need room too.
 const PART_OF_FREE: u64 = 8;
