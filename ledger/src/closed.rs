@@ -47,6 +47,9 @@ impl Closed {
 
     /// The address serves again: a free of it that gives no id means the new region.
     pub(crate) fn reused(&mut self, key: Key) {
+        if self.holders.is_empty() {
+            return;
+        }
         while let Some((&of_old, _)) = self.holders.range((key, 0)..=(key, u64::MAX)).next() {
             self.holders.remove(&of_old);
         }

@@ -41,6 +41,9 @@ struct Slot {
     place: Place,
     /// Where the sums of its device and memory are.
     totals: usize,
+    /// Whether there is no other place on its device.
+    #[serde(skip)]
+    is_only: bool,
 }
 
 /// What an event names; an address may be wanted on more than one device.
@@ -104,13 +107,23 @@ impl Places {
             self.slots.push(Slot::default());
             self.slots.len() - 1
         });
-        self.slots[at] = Slot { name: Some(name), place: Place::default(), totals: sums.index_of(name.0, name.1) };
+        self.slots[at] =
+            Slot { name: Some(name), place: Place::default(), totals: sums.index_of(name.0, name.1), is_only: false };
         self.index.insert(name, at);
         let slots = &self.slots;
         let of_device = self.of_device.entry(name.0).or_default();
         let place = of_device.partition_point(|&other| slots[other].name < Some(name));
         of_device.insert(place, at);
+        self.note_only(name.0);
         at
+    }
+
+    /// After places of a device came or went.
+    fn note_only(&mut self, device: i32) {
+        let Some(of_device) = self.of_device.get(&device) else { return };
+        for &at in of_device {
+            self.slots[at].is_only = of_device.len() == 1;
+        }
     }
 
     /// The key's place and the index of its sums, if there is such a place.
@@ -170,7 +183,7 @@ impl Places {
 
     /// The same where the answer is tried at once: if it can be one only, live or not, nothing is looked up.
     pub(crate) fn best_or_only(&self, wanted: &Wanted) -> Option<Key> {
-        if let Some(key) = wanted.key() {
+        if let Some(key) = wanted.key().or_else(|| self.last_if_only(wanted)) {
             return Some(key);
         }
         let slots = self.slots_of(&wanted.devices);
@@ -179,6 +192,16 @@ impl Places {
             (only, None) => only,
             _ => self.best_in(&slots, wanted),
         }
+    }
+
+    /// The place of the last event, where it is its device's only one and may be meant.
+    #[inline]
+    fn last_if_only(&self, wanted: &Wanted) -> Option<Key> {
+        let (device, ..) = self.slots.get(self.last).filter(|slot| slot.is_only)?.name?;
+        if wanted.devices != (device..=device) {
+            return None;
+        }
+        self.fitting(self.last, wanted).map(|(key, _)| key)
     }
 
     /// Takes out all places on a device, or those of one allocator there. Returns them in order, with the index of their
@@ -199,6 +222,7 @@ impl Places {
                 taken.push((key, slot.place, slot.totals));
             }
         }
+        self.note_only(device);
         taken
     }
 
@@ -247,6 +271,11 @@ impl Places {
         self.of_device.clear();
         for (name, &at) in &self.index {
             self.of_device.entry(name.0).or_default().push(at);
+        }
+        for of_device in self.of_device.values() {
+            if let &[only] = of_device.as_slice() {
+                self.slots[only].is_only = true;
+            }
         }
     }
 
