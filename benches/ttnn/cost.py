@@ -3,10 +3,11 @@
     python3 benches/ttnn/cost.py [--versions 0.77.0,0.81.1] [--rounds 3] [--passes 10] [--long-rounds 1] [--raw FILE]
 
 Needs `make build`. Wheels are taken as the tests of tests/ttnn take them. The programs of all columns are there at once, all
-but one stopped, and take turns pass by pass, in an order that changes: what else the machine does changes within seconds, by
-more than what is measured. Told are medians, of each pass against the one without tracking beside it. One process is faster
-than the next by some percent, whatever it runs, so each round has new ones, made in another order; "no tracking again" shows
-what is left of that. Prints a table in Markdown; --raw keeps every figure, and is read back by --from, so that rounds can be added later.
+but one stopped, and take turns pass by pass, in an order that changes; op by op where there are 101 ms between ops, in which the
+others have theirs. For what else the machine does changes within seconds, by more than what is measured. Told are medians, of
+each pass against the one without tracking beside it. One process is faster than the next by some percent, whatever it runs, so
+each round has new ones, made in another order; "no tracking again" shows what is left of that. Prints a table in Markdown; --raw
+keeps every figure, and is read back by --from, so that rounds can be added later.
 """
 
 import argparse
@@ -94,15 +95,25 @@ class Program:
         self.errors.seek(0)
         sys.exit(f"cost.py: {self.column}: {self.errors.read()[-2000:]}")
 
-    def turn(self, programs, gap, pause):
-        """`pause`: for the reader to finish before the next has its turn."""
-        os.kill(self.pid, signal.SIGCONT)
-        self.process.stdin.write(f"{programs}:{gap}\n")
+    def tell(self, line=""):
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def turn(self, programs, pause):
+        """A pass back to back. `pause`: for the reader to finish before the next has its turn."""
+        os.kill(self.pid, signal.SIGCONT)
+        self.tell(f"{programs}:0")
         figures = self.line()
         time.sleep(pause)
         os.kill(self.pid, signal.SIGSTOP)
         return figures
+
+    def ready(self):
+        """Waits until it has made the operands of its next op."""
+        for line in self.process.stdout:
+            if line == "READY\n":
+                return
+        self.line()
 
     def end(self):
         """How many events ttmem took, and lost."""
@@ -114,6 +125,30 @@ class Program:
             return None
         events = [process["events"] for process in json.loads(self.report.read_text())["processes"]]
         return {key: sum(one[key] for one in events) for key in ("reported", "lost")}
+
+
+def apart(programs, count, gap):
+    """A pass of each, all at once: their ops take turns, so that what the machine does within a second is the same for all. In
+    the gap between two ops of one program the others have theirs."""
+    for program in programs:
+        os.kill(program.pid, signal.SIGCONT)
+        program.tell(f"{count}:{gap}")
+        program.ready()
+    for number in range(count):
+        # Who goes before whom changes, and none has its next turn too early for that.
+        if number % 8 == 0:
+            time.sleep(gap)
+            order = random.sample(programs, len(programs))
+        for program in order:
+            program.tell()
+            if number + 1 < count:
+                program.ready()
+            else:
+                program.figures = program.line()
+            time.sleep(gap / len(programs))
+    for program in programs:
+        os.kill(program.pid, signal.SIGSTOP)
+    return [program.figures for program in programs]
 
 
 def measure(arguments, rows, folder):
@@ -132,11 +167,15 @@ def measure(arguments, rows, folder):
             gaps = "all" if round >= arguments.rounds - arguments.long_rounds else arguments.gaps
             made = []
             for number, (count, gap) in enumerate(passes(arguments, gaps)):
-                for turn in range(len(programs)):
-                    program = programs[(turn + number) % len(programs)]
+                if gap:
+                    figures = list(zip(programs, apart(programs, count, gap)))
+                else:
+                    in_turn = programs[number % len(programs) :] + programs[: number % len(programs)]
+                    figures = [(program, program.turn(count, arguments.pause)) for program in in_turn]
+                for program, pass_of_it in figures:
                     row = {"version": version, "column": program.column, "pass": f"{began}, {round}, {number}"}
-                    made.append(row | {"load": os.getloadavg()[0]} | program.turn(count, gap, arguments.pause))
-                    walls = ", ".join(f"{at['wall']:.3f}" for at in made[-1]["at"].values())
+                    made.append(row | {"load": os.getloadavg()[0]} | pass_of_it)
+                    walls = ", ".join(f"{at['wall']:.3f}" for at in pass_of_it["at"].values())
                     print(f"{time.strftime('%H:%M:%S')} {version} {program.column}: {gap} s, {walls} s", file=sys.stderr)
             made += [{"version": version, "column": program.column, "events": program.end()} for program in programs]
             rows += made
@@ -243,7 +282,9 @@ def main():
     parser.add_argument("--programs", type=int, default=max(COUNTS), help="in a pass back to back (many short pairs tell more)")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between turns")
     parser.add_argument("--long-rounds", type=int, default=1, help="rounds that have 1024 programs 101 ms apart too")
-    parser.add_argument("--gaps", choices=("none", "some"), default="some", help="in the other rounds")
+    parser.add_argument(
+        "--gaps", choices=("none", "some"), default="some", help="in the other rounds: 256 programs 101 ms apart, or none"
+    )
     parser.add_argument("--columns", default=",".join(name for name, _, _ in COLUMNS if name), help="which to run")
     parser.add_argument("--raw", help="a file to add each pass to, as a line of JSON")
     parser.add_argument("--from", dest="earlier", action="append", default=[], help="passes that were kept with --raw")

@@ -3,8 +3,9 @@
     python distinct_programs.py ROWS COLUMNS PROGRAMS
 
 Compiles all kernels first, and says so by a line with its process id. Then each line PROGRAMS:GAP of standard input is one pass
-from an empty program cache, with GAP seconds of sleep before each op, as in a model with work on the host. Prints a line of
-JSON for each pass: the time in ops, and the processor time of the thread that runs them, at each of COUNTS programs.
+from an empty program cache. Where there is a GAP between ops, as in a model with work on the host, each op waits for one more line,
+prints one, and it is for who writes them to keep them so far apart. Prints a line of JSON for each pass: the time in ops, and the
+processor time of the thread that runs them, at each of COUNTS programs.
 """
 
 import json
@@ -83,13 +84,24 @@ def op(mesh, number):
     return KINDS[kind](mesh, TILE * (8 + shape % 16), TILE * (8 + shape // 16))
 
 
-def run(mesh, programs, gap):
-    """The time in ops and the thread's processor time in them, s, at each of COUNTS."""
+# From being told to run an op until it runs: what a thread that slept finds is the same whoever woke it.
+SETTLE = 0.004
+
+
+def its_turn(turns):
+    print("READY", flush=True)
+    turns.readline()
+    time.sleep(SETTLE)
+
+
+def run(mesh, programs, turns=None):
+    """The time in ops and the thread's processor time in them, s, at each of COUNTS. Where there are `turns`, each op waits for its."""
     wall = cpu = 0.0
     at = {}
     for number in range(programs):
         function = op(mesh, number)
-        time.sleep(gap)
+        if turns:
+            its_turn(turns)
         cpu_before, before = time.thread_time(), time.perf_counter()
         result = function()
         wall += time.perf_counter() - before
@@ -103,14 +115,15 @@ def run(mesh, programs, gap):
 def main():
     rows, columns, most = (int(word) for word in sys.argv[1:4])
     mesh = ttnn.open_mesh_device(mesh_shape=ttnn.MeshShape(rows, columns))
-    run(mesh, most, 0)
+    run(mesh, most)
     print(json.dumps({"pid": os.getpid()}), flush=True)
-    for line in sys.stdin:
+    # Not by `for`, which reads ahead.
+    while line := sys.stdin.readline():
         programs, gap = line.split(":")
         programs, gap = int(programs), float(gap)
         mesh.clear_program_cache()
         before = mesh.num_program_cache_entries()
-        at = run(mesh, programs, gap)
+        at = run(mesh, programs, sys.stdin if gap else None)
         entries = mesh.num_program_cache_entries() - before
         print(json.dumps({"programs": programs, "gap": gap, "entries": entries, "at": at}), flush=True)
     ttnn.close_mesh_device(mesh)
