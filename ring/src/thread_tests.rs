@@ -9,9 +9,11 @@ use std::{
     thread,
 };
 
+use ttmem_wire::Record;
+
 use crate::{
     CreateOptions, FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingFile, RingReader, RingWriter, Slot,
-    Stage,
+    Stage, early::Early,
 };
 
 const PRODUCERS: usize = 4;
@@ -71,13 +73,14 @@ fn threads_see_what_was_written_before_an_event() {
         }
         let writer = RingWriter::new(&flusher, &reader, &ring_slots);
         scope.spawn(move || move_all(Mover::new(stage, writer), stage));
-        let (mut next, mut from) = ([0; PRODUCERS], 0);
+        let (mut next, mut from, mut early) = ([0; PRODUCERS], 0, Early::new(0));
         while next != [EVENTS; PRODUCERS] {
             let head = flusher.head();
-            for at in from..head {
-                check(&plain, &mut next, &ring_slots[at as usize & 127].copy());
-            }
+            let mut records = (from..head).map(|at| Record { words: ring_slots[at as usize & 127].copy() }).collect();
             from = head;
+            early.meet(&mut records, 0);
+            early.look(stage, &flusher, from, &mut records, 64);
+            records.iter().for_each(|record| check(&plain, &mut next, &record.words));
             reader.set_tail(from);
             thread::yield_now();
         }
