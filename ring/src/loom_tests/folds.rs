@@ -56,10 +56,10 @@ impl Memory {
     }
 }
 
-/// A full ring of two is folded while somebody looks: it sees a beginning of the story, each event once, whole and in order.
-#[test]
-fn loom_fold_against_a_late_look() {
-    every_order(None, || {
+/// Room in a full ring of two is made and used while somebody looks: it sees a beginning of the story, each event once, whole and
+/// in order.
+fn late_look(make_room: fn(&'static Memory, &mut Mover<'_>, &Named)) {
+    every_order(None, move || {
         let memory = memory(4, 2);
         let named = named();
         // 0 and 1 fill the ring, 2 waits.
@@ -68,38 +68,10 @@ fn loom_fold_against_a_late_look() {
             memory.stage().push(&payload(value)).unwrap();
         }
         assert!(mover.move_up_to(3).ring_full);
-        let flusher = {
-            let named = loom::sync::Arc::clone(&named);
-            thread::spawn(move || {
-                let lock = loom::sync::atomic::AtomicU64::new(0);
-                assert!(fold(&mut mover, &lock, &named));
-                assert!(!mover.move_up_to(3).ring_full);
-            })
-        };
-        let seen = memory.look(&named);
-        assert_eq!(seen, [0, 1, 2][..seen.len()]);
-        assert!(seen.len() >= 2, "what was in the ring before is seen: {seen:?}");
-        flusher.join().unwrap();
-        assert_eq!(memory.look(&named), [0, 1, 2], "nothing twice, nothing missing");
-    });
-}
-
-/// The same where a draining reader lets a record go, and the mover takes its room.
-#[test]
-fn loom_letting_go_against_a_late_look() {
-    every_order(None, || {
-        let memory = memory(4, 2);
-        let named = named();
-        let mut mover = memory.mover();
-        for value in 0..3 {
-            memory.stage().push(&payload(value)).unwrap();
-        }
-        assert!(mover.move_up_to(3).ring_full);
         let others = {
             let named = loom::sync::Arc::clone(&named);
             thread::spawn(move || {
-                *named.lock().unwrap() = (1, vec![0]);
-                memory.reader.set_tail(1);
+                make_room(memory, &mut mover, &named);
                 assert!(!mover.move_up_to(3).ring_full);
             })
         };
@@ -111,7 +83,20 @@ fn loom_letting_go_against_a_late_look() {
     });
 }
 
-/// The same, and two threads report meanwhile: whatever the order was, at the end all is there, once.
+#[test]
+fn loom_fold_against_a_late_look() {
+    late_look(|_, mover, named| assert!(fold(mover, &loom::sync::atomic::AtomicU64::new(0), named)));
+}
+
+#[test]
+fn loom_letting_go_of_a_record_against_a_late_look() {
+    late_look(|memory, _, named| {
+        *named.lock().unwrap() = (1, vec![0]);
+        memory.reader.set_tail(1);
+    });
+}
+
+/// A full ring is folded while two threads report: whatever the order was, at the end all is there, once.
 #[test]
 fn loom_fold_while_two_threads_report() {
     every_order(Some(2), || {
