@@ -72,7 +72,13 @@ impl Leaving {
     pub(crate) fn leave(&mut self, ring: &RingReader, account: &Account, missing: u64) -> bool {
         if !self.append(ring) {
             if ring.is_ahead() {
-                return false;
+                // A ring that is full lets nothing come that would change that: then better nothing is left than nothing let go.
+                let is_full = ring.unreleased() >= ring.header().ring_slots;
+                if is_full {
+                    self.snapshot = None;
+                    self.end_journal(ring);
+                }
+                return is_full;
             }
             self.leave_snapshot(ring, account, missing);
         }
@@ -131,8 +137,13 @@ impl Leaving {
         {
             return;
         }
-        // It is the reader's before, or could not be written to, or is too large by now; or the snapshot is missing, and what is
-        // let go now is written nowhere: nobody may take what the file has behind it.
+        self.end_journal(ring);
+    }
+
+    /// It is the reader's before, or could not be written to, or is too large by now; or the snapshot is missing, and what is let go
+    /// now is written nowhere: nobody may take what the file has behind it.
+    fn end_journal(&mut self, ring: &RingReader) {
+        self.is_begun = false;
         let ends =
             self.snapshot.is_none() && self.journal.as_ref().is_some_and(|journal| journal.end_here(ring).is_ok());
         if !ends {

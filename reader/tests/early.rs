@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use ttmem_reader::Session;
-use ttmem_ring::{AWAKE, NAPPING_LONG, RingFile, RingReader, journal_path, read_snapshot};
+use ttmem_ring::{AWAKE, CreateOptions, NAPPING_LONG, RingFile, RingReader, journal_path, read_snapshot};
 use ttmem_wire::{Event, EventKind, Memory, Target};
 
 mod common;
@@ -142,4 +142,24 @@ fn what_is_left_beside_the_ring_goes_no_further_than_the_ring() {
     let mut next = scene.drainer();
     assert!(next.advance() >= 9);
     scene.check(&next);
+}
+
+#[test]
+fn more_in_the_stage_than_the_ring_has_room_for_is_no_dead_end() {
+    let folder = Folder::new("early-small");
+    let rings = folder.0.join("rings");
+    let options = CreateOptions { folder: &rings, ring_bytes: 8192, stage_slots: 1024, producer: "test" };
+    let ring = RingFile::create(&options).unwrap();
+    let slots = ring.header().ring_slots;
+    let mut scene = Scene::new(&ring);
+    let mut drainer = scene.drainer();
+    scene.push(4 * slots);
+    // The reader lets nothing go while it is ahead of the ring, and the flusher brings nothing where the ring is full.
+    for _ in 0..20 {
+        drainer.advance();
+        scene.flush();
+    }
+    assert_eq!(ring.flusher().head(), scene.pushed);
+    drainer.advance();
+    scene.check(&drainer);
 }

@@ -61,6 +61,11 @@ impl Early {
         self.to_come > 0
     }
 
+    /// How many records that were read early are still to come by the ring.
+    pub(crate) fn to_come(&self) -> u64 {
+        self.to_come
+    }
+
     /// Whether this number was read early. For the stage of a dead process.
     pub(crate) fn has(&self, number: u64) -> bool {
         self.is_ahead() && self.numbers.contains(&number)

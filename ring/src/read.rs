@@ -243,6 +243,10 @@ impl RingReader {
             self.looks_in_vain = 0;
             return 0;
         }
+        // No more than the ring has room for. What is read early is to come by the ring before the reader can write down what it has,
+        // and it lets nothing go before that: the flusher would wait for room, and the reader for the flusher.
+        let room = (self.mapped.ring().len() as u64).saturating_sub(self.unreleased() + self.early.to_come());
+        let max = max.min(usize::try_from(room).unwrap_or(usize::MAX));
         let count = self.early.look(self.mapped.stage(), flusher, self.position, out, max);
         self.looks_in_vain = if count > 0 { 0 } else { self.looks_in_vain.saturating_add(1) };
         count
