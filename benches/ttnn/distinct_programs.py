@@ -2,10 +2,10 @@
 
     python distinct_programs.py ROWS COLUMNS PROGRAMS
 
-Compiles all kernels first, and says so by a line with its process id. Then each line PROGRAMS:GAP of standard input is one pass
-from an empty program cache. Where there is a GAP between ops, as in a model with work on the host, each op waits for one more line,
-prints one, and it is for who writes them to keep them so far apart. Prints a line of JSON for each pass: the time in ops, and the
-processor time of the thread that runs them, at each of COUNTS programs.
+Compiles all kernels first, and says so by a line with its process id. Then each line PROGRAMS:OPS of standard input is one pass
+from an empty program cache. Before each so many OPS it prints a line and waits for one: whoever writes them lets others have their
+turn, or time pass as in a model with work on the host. Prints a line of JSON for each pass: the time in ops, and the processor time
+of the thread that runs them, at each of COUNTS programs.
 """
 
 import json
@@ -84,7 +84,7 @@ def op(mesh, number):
     return KINDS[kind](mesh, TILE * (8 + shape % 16), TILE * (8 + shape // 16))
 
 
-# From being told to run an op until it runs: what a thread that slept finds is the same whoever woke it.
+# From being told to run until the first op runs: what a thread that slept finds is the same whoever woke it.
 SETTLE = 0.004
 
 
@@ -94,13 +94,13 @@ def its_turn(turns):
     time.sleep(SETTLE)
 
 
-def run(mesh, programs, turns=None):
-    """The time in ops and the thread's processor time in them, s, at each of COUNTS. Where there are `turns`, each op waits for its."""
+def run(mesh, programs, turns=None, ops=1):
+    """The time in ops and the thread's processor time in them, s, at each of COUNTS. Where there are `turns`, each has so many `ops`."""
     wall = cpu = 0.0
     at = {}
     for number in range(programs):
         function = op(mesh, number)
-        if turns:
+        if turns and number % ops == 0:
             its_turn(turns)
         cpu_before, before = time.thread_time(), time.perf_counter()
         result = function()
@@ -119,13 +119,12 @@ def main():
     print(json.dumps({"pid": os.getpid()}), flush=True)
     # Not by `for`, which reads ahead.
     while line := sys.stdin.readline():
-        programs, gap = line.split(":")
-        programs, gap = int(programs), float(gap)
+        programs, ops = (int(word) for word in line.split(":"))
         mesh.clear_program_cache()
         before = mesh.num_program_cache_entries()
-        at = run(mesh, programs, sys.stdin if gap else None)
+        at = run(mesh, programs, sys.stdin, ops)
         entries = mesh.num_program_cache_entries() - before
-        print(json.dumps({"programs": programs, "gap": gap, "entries": entries, "at": at}), flush=True)
+        print(json.dumps({"programs": programs, "entries": entries, "at": at}), flush=True)
     ttnn.close_mesh_device(mesh)
 
 
