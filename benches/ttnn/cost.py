@@ -19,7 +19,6 @@ import pathlib
 import platform
 import random
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -66,7 +65,7 @@ def tracked(command, how, library, *options):
 
 
 class Program:
-    """One column's program, stopped while others have their turn."""
+    """One column's program, which waits to be told while others have their turn."""
 
     def __init__(self, python, shared, folder, column, most):
         """`shared`: where kernels that one has compiled are there for the next. `most`: programs of a pass."""
@@ -91,8 +90,7 @@ class Program:
             stderr=self.errors,
             text=True,
         )
-        self.pid = self.line()["pid"]
-        os.kill(self.pid, signal.SIGSTOP)
+        self.ready()
 
     def line(self):
         for line in self.process.stdout:
@@ -106,7 +104,7 @@ class Program:
         self.process.stdin.flush()
 
     def ready(self):
-        """Waits until it has made the operands of its next op."""
+        """Waits until it has compiled all kernels, or made the operands of its next op."""
         for line in self.process.stdout:
             if line == "READY\n":
                 return
@@ -114,7 +112,6 @@ class Program:
 
     def end(self):
         """How many events ttmem took, and lost."""
-        os.kill(self.pid, signal.SIGCONT)
         self.process.stdin.close()
         if self.process.wait(timeout=600) != 0:
             sys.exit(f"cost.py: {self.column}: ended with {self.process.returncode}")
@@ -127,9 +124,8 @@ class Program:
 def one_pass(programs, count, gap):
     """A pass of each, all at once: they take turns, so that what the machine does within a second is the same for all. Where there
     is a `gap` between two ops of one program, the others have theirs in it."""
-    length = 1 if gap else min(TURN, count)
+    length = 1 if gap else TURN
     for program in programs:
-        os.kill(program.pid, signal.SIGCONT)
         program.tell(f"{count}:{length}")
         program.ready()
     last = math.ceil(count / length) - 1
@@ -145,8 +141,6 @@ def one_pass(programs, count, gap):
             else:
                 program.ready()
             time.sleep(gap / len(programs) or PAUSE)
-    for program in programs:
-        os.kill(program.pid, signal.SIGSTOP)
     return [(program, program.figures | {"gap": gap}) for program in programs]
 
 
@@ -214,17 +208,17 @@ def table(rows):
                 taken = {
                     name: {kind: samples(rows, version, name, count, gap, kind) for kind in ("wall", "cpu")} for name in names
                 }
-                passes = len(taken[BASES[0]]["wall"])
-                if not passes:
+                made = len(taken[BASES[0]]["wall"])
+                if not made:
                     continue
                 cells = [cell(taken, name) for name in names]
-                lines.append(f"| {version} | {count} | {pause} | {passes} | " + " | ".join(cells) + " |")
+                lines.append(f"| {version} | {count} | {pause} | {made} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def base(taken, name, kind):
     """By pass: the figure without tracking that this column's is held against."""
-    first, again = (taken[base][kind] for base in BASES)
+    first, again = (taken[column][kind] for column in BASES)
     if name == BASES[1] or not again:
         return first
     return {turn: math.sqrt(value * again[turn]) for turn, value in first.items() if turn in again}
@@ -286,7 +280,7 @@ def main():
     parser.add_argument("--versions", default="0.77.0,0.81.1")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--passes", type=int, default=10, help="back to back, in one round")
-    parser.add_argument("--programs", type=int, default=max(COUNTS), help="in a pass back to back (many short pairs tell more)")
+    parser.add_argument("--programs", type=int, default=max(COUNTS), help="in a pass back to back")
     parser.add_argument("--long-rounds", type=int, default=1, help="rounds that have 1024 programs 101 ms apart too")
     parser.add_argument(
         "--gaps", choices=("none", "some"), default="some", help="in the other rounds: 256 programs 101 ms apart, or none"

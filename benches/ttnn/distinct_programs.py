@@ -2,14 +2,13 @@
 
     python distinct_programs.py ROWS COLUMNS PROGRAMS
 
-Compiles all kernels first, and says so by a line with its process id. Then each line PROGRAMS:OPS of standard input is one pass
+Compiles all kernels first, and says so by a line. Then each line PROGRAMS:OPS of standard input is one pass
 from an empty program cache. Before each so many OPS it prints a line and waits for one: whoever writes them lets others have their
 turn, or time pass as in a model with work on the host. Prints a line of JSON for each pass: the time in ops, and the processor time
 of the thread that runs them, at each of COUNTS programs.
 """
 
 import json
-import os
 import sys
 import time
 
@@ -88,8 +87,12 @@ def op(mesh, number):
 SETTLE = 0.004
 
 
-def its_turn(turns):
+def ready():
     print("READY", flush=True)
+
+
+def its_turn(turns):
+    ready()
     turns.readline()
     time.sleep(SETTLE)
 
@@ -116,7 +119,7 @@ def main():
     rows, columns, most = (int(word) for word in sys.argv[1:4])
     mesh = ttnn.open_mesh_device(mesh_shape=ttnn.MeshShape(rows, columns))
     run(mesh, most)
-    print(json.dumps({"pid": os.getpid()}), flush=True)
+    ready()
     # Not by `for`, which reads ahead.
     while line := sys.stdin.readline():
         programs, ops = (int(word) for word in line.split(":"))

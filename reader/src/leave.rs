@@ -73,7 +73,7 @@ impl Leaving {
         if !self.append(ring) {
             if ring.is_ahead() {
                 // A ring that is full lets nothing come that would change that: then better nothing is left than nothing let go.
-                let is_full = ring.unreleased() >= ring.header().ring_slots;
+                let is_full = ring.room() == 0;
                 if is_full {
                     self.snapshot = None;
                     self.end_journal(ring);

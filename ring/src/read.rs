@@ -245,7 +245,7 @@ impl RingReader {
         }
         // No more than the ring has room for. What is read early is to come by the ring before the reader can write down what it has,
         // and it lets nothing go before that: the flusher would wait for room, and the reader for the flusher.
-        let room = (self.mapped.ring().len() as u64).saturating_sub(self.unreleased() + self.early.to_come());
+        let room = self.room().saturating_sub(self.early.to_come());
         let max = max.min(usize::try_from(room).unwrap_or(usize::MAX));
         let count = self.early.look(self.mapped.stage(), flusher, self.position, out, max);
         self.looks_in_vain = if count > 0 { 0 } else { self.looks_in_vain.saturating_add(1) };
@@ -291,7 +291,12 @@ impl RingReader {
         self.position.saturating_sub(self.mapped.reader().tail.0.load(Ordering::Acquire))
     }
 
-    /// The slots of these, in two parts where they go round the ring's end, with the position of the first. `None` where
+    /// Slots of the ring that hold none of these.
+    pub fn room(&self) -> u64 {
+        (self.mapped.ring().len() as u64).saturating_sub(self.unreleased())
+    }
+
+    /// The slots of unreleased records, in two parts where they go round the ring's end, with the position of the first. `None` where
     /// there can't be so many.
     pub(crate) fn unreleased_slots(&self) -> Option<(u64, [&[Slot]; 2])> {
         let slots = self.mapped.ring();
