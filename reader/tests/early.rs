@@ -148,7 +148,7 @@ fn what_is_left_beside_the_ring_goes_no_further_than_the_ring() {
 fn more_in_the_stage_than_the_ring_has_room_for_is_no_dead_end() {
     let folder = Folder::new("early-small");
     let rings = folder.0.join("rings");
-    let options = CreateOptions { folder: &rings, ring_bytes: 8192, stage_slots: 1024, producer: "test" };
+    let options = CreateOptions { folder: &rings, ring_bytes: 8192, stage_slots: 1024, lanes: 2, producer: "test" };
     let ring = RingFile::create(&options).unwrap();
     let slots = ring.header().ring_slots;
     let mut scene = Scene::new(&ring);

@@ -3,7 +3,8 @@
 use ttmem_wire::Record;
 
 use crate::{
-    Slot,
+    MAX_LANES, Slot,
+    lane::LaneHead,
     sync::{AtomicU32, AtomicU64, Ordering, fence},
 };
 
@@ -52,6 +53,25 @@ pub struct FlusherPage {
     pub(crate) exited: Line,
     /// Changes when a reader that waits is to look: its futex word, see `bell.rs`.
     pub(crate) bell: SleepWord,
+    /// What came to the ring from where.
+    pub(crate) moved: MovedWords,
+}
+
+/// What was moved into the ring. Threads that have lanes read these once a lap.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+pub(crate) struct MovedWords {
+    /// Of the shared stage: all numbers below this. (Those above it that lie in the ring too are not told.)
+    pub(crate) shared: AtomicU64,
+    /// Of each lane: all below this, and nothing else.
+    pub(crate) lanes: [AtomicU64; MAX_LANES],
+}
+
+/// What the threads write that have a lane.
+#[derive(Debug, Default)]
+#[repr(C, align(4096))]
+pub struct LanePage {
+    pub(crate) heads: [LaneHead; MAX_LANES],
 }
 
 /// A futex word, alone in its line: every event reads the flusher's, hardly anything writes it.

@@ -159,7 +159,7 @@ impl RingReader {
             position,
             draining: false,
             missed: 0,
-            early: Early::new(position),
+            early: Early::default(),
             looks_in_vain: 0,
         })
     }
@@ -204,7 +204,7 @@ impl RingReader {
         }
         page.note_holder(std::process::id());
         self.position = page.tail.0.load(Ordering::Acquire);
-        self.early = Early::new(self.position);
+        self.early = Early::default();
         page.looks.0.store(1, Ordering::Relaxed);
         self.draining = true;
         Ok(())
@@ -360,7 +360,7 @@ impl RingReader {
     pub fn counters(&self) -> Counters {
         let producers = self.mapped.producers();
         Counters {
-            claimed: producers.claimed.0.load(Ordering::Acquire),
+            claimed: self.mapped.stage().reported(),
             dropped_full: producers.dropped_full.0.load(Ordering::Relaxed),
             dropped_early: producers.dropped_early.0.load(Ordering::Relaxed),
             head: self.mapped.flusher().head.0.load(Ordering::Acquire),

@@ -14,6 +14,16 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Has the processor fetch the slot, to be written soon: the flusher has read it last, on another core.
+    #[inline(always)]
+    pub(crate) fn fetch(&self) {
+        // SAFETY: PREFETCHW changes nothing that a program can see, and does nothing on processors that lack it.
+        #[cfg(all(target_arch = "x86_64", not(any(loom, shuttle, miri))))]
+        unsafe {
+            core::arch::asm!("prefetchw [{}]", in(reg) std::ptr::from_ref(self), options(nostack, preserves_flags, readonly));
+        }
+    }
+
     /// Copies the payload out, with `sequence` as word 0.
     #[inline]
     pub(crate) fn copy_payload(&self, sequence: u64) -> [u64; RECORD_WORDS] {

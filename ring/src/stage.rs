@@ -1,4 +1,4 @@
-//! The stage: slots that any thread may fill, claimed by sequence number.
+//! The stage: slots that any thread may fill, claimed by sequence number. Beside it lie the lanes of single threads.
 //!
 //! Word 0 of a slot tells its state. A slot serves sequence number `s` in lap `s / slots`; it holds `2 * lap` while it is
 //! free for that lap (or claimed and being written), and `2 * lap + 1` once it is published. A file of zeroes is a stage
@@ -7,7 +7,7 @@
 use ttmem_wire::RECORD_WORDS;
 
 use crate::{
-    ProducerPage, Slot, fault_at,
+    Lanes, MAX_LANES, ProducerPage, Slot, fault_at,
     sync::{AtomicU64, Ordering, fence},
 };
 
@@ -24,6 +24,7 @@ pub struct Stage<'a> {
     claimed: &'a AtomicU64,
     slots: &'a [Slot],
     lap_shift: u32,
+    lanes: Lanes<'a>,
 }
 
 /// What a slot says about one sequence number.
@@ -46,7 +47,19 @@ impl<'a> Stage<'a> {
     /// If it is not.
     pub fn new(producers: &'a ProducerPage, slots: &'a [Slot]) -> Self {
         assert!(slots.len().is_power_of_two(), "a stage has a power of two of slots, not {}", slots.len());
-        Self { claimed: &producers.claimed.0, slots, lap_shift: slots.len().trailing_zeros() }
+        let lap_shift = slots.len().trailing_zeros();
+        Self { claimed: &producers.claimed.0, slots, lap_shift, lanes: Lanes::default() }
+    }
+
+    /// The same, and these lanes beside it.
+    pub fn with_lanes(self, lanes: Lanes<'a>) -> Self {
+        Self { lanes, ..self }
+    }
+
+    /// The lanes of single threads.
+    #[inline]
+    pub fn lanes(&self) -> Lanes<'a> {
+        self.lanes
     }
 
     /// Puts one record into the stage and returns its sequence number. Lock-free and safe in a signal handler: no heap,
@@ -78,7 +91,7 @@ impl<'a> Stage<'a> {
                 sequence = now;
             }
         };
-        // SYNC (M): pairs with the Acquire fence in `look`: who copies a word of this record sees that the slot's last was moved.
+        // SYNC (M): pairs with the Acquire fence in `Early::look`: who copies a word of this record sees that the slot's last was moved.
         fence(Ordering::Release);
         fault_at("claimed");
         for (shared, &word) in slot.words[1..].iter().zip(payload) {
@@ -98,10 +111,27 @@ impl<'a> Stage<'a> {
         self.claimed.load(Ordering::SeqCst)
     }
 
+    /// Records that were ever begun, in stage and lanes.
+    pub fn reported(&self) -> u64 {
+        self.lanes.iter().fold(self.claimed(), |sum, lane| sum.saturating_add(lane.claimed()))
+    }
+
     /// Whether every record below `limit` (a number that [`Stage::claimed`] gave) has left the stage for the ring.
-    pub fn all_moved_below(&self, limit: u64) -> bool {
+    fn all_moved_below(&self, limit: u64) -> bool {
         let oldest = limit.saturating_sub(self.slots.len() as u64);
         (oldest..limit).all(|sequence| !matches!(self.state(sequence), SlotState::Unpublished | SlotState::Published))
+    }
+
+    /// A question that says, whenever it is asked, whether all that was reported until now lies in the ring.
+    pub fn watch(&self) -> impl Fn() -> bool + use<'a> {
+        let stage = *self;
+        let limit = stage.claimed();
+        let mut of_lanes = [0; MAX_LANES];
+        stage.lanes.iter().zip(&mut of_lanes).for_each(|(lane, limit)| *limit = lane.claimed());
+        move || {
+            let mut lanes = stage.lanes.iter().zip(&of_lanes);
+            stage.all_moved_below(limit) && lanes.all(|(lane, &limit)| lane.moved() >= limit)
+        }
     }
 
     /// Slots in the stage.
@@ -126,17 +156,6 @@ impl<'a> Stage<'a> {
             _ if state == free + 2 => SlotState::Moved,
             _ => SlotState::Impossible,
         }
-    }
-
-    /// The record of this number, if it lies in the stage; for another process, which may be overtaken while it copies.
-    pub(crate) fn look(&self, sequence: u64) -> Option<[u64; RECORD_WORDS]> {
-        if self.state(sequence) != SlotState::Published {
-            return None;
-        }
-        let words = self.slot(sequence).copy_payload(sequence);
-        // SYNC (M): pairs with the Release fence in `push`.
-        fence(Ordering::Acquire);
-        (self.slot(sequence).words[0].load(Ordering::Relaxed) == self.free_state(sequence) | 1).then_some(words)
     }
 
     /// Hands the slot of a record that lies safely in the ring to the next lap.

@@ -4,7 +4,7 @@ use ttmem_wire::Record;
 
 use crate::{FlusherPage, ReaderPage, Slot, Stage, early::Early, sync::Ordering};
 
-/// What it has taken: each record's payload, which is one value throughout.
+/// What it has taken: each record's payload, which is one value throughout, but for the stamp.
 pub(crate) struct TestReader {
     pub(crate) early: Early,
     pub(crate) position: u64,
@@ -14,7 +14,7 @@ pub(crate) struct TestReader {
 impl TestReader {
     /// One that begins at this position of the ring.
     pub(crate) fn new(position: u64) -> Self {
-        Self { early: Early::new(position), position, seen: Vec::new() }
+        Self { early: Early::default(), position, seen: Vec::new() }
     }
 
     /// Reads what the ring shows, and gives it back.
@@ -38,8 +38,8 @@ impl TestReader {
 
     fn take(&mut self, records: &[Record]) {
         for Record { words } in records {
-            assert!(words[1..].iter().all(|&word| word == words[1]), "a record is whole: {words:?}");
-            self.seen.push(words[1]);
+            assert!(words[2..].iter().all(|&word| word == words[2]), "a record is whole: {words:?}");
+            self.seen.push(words[2]);
         }
     }
 }

@@ -21,14 +21,15 @@ pub const TTMEM_ANY_DEVICE: i32 = -1;
 #[unsafe(no_mangle)]
 pub extern "C" fn report_allocation(device_id: i32, size: u64, buffer_type: u8, buffer_id: u64) {
     guarded(|| {
-        record(Event {
+        let event = Event {
             kind: EventKind::Allocate,
-            memory: Some(Memory::from_buffer_type(buffer_type)),
+            memory: Some(Memory::from_buffer_type(0)),
             target: Target::Device(device_id),
             address: buffer_id,
             size,
             ..Event::default()
-        });
+        };
+        record(event, buffer_type);
     });
 }
 
@@ -38,13 +39,14 @@ pub extern "C" fn report_allocation(device_id: i32, size: u64, buffer_type: u8, 
 #[unsafe(no_mangle)]
 pub extern "C" fn report_deallocation(device_id: i32, buffer_id: u64) {
     guarded(|| {
-        record(Event {
+        let event = Event {
             kind: EventKind::Free,
             memory: None,
             target: Target::Device(device_id),
             address: buffer_id,
             ..Event::default()
-        });
+        };
+        record(event, 0);
     });
 }
 
@@ -59,7 +61,7 @@ pub extern "C" fn track_allocate_cb(
     device_id: i32,
 ) {
     guarded(|| {
-        record(Event {
+        let event = Event {
             kind: EventKind::CbAllocate,
             memory: Some(Memory::CircularBuffer),
             flags: if is_globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 },
@@ -68,7 +70,8 @@ pub extern "C" fn track_allocate_cb(
             address,
             size,
             ..Event::default()
-        });
+        };
+        record(event, 0);
     });
 }
 
@@ -76,12 +79,13 @@ pub extern "C" fn track_allocate_cb(
 #[unsafe(no_mangle)]
 pub extern "C" fn track_deallocate_cb(device_id: i32) {
     guarded(|| {
-        record(Event {
+        let event = Event {
             kind: EventKind::CbFreeAll,
             memory: Some(Memory::CircularBuffer),
             target: Target::Device(device_id),
             ..Event::default()
-        });
+        };
+        record(event, 0);
     });
 }
 
@@ -89,7 +93,7 @@ pub extern "C" fn track_deallocate_cb(device_id: i32) {
 #[unsafe(no_mangle)]
 pub extern "C" fn ttmem_device_closed(device_id: i32) {
     guarded(|| {
-        record(Event { kind: EventKind::DeviceClosed, target: Target::Device(device_id), ..Event::default() });
+        record(Event { kind: EventKind::DeviceClosed, target: Target::Device(device_id), ..Event::default() }, 0);
     });
 }
 
@@ -175,7 +179,7 @@ pub unsafe extern "C" fn ttmem_stats(out: *mut ttmem_stats) {
             lifecycle::settle_early(tracker);
             // The head first: it can only be behind what is claimed later.
             stats.in_ring = tracker.flusher.head();
-            let claimed = tracker.stage.claimed();
+            let claimed = tracker.stage.reported();
             stats.dropped = tracker.producers.dropped_full() + tracker.producers.dropped_early();
             stats.reported = claimed + stats.dropped;
             stats.in_channel = claimed.saturating_sub(stats.in_ring);

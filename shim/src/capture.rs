@@ -6,14 +6,13 @@ use std::{
     time::Instant,
 };
 
-use ttmem_ring::{PAYLOAD_WORDS, StageFull};
+use ttmem_ring::{PAYLOAD_WORDS, StageFull, light_fence};
 use ttmem_wire::{Event, EventKind, Record, flags::MORE_CORES};
 
 use crate::{
     config::OnFull,
     flusher, gate,
     lifecycle::{self, Tracker},
-    stacks::Stacks,
     thread,
 };
 
@@ -23,27 +22,38 @@ pub(crate) fn tracker() -> Option<&'static Tracker> {
     gate::tracker().or_else(lifecycle::start)
 }
 
-/// Takes one event: time stamp and thread are filled in, the sequence number is the stage's.
+/// Takes one event: time stamp and thread are filled in, the sequence number is the stage's. `type_code` is tt-metal's number of
+/// the memory of an event that has memory 0: it is its own code, which the compiler does not see through [`Memory`].
 #[inline(always)]
-pub(crate) fn record(event: Event) {
+pub(crate) fn record(event: Event, type_code: u8) {
     if let Some(tracker) = tracker() {
-        record_in(tracker, event);
+        let [_, _, what, place, a, b, c, d] = event.encode().words;
+        let what = what | u64::from(type_code) << 8;
+        if tracker.stacks.is_some() && wants_site(event.kind, event.flags) {
+            put_with_site(tracker, what, place, a, b, c, d);
+        } else {
+            put_here(tracker, what, place, a, b, c, d);
+        }
     }
 }
 
 /// [`record`], where the tracker is known.
 #[inline(always)]
 pub(crate) fn record_in(tracker: &'static Tracker, event: Event) {
-    // A function of its own: an event without a site must not pay for registers that the walk needs.
-    match tracker.stacks {
-        Some(stacks) if wants_site(event.kind, event.flags) => take_with_site(tracker, stacks, event.encode()),
-        _ => record_sited(tracker, event),
+    let [_, _, what, place, a, b, c, d] = event.encode().words;
+    if tracker.stacks.is_some() && wants_site(event.kind, event.flags) {
+        put_with_site(tracker, what, place, a, b, c, d);
+    } else {
+        put(tracker, what, place, a, b, c, d);
     }
 }
 
+/// A function of its own: an event without a site must not pay for registers that the walk needs.
 #[inline(never)]
-fn take_with_site(tracker: &'static Tracker, stacks: &'static Stacks, record: Record) {
-    if let Ok(event) = Event::decode(&record) {
+fn put_with_site(tracker: &'static Tracker, what: u64, place: u64, a: u64, b: u64, c: u64, d: u64) {
+    if let Some(stacks) = tracker.stacks
+        && let Ok(event) = Event::decode(&Record { words: [0, 0, what, place, a, b, c, d] })
+    {
         let site = unless_nested(|| stacks.site());
         record_sited(tracker, Event { site, ..event });
     }
@@ -53,18 +63,58 @@ fn take_with_site(tracker: &'static Tracker, stacks: &'static Stacks, record: Re
 #[inline(always)]
 pub(crate) fn record_sited(tracker: &'static Tracker, event: Event) {
     // Encoded here, where most of it is known to the compiler.
-    put(tracker, &event.encode());
+    let [_, _, what, place, a, b, c, d] = event.encode().words;
+    put(tracker, what, place, a, b, c, d);
 }
 
-/// Stamps a record and puts it on its way.
+/// Stamps a record and puts it on its way. Its words (2 to 7, without a thread) come in registers, which takes less than memory.
 #[inline(never)]
-fn put(tracker: &'static Tracker, record: &Record) {
+fn put(tracker: &'static Tracker, what: u64, place: u64, a: u64, b: u64, c: u64, d: u64) {
+    put_here(tracker, what, place, a, b, c, d);
+}
+
+#[inline(always)]
+fn put_here(tracker: &'static Tracker, what: u64, place: u64, a: u64, b: u64, c: u64, d: u64) {
     let thread = thread::current();
-    // A signal handler may report in the middle of a report. The stage does not mind; the channel could make the
-    // handler wait for the very call that it interrupts, so a nested event goes without a token and the flusher
-    // finds it on its round.
+    // Out of reach while it is written: a signal handler may report in the middle of a report.
+    if let Some(lane) = thread.lane.take()
+        && let Some(bits) = thread.bits_in(tracker)
+    {
+        let now = tracker.lanes.stamp(thread);
+        let pushed = lane.push(&[now, what | bits, place, a, b, c, d]);
+        thread.lane.set(Some(lane));
+        if let Ok(count) = pushed {
+            // SYNC (P) of the ring crate: the lane has published. A flusher that goes to sleep has set the word, and had this
+            // thread pass a barrier, before it looks at the lane.
+            light_fence();
+            let word = tracker.flusher.sleeping().load(Ordering::Relaxed);
+            if flusher::lane_wants_waking(word, count, lane) {
+                wake(tracker);
+            }
+            return;
+        }
+    }
+    put_shared(tracker, what, place, a, b, c, d);
+}
+
+/// The same by the stage that all threads share: the lane is full, or there is none, or it is being written.
+#[inline(never)]
+fn put_shared(tracker: &'static Tracker, what: u64, place: u64, a: u64, b: u64, c: u64, d: u64) {
+    let thread = thread::current();
+    let bits = thread.arrived_bits(tracker);
+    // The stage does not mind a signal handler; the channel could make it wait for the very call that it interrupts. So a nested
+    // event goes without a token, and the flusher finds it on its round.
     let nested = thread.busy.replace(true);
-    let payload = record.stamped(tracker.clock.now(), thread.id(tracker.process));
+    let now = if tracker.lanes.is_empty() {
+        tracker.clock.now()
+    } else {
+        if !nested {
+            tracker.lanes.offer(thread);
+        }
+        thread.has_shared.set(true);
+        tracker.clock.now_in_order()
+    };
+    let payload = [now, what | bits, place, a, b, c, d];
     match tracker.stage.push(&payload) {
         Ok(sequence) => announce(tracker, sequence, nested),
         Err(StageFull) => stage_full(tracker, &payload, nested),

@@ -11,7 +11,7 @@ use std::{
 
 use crossbeam_channel::Receiver;
 use ttmem_ring::{
-    ASLEEP, AWAKE, Clock, FlusherPage, Moved, Mover, NAPPING, NAPPING_LONG, RingFile, Stage, monotonic_ns,
+    ASLEEP, AWAKE, Clock, FlusherPage, Lane, Moved, Mover, NAPPING, NAPPING_LONG, RingFile, Stage, monotonic_ns,
 };
 
 use crate::{
@@ -23,6 +23,8 @@ use crate::{
 
 /// Every so many events wake a napping flusher, so that a burst does not fill the stage while it naps.
 const PILE: u64 = ttmem_ring::STAGE_SLOTS / 8;
+/// So many events in one lane do: half of what it holds.
+const LANE_PILE: u64 = ttmem_ring::LANE_SLOTS / 2;
 /// A token stands for so many events, up to its own. One for each would cost its caller as much as the stage does, and the
 /// flusher more than the move.
 pub(crate) const EVENTS_A_TOKEN: u64 = 16;
@@ -165,7 +167,7 @@ impl Flusher {
             } else if moved.records >= BUSY_ROUND {
                 self.ring_bell();
                 // Not where events pile up: on a busy machine a turn of another's may take milliseconds.
-                if !self.is_behind(PILE) {
+                if !self.is_behind(LANE_PILE) {
                     std::thread::yield_now();
                 }
             } else if quiet < QUIET || moved.ring_full {
@@ -203,7 +205,7 @@ impl Flusher {
 
     /// Whether more than so many events wait in the stage.
     fn is_behind(&self, events: u64) -> bool {
-        !self.mover.reached(self.stage.claimed().saturating_sub(events))
+        self.mover.waiting() > events
     }
 
     /// The ring is full: makes room, if nobody else is there to do it. All of the ring where events pile up in the stage, else
@@ -236,13 +238,18 @@ impl Flusher {
     }
 
     /// Sleeps on the futex word. An event that comes between the look at `claimed` and the sleep has seen the word set and
-    /// wakes us; see SYNC (B) in the ring crate.
+    /// wakes us; see SYNC (B) and (P) in the ring crate.
     fn sleep_until_event(&mut self, leader: Leader) {
         let word = self.page.sleeping();
         word.store(ASLEEP, Ordering::SeqCst);
-        if self.mover.reached(self.stage.claimed()) {
+        let is_seen = self.stage.lanes().count() == 0 || ttmem_ring::heavy_fence();
+        if self.mover.reached_all() {
             let watch = self.mover.has_holes() || leader == Leader::Left;
-            let longest = if watch { WATCHFUL_SLEEP } else { DEEP_SLEEP };
+            let longest = match (is_seen, watch) {
+                (false, _) => NAP,
+                (true, true) => WATCHFUL_SLEEP,
+                (true, false) => DEEP_SLEEP,
+            };
             futex_wait(word, ASLEEP, longest);
         }
         word.store(AWAKE, Ordering::SeqCst);
@@ -262,6 +269,13 @@ pub(crate) fn wants_waking(word: u32, sequence: u64) -> bool {
     word != AWAKE && (word == ASLEEP || sequence.is_multiple_of(PILE))
 }
 
+/// The same for an event with which this lane has had `count`: if it naps, where so many wait in the lane. Asked now and then, since
+/// that word is the flusher's.
+#[inline(always)]
+pub(crate) fn lane_wants_waking(word: u32, count: u64, lane: &Lane<'_>) -> bool {
+    word != AWAKE && (word == ASLEEP || (count.is_multiple_of(LANE_PILE / 4) && lane.waiting() >= LANE_PILE))
+}
+
 /// Wakes the flusher.
 pub(crate) fn futex_wake(word: &AtomicU32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
@@ -271,10 +285,10 @@ pub(crate) fn futex_wake(word: &AtomicU32) {
 
 /// Waits until what was claimed at the call lies in the ring; says whether it does.
 pub(crate) fn wait_until_moved(tracker: &'static lifecycle::Tracker, timeout_ms: u32) -> bool {
-    let limit = tracker.stage.claimed();
+    let is_moved = tracker.stage.watch();
     let deadline = std::time::Instant::now() + Duration::from_millis(timeout_ms.into());
     loop {
-        if tracker.stage.all_moved_below(limit) {
+        if is_moved() {
             return true;
         }
         if std::time::Instant::now() >= deadline {

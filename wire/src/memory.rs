@@ -41,15 +41,19 @@ impl Memory {
     /// The byte that stands for this memory in a record.
     ///
     /// `Unknown(0xCB)` shares its byte with circular buffers; the record's kind tells them apart.
+    #[inline(always)]
     pub const fn code(self) -> u8 {
+        // Apart from the others, which are a small table then: each event asks.
+        if let Self::Unknown(value) = self {
+            return value;
+        }
         match self {
             Self::Dram => 0,
             Self::L1 => 1,
             Self::SystemMemory => 2,
             Self::L1Small => 3,
             Self::Trace => 4,
-            Self::CircularBuffer => CIRCULAR_BUFFER_CODE,
-            Self::Unknown(value) => value,
+            Self::CircularBuffer | Self::Unknown(_) => CIRCULAR_BUFFER_CODE,
         }
     }
 }

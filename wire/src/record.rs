@@ -182,13 +182,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// All words but the first, with a time and a thread in them; the record must have been made without.
-    #[inline(always)]
-    pub fn stamped(&self, ticks: u64, thread: u32) -> [u64; RECORD_WORDS - 1] {
-        let [_, _, what, place, a, b, c, d] = self.words;
-        [ticks, what | u64::from(thread) << 32, place, a, b, c, d]
-    }
-
     /// The address of the buffer that comes to life or is freed, without taking the rest of the record apart.
     #[inline]
     pub fn buffer_address(&self) -> Option<u64> {

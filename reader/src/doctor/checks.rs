@@ -11,8 +11,8 @@ use ttmem_ring::{Clock, DEFAULT_RING_BYTES, default_dir, ensure_folder, features
 use super::Check;
 use crate::{launch, report::bytes};
 
-/// What one process takes at most: ring, stage, and call sites, which come in steps.
-const A_PROCESS: u64 = DEFAULT_RING_BYTES + (4 << 20);
+/// What one process takes at most: ring, stage and lanes, and call sites, which come in steps.
+const A_PROCESS: u64 = DEFAULT_RING_BYTES + (6 << 20);
 
 /// Whether libttmem.so is found, and loads in a process of its own.
 pub(super) fn library() -> Check {

@@ -4,14 +4,15 @@
 
 mod early;
 mod folds;
+mod lanes;
 mod ring;
 mod words;
 
 use loom::thread;
 
 use crate::{
-    FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, bell::Until, sync::Ordering,
-    test_reader::TestReader,
+    FlusherPage, Lane, LanePage, Lanes, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage,
+    bell::Until, sync::Ordering, test_reader::TestReader,
 };
 
 /// The shared memory of one process, leaked: loom counts executions, not bytes.
@@ -21,9 +22,16 @@ struct Memory {
     reader: ReaderPage,
     stage: Vec<Slot>,
     ring: Vec<Slot>,
+    lane_page: Box<LanePage>,
+    lanes: Vec<Slot>,
+    slots_of_each: usize,
 }
 
 fn memory(stage: usize, ring: usize) -> &'static Memory {
+    memory_with_lanes(stage, ring, 0, 1)
+}
+
+fn memory_with_lanes(stage: usize, ring: usize, lanes: usize, slots_of_each: usize) -> &'static Memory {
     let slots = |count| (0..count).map(|_| Slot::default()).collect();
     Box::leak(Box::new(Memory {
         producers: ProducerPage::default(),
@@ -31,6 +39,9 @@ fn memory(stage: usize, ring: usize) -> &'static Memory {
         reader: ReaderPage::default(),
         stage: slots(stage),
         ring: slots(ring),
+        lane_page: Box::default(),
+        lanes: slots(lanes * slots_of_each),
+        slots_of_each,
     }))
 }
 
@@ -44,7 +55,12 @@ impl Memory {
     }
 
     fn stage(&'static self) -> Stage<'static> {
-        Stage::new(&self.producers, &self.stage)
+        let lanes = Lanes::new(&self.lane_page, &self.flusher, &self.lanes, self.slots_of_each);
+        Stage::new(&self.producers, &self.stage).with_lanes(lanes)
+    }
+
+    fn lane(&'static self, index: usize) -> Lane<'static> {
+        self.stage().lanes().get(index).unwrap()
     }
 
     /// What a thread does that claimed this number, of the first lap, long ago.

@@ -105,7 +105,7 @@ fn loom_death_between_any_two_steps() {
         // The reader looks now, wherever the two are: as if they had been killed. What it reads first can only grow.
         let had_returned = returned.load(Ordering::Acquire);
         let mut records = Vec::new();
-        recover(memory.stage(), &[], &Early::new(0), &mut records);
+        recover(memory.stage(), &[], &Early::default(), &mut records);
         let in_stage: Vec<u64> = records.iter().map(|record| record.words[1]).collect();
         let mut reader = TestReader::new(0);
         memory.drain(&mut reader);
