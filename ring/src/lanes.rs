@@ -55,7 +55,7 @@ impl<'a> Lanes<'a> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::{Mover, ProducerPage, ReaderPage, RingWriter, Stage, recover::recover, sync::Ordering};
+    use crate::{Mover, ProducerPage, ReaderPage, RingWriter, Stage, early::Early, recover::recover, sync::Ordering};
 
     fn slots(count: usize) -> Vec<Slot> {
         (0..count).map(|_| Slot::default()).collect()
@@ -119,6 +119,23 @@ mod tests {
         left.clear();
         let recovery = recover(stage, &[], &Default::default(), &mut left);
         assert_eq!((left.len(), recovery.half_written, recovery.impossible), (2, 1, 1));
+    }
+
+    #[test]
+    fn nobody_looks_past_a_record_that_is_still_being_written() {
+        let (producers, flusher) = (ProducerPage::default(), FlusherPage::default());
+        let (page, stage_slots, lane_slots) = (LanePage::default(), slots(8), slots(4));
+        let stage = Stage::new(&producers, &stage_slots).with_lanes(Lanes::new(&page, &flusher, &lane_slots, 4));
+        // The first is claimed, and not written; what came by the lane may know the second.
+        stage.push(&at(10, 1)).unwrap();
+        stage.push(&at(11, 2)).unwrap();
+        stage.slot(0).words[0].store(0, Ordering::Relaxed);
+        let (mut early, mut out) = (Early::default(), Vec::new());
+        stage.lanes().get(0).unwrap().push(&at(12, 3)).unwrap();
+        assert_eq!(early.look(stage, &flusher, 0, &mut out, 8), 0);
+        stage.slot(0).words[0].store(1, Ordering::Relaxed);
+        assert_eq!(early.look(stage, &flusher, 0, &mut out, 8), 3);
+        assert_eq!(out.iter().map(|record| record.words[2]).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]
