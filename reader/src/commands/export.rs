@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Failure,
     export::{self, Format, Options, Value},
-    walk::{At, Walk},
+    replay::walk::{At, Walk},
 };
 
 /// Writes a recording, or what a ring has, in the format of another tool.

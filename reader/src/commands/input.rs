@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, path::Path};
 
 use ttmem_ring::RingReader;
 
-use crate::{Failure, Session, Tell, replay};
+use crate::{Failure, Session, Tell, replay::replay};
 
 /// What a file is.
 pub(super) enum Kind {

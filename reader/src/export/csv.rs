@@ -9,7 +9,7 @@ use super::{
     Exporter, Output,
     rows::{born_ns, event_row, state_name},
 };
-use crate::walk::{Step, What};
+use crate::replay::walk::{Step, What};
 
 const REGIONS: &str = "pid,device,memory,allocator,program,address,size,size_per_bank,holders,reports,state,\
                        allocated_at_ns,thread,num_cores,globally_allocated,preallocated,cached,site";

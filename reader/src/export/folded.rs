@@ -6,7 +6,7 @@ use super::{
     Exporter, Output, Value,
     stacks::{Stacks, note_if_empty},
 };
-use crate::walk::{Step, Walk};
+use crate::replay::walk::{Step, Walk};
 
 pub(super) struct Folded<'a> {
     walk: &'a Walk,

@@ -20,7 +20,7 @@ use super::{
     one_process,
     stacks::{MAX_STACKS, Source},
 };
-use crate::walk::{Step, Walk, Walked, What};
+use crate::replay::walk::{Step, Walk, Walked, What};
 
 /// The writer that the file names, and the version of the format.
 const VERSION: &str = "v 10400 2";

@@ -28,7 +28,7 @@ pub use self::output::Output;
 pub use self::stacks::Value;
 use crate::{
     Failure,
-    walk::{At, Step, Stopped, Walk},
+    replay::walk::{At, Step, Stopped, Walk},
 };
 
 /// What to write.

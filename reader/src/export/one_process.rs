@@ -1,7 +1,7 @@
 //! For viewers that know one process only.
 
 use super::stacks::process_name;
-use crate::walk::Walk;
+use crate::replay::walk::Walk;
 
 /// The place of the process to show: of those that were chosen, the first of those with most events.
 pub(super) fn busiest(walk: &Walk) -> usize {

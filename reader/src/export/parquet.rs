@@ -19,7 +19,7 @@ use super::{
     Exporter, Output,
     rows::{born_ns, event_row, state_name},
 };
-use crate::walk::{Step, What};
+use crate::replay::walk::{Step, What};
 
 /// Rows that are kept until they are written together.
 const ROWS: usize = 1 << 17;

@@ -23,8 +23,8 @@ use super::{
     stacks::process_name,
 };
 use crate::{
+    replay::walk::{LiveBytes, Step, Walk, Walked, What},
     report::bytes,
-    walk::{LiveBytes, Step, Walk, Walked, What},
 };
 
 /// Names of slices that are written once and named by number; later ones are written each time.

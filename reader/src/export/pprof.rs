@@ -9,7 +9,7 @@ use super::{
     Exporter, Output,
     stacks::{Stacks, note_if_empty},
 };
-use crate::walk::{Step, Walk};
+use crate::replay::walk::{Step, Walk};
 
 pub(super) struct Pprof<'a> {
     walk: &'a Walk,

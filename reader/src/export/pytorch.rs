@@ -17,7 +17,7 @@ use super::{
     one_process,
     pickle::Pickle,
 };
-use crate::walk::{Step, Walk, What};
+use crate::replay::walk::{Step, Walk, What};
 
 /// Device ids up to this are the viewer's numbers; where others occur, devices are numbered.
 const MAX_DEVICE: i32 = 1 << 10;

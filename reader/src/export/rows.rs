@@ -4,7 +4,7 @@ use serde::Serialize;
 use ttmem_ledger::{LiveRegion, State};
 use ttmem_wire::{Event, EventKind, flags};
 
-use crate::walk::{Step, What};
+use crate::replay::walk::{Step, What};
 
 /// An event. What it does not name is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use ttmem_ledger::{Change, Life};
 use ttmem_wire::Memory;
 
-use crate::walk::{Step, Walk, Walked, What};
+use crate::replay::walk::{Step, Walk, Walked, What};
 
 /// Stacks that are told apart. A program without call sites that asks for ever other sizes must not fill the memory.
 pub(super) const MAX_STACKS: usize = 1 << 18;

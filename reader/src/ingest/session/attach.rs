@@ -6,7 +6,10 @@ use ttmem_ring::JournalReader;
 use ttmem_wire::Record;
 
 use super::{BATCH, Session};
-use crate::{Account, left, source::Source};
+use crate::{
+    Account,
+    ingest::{left, source::Source},
+};
 
 impl Session {
     /// Begins with what others have left: the snapshot, the journal behind it, and the ring behind that.

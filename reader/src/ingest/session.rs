@@ -8,7 +8,8 @@ use ttmem_ledger::{End, Ledger};
 use ttmem_ring::{AlreadyDrained, Bells, ClockMap, Counters, ProcessWatch, Recovery, RingReader, fault_at};
 use ttmem_wire::{Event, Header, Record};
 
-use crate::{Account, Counts, Mark, Tell, Told, leave::Leaving, sites::SiteFile, source::Source};
+use super::{leave::Leaving, source::Source};
+use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile};
 
 /// Records that are copied out of a ring at once.
 const BATCH: usize = 512;
