@@ -62,10 +62,15 @@ struct Screen {
 
 impl Screen {
     fn new(folder: &Folder, size: (u16, u16), variables: &[(&str, &str)]) -> Self {
+        Self::started(folder, size, variables, "exec \"$0\" top")
+    }
+
+    /// By a shell's command, in which `$0` is ttmem.
+    fn started(folder: &Folder, size: (u16, u16), variables: &[(&str, &str)], start: &str) -> Self {
         let (rows, cols) = size;
         let pair = native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_ttmem"));
-        command.arg("top");
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", start, env!("CARGO_BIN_EXE_ttmem")]);
         command.env("TTMEM_DIR", folder.0.join("rings"));
         command.env_remove("NO_COLOR");
         command.env("TERM", "xterm");
@@ -332,4 +337,54 @@ fn child_that_works_for_a_while() {
         other.release();
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Whether a process is there and no zombie.
+fn runs(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.contains("State:") && !status.contains("State:\tZ")
+}
+
+#[test]
+fn it_ends_when_its_terminal_hangs_up_though_the_signal_is_ignored() {
+    let folder = Folder::new("top-hangup");
+    let mut owner = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_owns_a_terminal", "--nocapture"])
+        .env("TTMEM_TEST_TERMINAL", &folder.0)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let since = Instant::now();
+    let pid = loop {
+        let pid = fs::read_to_string(folder.0.join("drawn")).unwrap_or_default();
+        if !pid.is_empty() {
+            break pid;
+        }
+        assert!(since.elapsed() < LIMIT, "top never drew");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(runs(&pid));
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let since = Instant::now();
+    while runs(&pid) {
+        if since.elapsed() > Duration::from_secs(5) {
+            let _ = Command::new("kill").args(["-9", &pid]).status();
+            panic!("top is still there 5 s after its terminal has gone");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Not a test of its own: the owner of a terminal in which `ttmem top` runs, until it is killed.
+#[test]
+fn child_that_owns_a_terminal() {
+    let Some(folder) = std::env::var_os("TTMEM_TEST_TERMINAL") else { return };
+    let folder = std::mem::ManuallyDrop::new(Folder(PathBuf::from(folder)));
+    let screen = Screen::started(&folder, (24, 80), &[], "trap '' HUP; exec \"$0\" top");
+    screen.until("it is drawn", |text| text.contains("0 processes"));
+    let pid = screen.child.process_id().unwrap().to_string();
+    fs::write(folder.0.join("unfinished"), pid).unwrap();
+    fs::rename(folder.0.join("unfinished"), folder.0.join("drawn")).unwrap();
+    std::thread::sleep(LIMIT);
 }

@@ -2,6 +2,7 @@
 
 mod bars;
 mod draw;
+mod hangup;
 mod once;
 mod state;
 mod style;
@@ -97,6 +98,7 @@ pub fn run(mut watcher: Watcher, style: Style) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(failed)?;
     }
     let mut terminal = terminal::Terminal::enter().map_err(failed)?;
+    hangup::watch(Arc::clone(&stop)).map_err(failed)?;
     let mut state = State::new(style);
     let mut next = Instant::now();
     while !stop.load(Ordering::Relaxed) && !state.is_done() {

@@ -17,7 +17,7 @@ use ratatui::{
 };
 
 /// Whether the terminal is ours. Leaving twice would put the cursor back into what was written since.
-/// SYNC: one thread draws; a panic of another must only not leave twice, which the swap alone sees to.
+/// SYNC: one thread draws; a panic or a hang-up noticed by another must only not leave twice, which the swap alone sees to.
 static IS_ENTERED: AtomicBool = AtomicBool::new(false);
 
 pub(super) struct Terminal(ratatui::Terminal<CrosstermBackend<Stdout>>);
@@ -48,7 +48,8 @@ impl Drop for Terminal {
     }
 }
 
-fn leave() {
+/// Gives the terminal back, once.
+pub(super) fn leave() {
     if !IS_ENTERED.swap(false, Ordering::Relaxed) {
         return;
     }
