@@ -1,27 +1,46 @@
-"""What can be wrong in the documentation without a screen changing: links, pages, names of variables."""
+"""What can be wrong in the documentation without a screen changing: links, pages, names of files and variables.
+
+    python3 tests/docs/links.py
+"""
 
 import html.parser
 import pathlib
 import re
+import sys
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
 
 
+def pages():
+    """Every page in Markdown that people read: the book's, and those beside the code."""
+    return [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("ring/*.md"))]
+
+
 def dead_in_markdown():
     """Links from page to page that lead nowhere, pages that SUMMARY.md leaves out, blocks of code without a language."""
     wrong = []
-    for page in [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]:
-        text = page.read_text()
+    for page in pages():
+        name, text = page.relative_to(ROOT), page.read_text()
         for link in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)#\s\"]+)", text):
             if "://" not in link and not (page.parent / link).exists():
-                wrong.append(f"{page.name}: {link} is not there")
+                wrong.append(f"{name}: {link} is not there")
         opens = re.findall(r"^```(.*)$", text, re.M)[::2]
-        wrong += [f"{page.name}: a block of code without a language"] * opens.count("")
+        wrong += [f"{name}: a block of code without a language"] * opens.count("")
     book = (DOCS / "SUMMARY.md").read_text()
-    wrong += [f"SUMMARY.md leaves out {page.name}" for page in DOCS.glob("*.md")
-              if page.name != "SUMMARY.md" and f"({page.name})" not in book]
+    in_book = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - {"SUMMARY.md"}
+    return wrong + [f"SUMMARY.md leaves out {name}" for name in sorted(in_book) if f"({name})" not in book]
+
+
+def missing_files():
+    """Files and folders of this project that a page names in code, as `ring/src/lib.rs`, and that are not there."""
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")} - {"target"}
+    wrong = []
+    for page in pages():
+        for name in re.findall(r"`([\w.-]+/[\w./-]*)`", page.read_text()):
+            if name.split("/")[0] in folders and not (ROOT / name).exists():
+                wrong.append(f"{page.relative_to(ROOT)}: {name} is not there")
     return wrong
 
 
@@ -73,3 +92,7 @@ def dead_in_book(book):
             elif parts.fragment and target in pages and urllib.parse.unquote(parts.fragment) not in pages[target].ids:
                 wrong.append(f"{name}: no such place")
     return sorted(set(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(dead_in_markdown() + missing_files()) or None)
