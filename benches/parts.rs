@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ttmem_ledger::Ledger;
-use ttmem_ring::{FlusherPage, LanePage, Lanes, Mover, ProducerPage, ReaderPage, RingWriter, Slot, Stage};
+use ttmem_ring::{FlusherPage, Mover, ProducerPage, ReaderPage, RingWriter, Slot, Stage};
 use ttmem_wire::{Event, EventKind, Memory, Target};
 
 const EVENTS: usize = 4096;
@@ -18,9 +18,8 @@ fn slots(count: usize) -> Vec<Slot> {
 /// Push and move: each iteration fills the stage and empties it into a ring whose reader has always just been by.
 fn stage_to_ring(criterion: &mut Criterion) {
     let (producers, flusher, reader) = (ProducerPage::default(), FlusherPage::default(), ReaderPage::default());
-    let (page, stage_slots, lane_slots, ring_slots) =
-        (LanePage::default(), slots(EVENTS), slots(2 * EVENTS), slots(1 << 16));
-    let stage = Stage::new(&producers, &stage_slots).with_lanes(Lanes::new(&page, &flusher, &lane_slots, EVENTS));
+    let (stage_slots, ring_slots) = (slots(EVENTS), slots(1 << 16));
+    let stage = Stage::new(&producers, &stage_slots);
     let mut mover = Mover::new(stage, RingWriter::new(&flusher, &reader, &ring_slots));
     let mut group = criterion.benchmark_group("stage");
     group.throughput(Throughput::Elements(EVENTS as u64));
@@ -33,19 +32,6 @@ fn stage_to_ring(criterion: &mut Criterion) {
             reader.set_tail(mover.head());
         });
     });
-    // One lane, and two whose events come in turns, each of which has the mover compare stamps.
-    let lanes: Vec<_> = stage.lanes().iter().collect();
-    for (name, used) in [("push into a lane and move", 1), ("push into two lanes in turns and move", 2)] {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                for (n, lane) in (0..EVENTS as u64).zip(lanes[..used].iter().cycle()) {
-                    black_box(lane.push(&[n; 7])).expect("the lane was emptied");
-                }
-                mover.move_up_to(stage.claimed());
-                reader.set_tail(mover.head());
-            });
-        });
-    }
 }
 
 /// Allocate and free around 100,000 live regions.

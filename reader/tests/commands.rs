@@ -46,7 +46,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn make_ring(folder: &Path) -> RingFile {
-    let options = CreateOptions { folder, ring_bytes: 4096, stage_slots: 64, lanes: 2, producer: "test" };
+    let options = CreateOptions { folder, ring_bytes: 4096, stage_slots: 64, producer: "test" };
     let ring = RingFile::create(&options).unwrap();
     let event =
         Event { memory: Some(Memory::L1), target: Target::Device(3), address: 4096, size: 2048, ..Event::default() };

@@ -21,8 +21,7 @@ struct Ring {
 impl Ring {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("ttmem-reports-{name}-{}", std::process::id()));
-        let options =
-            CreateOptions { folder: &folder, ring_bytes: 65_536, stage_slots: 256, lanes: 2, producer: "test" };
+        let options = CreateOptions { folder: &folder, ring_bytes: 65_536, stage_slots: 256, producer: "test" };
         Self { file: RingFile::create(&options).unwrap(), folder }
     }
 

@@ -43,22 +43,6 @@ impl Clock {
         }
     }
 
-    /// The same, read once all is done that comes before it in the program: what another thread had done by the time that this one
-    /// heard of it is earlier. A processor may read its counter sooner than that.
-    #[inline(always)]
-    pub fn now_in_order(self) -> u64 {
-        match self {
-            Self::Counter => counter_in_order(),
-            Self::Monotonic => monotonic_ns(),
-        }
-    }
-
-    /// Whether of two events, where one had returned before the other began, the first always has the lower reading of
-    /// [`Clock::now_in_order`]. Other clocks than this may tick too slowly: two readings are the same then.
-    pub fn tells_order(self) -> bool {
-        self == Self::Counter && cfg!(target_arch = "x86_64")
-    }
-
     /// This clock and `CLOCK_MONOTONIC` at one moment: ticks, ns. Read in turns; those count between which least time went
     /// by, so that a thread that is put aside in the middle does not make a clock that is milliseconds off.
     pub fn with_monotonic(self) -> (u64, u64) {
@@ -118,21 +102,6 @@ fn kernel_trusts_counter() -> bool {
 fn counter() -> u64 {
     // SAFETY: every x86-64 processor has RDTSC, and `detect` chose it.
     unsafe { core::arch::x86_64::_rdtsc() }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn counter_in_order() -> u64 {
-    let (low, high): (u32, u32);
-    // SAFETY: as in `counter`; LFENCE has no operands. It may touch memory as far as the compiler knows, so that nothing is moved
-    // across it. LFENCE ends when all before it is done, and RDTSC begins after it; Linux reads its clocks so.
-    unsafe { core::arch::asm!("lfence", "rdtsc", out("eax") low, out("edx") high, options(nostack)) };
-    u64::from(high) << 32 | u64::from(low)
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn counter_in_order() -> u64 {
-    counter()
 }
 
 #[cfg(target_arch = "x86_64")]

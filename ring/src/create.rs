@@ -29,9 +29,6 @@ pub const MIN_RING_BYTES: u64 = PAGE as u64;
 /// Slots of the stage: what can wait while the flusher sleeps, or gets no processor.
 pub const STAGE_SLOTS: u64 = 32_768;
 
-/// Slots of each lane, or as many as the stage has where that has fewer.
-pub const LANE_SLOTS: u64 = 4096;
-
 const SLOT_BYTES: u64 = (RECORD_WORDS * 8) as u64;
 
 /// What to make.
@@ -43,8 +40,6 @@ pub struct CreateOptions<'a> {
     pub ring_bytes: u64,
     /// Slots of the stage; a power of two, at least 64.
     pub stage_slots: u64,
-    /// Lanes, [`crate::MAX_LANES`] at most. The file gets none where the clock does not tell the order of what threads do.
-    pub lanes: u64,
     /// The shim's version.
     pub producer: &'a str,
 }
@@ -194,12 +189,9 @@ fn header(options: &CreateOptions<'_>, clock: Clock) -> Header {
     let power_of_two_below = |value: u64| 1 << value.max(1).ilog2();
     let ring_slots = power_of_two_below(options.ring_bytes.max(MIN_RING_BYTES) / SLOT_BYTES);
     let stage_slots = power_of_two_below(options.stage_slots.max(64));
-    let lanes = if clock.tells_order() { options.lanes.min(crate::MAX_LANES as u64) } else { 0 };
-    let lane_slots = stage_slots.min(LANE_SLOTS);
     let pools_offset = (HEADER_BYTES + WRITER_PAGES * PAGE) as u64;
     let stage_offset = pools_offset + MAX_POOLS as u64 * SLOT_BYTES;
-    let lanes_offset = stage_offset + stage_slots * SLOT_BYTES;
-    let ring_offset = lanes_offset + lanes * lane_slots * SLOT_BYTES;
+    let ring_offset = stage_offset + stage_slots * SLOT_BYTES;
     let pid = std::process::id();
     let (clock_start, monotonic_start_ns) = clock.with_monotonic();
     Header {
@@ -207,9 +199,6 @@ fn header(options: &CreateOptions<'_>, clock: Clock) -> Header {
         pools_offset,
         stage_offset,
         stage_slots,
-        lanes_offset,
-        lanes,
-        lane_slots,
         ring_offset,
         ring_slots,
         pid,

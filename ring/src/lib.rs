@@ -1,7 +1,6 @@
 //! The way of an event through shared memory, and the file that it lies in.
 //!
 //! * [`Stage`]: any thread pushes a record, lock-free, and it is in shared memory when the call returns.
-//! * [`Lane`]: the same for one thread alone, which shares no word with the others then.
 //! * [`Mover`]: the one flusher moves records from the stage into the ring, in an order that no thread can contradict.
 //! * [`RingFile`]: makes the file of a process (reserved, initialised, locked, and only then given a name).
 //! * [`RingReader`]: opens such a file from another process, drains it, and after a death recovers what the ring lacks
@@ -10,14 +9,8 @@
 //! This is the only crate beside the shim with `unsafe`: mapping the file, and the system calls around it.
 #![cfg_attr(any(loom, shuttle), allow(dead_code, unused_imports))]
 
-mod asymmetric;
 mod bell;
-mod cut;
-mod early;
 mod faults;
-mod lane;
-mod lanes;
-mod merge;
 mod mover;
 mod nap;
 mod pages;
@@ -66,15 +59,10 @@ mod wait;
 #[cfg(not(any(loom, shuttle)))]
 mod watch;
 
-#[cfg(not(any(loom, shuttle)))]
-pub use asymmetric::register as register_heavy_fence;
-pub use asymmetric::{heavy as heavy_fence, light as light_fence};
 pub use faults::fault_at;
-pub use lane::{Lane, MAX_LANES};
-pub use lanes::Lanes;
 pub use mover::{MAX_BATCH, Moved, Mover};
-pub use nap::{ASLEEP, AWAKE, NAPPING, NAPPING_LONG};
-pub use pages::{FlusherPage, LanePage, ProducerPage, ReaderPage};
+pub use nap::{ASLEEP, AWAKE, NAPPING};
+pub use pages::{FlusherPage, ProducerPage, ReaderPage};
 pub use pools::PoolTable;
 pub use recover::Recovery;
 pub use slot::Slot;
@@ -86,9 +74,7 @@ pub use beside::{BesideError, remove_orphans, remove_ring, sites_path};
 #[cfg(not(loom))]
 pub use clock::{Clock, ClockMap, monotonic_ns, realtime_ns};
 #[cfg(not(loom))]
-pub use create::{
-    CreateError, CreateOptions, DEFAULT_RING_BYTES, LANE_SLOTS, MIN_RING_BYTES, RingFile, STAGE_SLOTS, TailLock,
-};
+pub use create::{CreateError, CreateOptions, DEFAULT_RING_BYTES, MIN_RING_BYTES, RingFile, STAGE_SLOTS, TailLock};
 #[cfg(not(loom))]
 pub use discover::{RING_EXTENSION, discover};
 #[cfg(not(loom))]

@@ -3,7 +3,7 @@
 use memmap2::MmapRaw;
 use ttmem_wire::{HEADER_BYTES, Header, MAX_POOLS, PAGE};
 
-use crate::{FlusherPage, LanePage, Lanes, PoolTable, ProducerPage, ReaderPage, Slot, Stage};
+use crate::{FlusherPage, PoolTable, ProducerPage, ReaderPage, Slot, Stage};
 
 /// A mapped ring file whose header was checked against the size of the mapping.
 #[derive(Debug)]
@@ -48,11 +48,7 @@ impl Mapped {
     }
 
     pub(crate) fn stage(&self) -> Stage<'_> {
-        let stage = Stage::new(self.producers(), self.slots(self.header.stage_offset, self.header.stage_slots));
-        let Header { lanes, lane_slots, lanes_offset, .. } = self.header;
-        // With no lanes, there are no slots.
-        let slots = self.slots(lanes_offset, lanes * lane_slots);
-        stage.with_lanes(Lanes::new(self.page::<LanePage>(3), self.flusher(), slots, lane_slots as usize))
+        Stage::new(self.producers(), self.slots(self.header.stage_offset, self.header.stage_slots))
     }
 
     pub(crate) fn ring(&self) -> &[Slot] {
@@ -65,7 +61,7 @@ impl Mapped {
 
     fn page<T>(&self, index: usize) -> &T {
         const { assert!(size_of::<T>() == PAGE && align_of::<T>() == PAGE) };
-        // SAFETY: the header's check puts every part behind these four pages, so they lie in the mapping, which is page
+        // SAFETY: the header's check puts every part behind these three pages, so they lie in the mapping, which is page
         // aligned; T is made of atomics only (all bit patterns valid, shared writes allowed) and the mapping lives as
         // long as `self`.
         unsafe { &*self.raw.as_ptr().add(HEADER_BYTES + index * PAGE).cast::<T>() }

@@ -3,8 +3,7 @@
 use ttmem_wire::Record;
 
 use crate::{
-    MAX_LANES, Slot,
-    lane::LaneHead,
+    Slot,
     sync::{AtomicU32, AtomicU64, Ordering, fence},
 };
 
@@ -45,33 +44,12 @@ pub struct FlusherPage {
     pub(crate) head: Line,
     /// Whether the flusher sleeps, and when it wants to be woken: the futex word.
     pub(crate) sleeping: SleepWord,
-    /// `CLOCK_MONOTONIC` when the flusher last looked around, ns.
-    pub(crate) heartbeat: Line,
     /// A later reading of the clock: ticks, in the same line its ns, both zero until there is one.
     pub(crate) clock: ClockLine,
     /// 0, or the exit code + 1 that the process ran its exit handlers with.
     pub(crate) exited: Line,
     /// Changes when a reader that waits is to look: its futex word, see `bell.rs`.
     pub(crate) bell: SleepWord,
-    /// What came to the ring from where.
-    pub(crate) moved: MovedWords,
-}
-
-/// What was moved into the ring. Threads that have lanes read these once a lap.
-#[derive(Debug, Default)]
-#[repr(C, align(128))]
-pub(crate) struct MovedWords {
-    /// Of the shared stage: all numbers below this. (Those above it that lie in the ring too are not told.)
-    pub(crate) shared: AtomicU64,
-    /// Of each lane: all below this, and nothing else.
-    pub(crate) lanes: [AtomicU64; MAX_LANES],
-}
-
-/// What the threads write that have a lane.
-#[derive(Debug, Default)]
-#[repr(C, align(4096))]
-pub struct LanePage {
-    pub(crate) heads: [LaneHead; MAX_LANES],
 }
 
 /// A futex word, alone in its line: every event reads the flusher's, hardly anything writes it.
@@ -98,8 +76,6 @@ pub struct ReaderPage {
     pub(crate) pid: Line,
     /// 1 while the draining reader waits for the bell.
     pub(crate) waiting: Line,
-    /// 1 while there is a draining reader that looks into the stage itself where the flusher naps for long.
-    pub(crate) looks: Line,
 }
 
 impl ProducerPage {
@@ -200,9 +176,8 @@ impl FlusherPage {
         self.head.0.load(Ordering::Acquire)
     }
 
-    /// Writes down that the flusher is alive, and how its clock stands. One writer.
-    pub fn beat(&self, ticks: u64, monotonic_ns: u64) {
-        self.heartbeat.0.store(monotonic_ns, Ordering::Relaxed);
+    /// Writes down how the clock stands. One writer.
+    pub fn note_clock(&self, ticks: u64, monotonic_ns: u64) {
         let version = self.clock.version.load(Ordering::Relaxed);
         // SYNC (G): odd while the pair changes; pairs with the two loads of the version in `clock`.
         self.clock.version.store(version | 1, Ordering::Relaxed);
@@ -216,7 +191,7 @@ impl FlusherPage {
     /// process stopped in the middle.
     pub fn clock(&self) -> Option<(u64, u64)> {
         for _ in 0..CLOCK_TRIES {
-            // SYNC (G): see `beat`.
+            // SYNC (G): see `note_clock`.
             let before = self.clock.version.load(Ordering::Acquire);
             let pair = (self.clock.ticks.load(Ordering::Relaxed), self.clock.nanoseconds.load(Ordering::Relaxed));
             fence(Ordering::Acquire);

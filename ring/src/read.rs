@@ -15,8 +15,6 @@ use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
 
 use crate::{
     Clock, ClockMap, Recovery, Slot,
-    bell::Until,
-    early::Early,
     folder::effective_uid,
     lock,
     map::Mapped,
@@ -31,10 +29,6 @@ const FOLD_PATIENCE: Duration = Duration::from_millis(200);
 
 /// And until it has noted that it has it.
 const NOTE_PATIENCE: Duration = Duration::from_millis(1);
-
-/// After so many, the flusher has been kept from ending its nap: its process is stopped, or the machine is very busy. It rings
-/// when it comes back.
-const LOOKS_IN_VAIN: u32 = 16;
 
 /// Why a file can't be read as a ring.
 #[derive(Debug)]
@@ -126,9 +120,6 @@ pub struct RingReader {
     position: u64,
     draining: bool,
     missed: u64,
-    early: Early,
-    /// Looks into the stage in a row that found nothing.
-    looks_in_vain: u32,
 }
 
 impl RingReader {
@@ -152,16 +143,7 @@ impl RingReader {
         let raw = MmapRaw::map_raw(&file)?;
         let mapped = Mapped::new(raw, header).ok_or(OpenError::Header(HeaderError::Field("file size")))?;
         let position = mapped.reader().tail.0.load(Ordering::Acquire);
-        Ok(Self {
-            mapped,
-            file,
-            path: path.to_path_buf(),
-            position,
-            draining: false,
-            missed: 0,
-            early: Early::default(),
-            looks_in_vain: 0,
-        })
+        Ok(Self { mapped, file, path: path.to_path_buf(), position, draining: false, missed: 0 })
     }
 
     /// What the first page says.
@@ -204,14 +186,11 @@ impl RingReader {
         }
         page.note_holder(std::process::id());
         self.position = page.tail.0.load(Ordering::Acquire);
-        self.early = Early::default();
-        page.looks.0.store(1, Ordering::Relaxed);
         self.draining = true;
         Ok(())
     }
 
-    /// Appends up to `max` records that have come since the last call, but for those that were read early; returns how many
-    /// it has gone over.
+    /// Appends up to `max` records that have come since the last call; returns how many.
     pub fn read(&mut self, out: &mut Vec<Record>, max: usize) -> usize {
         let slots = self.mapped.ring();
         // SYNC (E): pairs with the flusher's Release store of the head.
@@ -229,33 +208,9 @@ impl RingReader {
         out.extend((self.position..self.position + count).map(|at| record(slots, at)));
         self.position += count;
         if self.draining {
-            self.early.meet(out, first);
             return count as usize;
         }
         self.drop_overwritten(out, first, count)
-    }
-
-    /// Where the ring was read to its end, and the flusher naps for long: appends up to `max` records that the stage has
-    /// behind it; returns how many. Only for the reader that drains.
-    pub fn read_early(&mut self, out: &mut Vec<Record>, max: usize) -> usize {
-        let flusher = self.mapped.flusher();
-        if !self.draining || !flusher.naps_long() {
-            self.looks_in_vain = 0;
-            return 0;
-        }
-        // No more than the ring has room for. What is read early is to come by the ring before the reader can write down what it has,
-        // and it lets nothing go before that: the flusher would wait for room, and the reader for the flusher.
-        let room = self.room().saturating_sub(self.early.to_come());
-        let max = max.min(usize::try_from(room).unwrap_or(usize::MAX));
-        let count = self.early.look(self.mapped.stage(), flusher, self.position, out, max);
-        self.looks_in_vain = if count > 0 { 0 } else { self.looks_in_vain.saturating_add(1) };
-        count
-    }
-
-    /// Whether records were read that the ring has not given yet: then what was read is more than what lies before
-    /// [`RingReader::position`].
-    pub fn is_ahead(&self) -> bool {
-        self.early.is_ahead()
     }
 
     /// For a reader that only looks: what a draining reader released meanwhile may have been overwritten while it was
@@ -320,16 +275,11 @@ impl RingReader {
         }
     }
 
-    /// Says that this reader waits, where it drains and has read all; gives how long it is to wait, and the bell.
-    pub(crate) fn says_it_waits(&self) -> (Until, &AtomicU32) {
+    /// Says that this reader waits, if it drains and has read all; gives what the bell shows then, and the bell.
+    pub(crate) fn says_it_waits(&self) -> (Option<u32>, &AtomicU32) {
         let flusher = self.mapped.flusher();
-        let until = if self.draining {
-            let looks = self.looks_in_vain < LOOKS_IN_VAIN;
-            flusher.says_it_waits(self.mapped.reader(), self.position, looks)
-        } else {
-            Until::Now
-        };
-        (until, &flusher.bell.0)
+        let shown = if self.draining { flusher.says_it_waits(self.mapped.reader(), self.position) } else { None };
+        (shown, &flusher.bell.0)
     }
 
     pub(crate) fn waits_no_more(&self) {
@@ -343,7 +293,7 @@ impl RingReader {
         let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
         let recent = head.min(batch_limit(slots.len()) as u64);
         let in_ring: Vec<u64> = (head - recent..head).map(|at| record(slots, at).words[0]).collect();
-        recover(self.mapped.stage(), &in_ring, &self.early, out)
+        recover(self.mapped.stage(), &in_ring, out)
     }
 
     /// Records that this reader never saw, because a draining reader took them first.
@@ -360,7 +310,7 @@ impl RingReader {
     pub fn counters(&self) -> Counters {
         let producers = self.mapped.producers();
         Counters {
-            claimed: self.mapped.stage().reported(),
+            claimed: producers.claimed.0.load(Ordering::Acquire),
             dropped_full: producers.dropped_full.0.load(Ordering::Relaxed),
             dropped_early: producers.dropped_early.0.load(Ordering::Relaxed),
             head: self.mapped.flusher().head.0.load(Ordering::Acquire),
@@ -387,11 +337,6 @@ impl RingReader {
         self.mapped.producers().open_requests()
     }
 
-    /// `CLOCK_MONOTONIC` of the flusher's last round, ns; 0 before the first.
-    pub fn heartbeat_ns(&self) -> u64 {
-        self.mapped.flusher().heartbeat.0.load(Ordering::Relaxed)
-    }
-
     /// From this ring's ticks to time. On the boot that the ring is of, this machine's clocks give the second reading;
     /// else the flusher's last.
     pub fn clock(&self) -> ClockMap {
@@ -413,7 +358,6 @@ impl Drop for RingReader {
     /// By hand: a child that another thread forks holds the open file, and so the lock, until it execs.
     fn drop(&mut self) {
         if self.draining {
-            self.mapped.reader().looks.0.store(0, Ordering::Relaxed);
             lock::drop(&self.file);
         }
     }

@@ -1,5 +1,5 @@
 //! More threads and events than loom can go through, in random orders: four producers, the mover and a reader, on a stage of
-//! four slots, two lanes of two and a ring of eight. A failure prints the schedule, which `shuttle::replay` runs again.
+//! four slots and a ring of eight. A failure prints the schedule, which `shuttle::replay` runs again.
 //!
 //!     RUSTFLAGS="--cfg shuttle" cargo test --release -p ttmem-ring --lib shuttle_
 
@@ -16,17 +16,14 @@ use shuttle::{
 };
 
 use crate::{
-    FlusherPage, LanePage, Lanes, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, StageFull,
-    recover::recover, test_reader::TestReader,
+    FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, recover::recover,
+    test_reader::TestReader,
 };
 
 const PRODUCERS: u64 = 4;
 const EVENTS: u64 = 8;
 const STAGE: usize = 4;
 const RING: usize = 8;
-/// The first so many producers have lanes.
-const LANES: usize = 2;
-const LANE: usize = 2;
 /// Orders that are tried, of each kind.
 const ORDERS: usize = 60_000;
 /// Changes of thread that the second kind is made for: a fault that needs no more is found with a known probability.
@@ -39,9 +36,6 @@ struct Memory {
     reader: ReaderPage,
     stage: Vec<Slot>,
     ring: Vec<Slot>,
-    lane_page: LanePage,
-    lanes: Vec<Slot>,
-    time: AtomicU64,
     at_work: AtomicUsize,
 }
 
@@ -54,35 +48,16 @@ impl Memory {
             reader: ReaderPage::default(),
             stage: slots(STAGE),
             ring: slots(RING),
-            lane_page: LanePage::default(),
-            lanes: slots(LANES * LANE),
-            time: AtomicU64::new(0),
             at_work: AtomicUsize::new(PRODUCERS as usize),
         })
     }
 
     fn stage(&self) -> Stage<'_> {
-        let lanes = Lanes::new(&self.lane_page, &self.flusher, &self.lanes, LANE);
-        Stage::new(&self.producers, &self.stage).with_lanes(lanes)
-    }
-
-    /// Into the producer's lane; where it has none, or that is full, into the stage that all share.
-    fn push(&self, producer: u64, value: u64) -> Result<u64, StageFull> {
-        let mut payload = [value; PAYLOAD_WORDS];
-        payload[0] = self.time.fetch_add(1, Ordering::SeqCst);
-        let lane = self.stage().lanes().get(producer as usize);
-        lane.ok_or(StageFull).and_then(|lane| lane.push(&payload)).or_else(|_| {
-            payload[0] = self.time.fetch_add(1, Ordering::SeqCst);
-            self.stage().push(&payload)
-        })
+        Stage::new(&self.producers, &self.stage)
     }
 
     fn drain(&self, reader: &mut TestReader) {
         reader.drain(&self.flusher, &self.reader, &self.ring);
-    }
-
-    fn look_early(&self, reader: &mut TestReader) {
-        reader.look(self.stage(), &self.flusher);
     }
 }
 
@@ -92,7 +67,7 @@ fn produce(memory: &Memory, producer: u64, returned: &AtomicU64) -> Vec<u64> {
     for event in 0..EVENTS {
         let value = producer * 100 + event;
         for _ in 0..4 {
-            if memory.push(producer, value).is_ok() {
+            if memory.stage().push(&[value; PAYLOAD_WORDS]).is_ok() {
                 taken.push(value);
                 returned.fetch_or(1 << (producer * EVENTS + event), Ordering::SeqCst);
                 break;
@@ -121,7 +96,7 @@ fn start_mover(memory: &Arc<Memory>, stop: &Arc<AtomicBool>) -> thread::JoinHand
             let is_last = memory.at_work.load(Ordering::SeqCst) == 0;
             let limit = memory.stage().claimed();
             mover.move_up_to(limit);
-            if stop.load(Ordering::SeqCst) || (is_last && mover.has_moved(limit) && mover.reached_all()) {
+            if stop.load(Ordering::SeqCst) || (is_last && mover.has_moved(limit)) {
                 return;
             }
             thread::yield_now();
@@ -145,7 +120,6 @@ fn everything_arrives() {
                 if is_last {
                     return reader.seen;
                 }
-                memory.look_early(&mut reader);
                 thread::yield_now();
             }
         })
@@ -159,7 +133,7 @@ fn everything_arrives() {
         assert_eq!(&arrived, sent, "each thread's events, in its order");
     }
     assert_eq!(seen.len(), sent.iter().map(Vec::len).sum::<usize>(), "nothing twice, nothing missing");
-    assert_eq!(seen.len() as u64, memory.stage().reported());
+    assert_eq!(seen.len() as u64, memory.stage().claimed());
 }
 
 /// The process dies at any moment, with a reader that had taken some: what it had, what the ring shows and what the stage
@@ -173,16 +147,15 @@ fn death_loses_nothing() {
     for _ in 0..3 {
         thread::yield_now();
         memory.drain(&mut reader);
-        memory.look_early(&mut reader);
     }
     // Now it looks as after a death. What still goes on behind its back can only move events from what it looks at first,
     // the stage, to what it looks at last, the ring.
     let had_returned = returned.load(Ordering::SeqCst);
     let mut in_stage = Vec::new();
-    recover(memory.stage(), &[], &reader.early, &mut in_stage);
+    recover(memory.stage(), &[], &mut in_stage);
     memory.drain(&mut reader);
     let seen = reader.seen;
-    let found: HashSet<u64> = seen.iter().copied().chain(in_stage.iter().map(|record| record.words[2])).collect();
+    let found: HashSet<u64> = seen.iter().copied().chain(in_stage.iter().map(|record| record.words[1])).collect();
     for bit in (0..PRODUCERS * EVENTS).filter(|bit| had_returned >> bit & 1 == 1) {
         let value = bit / EVENTS * 100 + bit % EVENTS;
         assert!(found.contains(&value), "{value} had returned and is nowhere");

@@ -16,7 +16,7 @@ pub struct Slot {
 impl Slot {
     /// Has the processor fetch the slot, to be written soon: the flusher has read it last, on another core.
     #[inline(always)]
-    pub(crate) fn fetch(&self) {
+    pub(crate) fn prefetch(&self) {
         // SAFETY: PREFETCHW changes nothing that a program can see, and does nothing on processors that lack it.
         #[cfg(all(target_arch = "x86_64", not(any(loom, shuttle, miri))))]
         unsafe {

@@ -1,4 +1,4 @@
-//! The stage: slots that any thread may fill, claimed by sequence number. Beside it lie the lanes of single threads.
+//! The stage: slots that any thread may fill, claimed by sequence number.
 //!
 //! Word 0 of a slot tells its state. A slot serves sequence number `s` in lap `s / slots`; it holds `2 * lap` while it is
 //! free for that lap (or claimed and being written), and `2 * lap + 1` once it is published. A file of zeroes is a stage
@@ -7,12 +7,15 @@
 use ttmem_wire::RECORD_WORDS;
 
 use crate::{
-    Lanes, MAX_LANES, ProducerPage, Slot, fault_at,
-    sync::{AtomicU64, Ordering, fence},
+    ProducerPage, Slot, fault_at,
+    sync::{AtomicU64, Ordering},
 };
 
 /// Words that the caller of [`Stage::push`] gives; word 0 is the stage's.
 pub const PAYLOAD_WORDS: usize = RECORD_WORDS - 1;
+
+/// Slots are fetched so many events before they are written: by then they are there.
+const AHEAD: u64 = 8;
 
 /// No slot was free: the flusher is behind. The event was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,6 @@ pub struct Stage<'a> {
     claimed: &'a AtomicU64,
     slots: &'a [Slot],
     lap_shift: u32,
-    lanes: Lanes<'a>,
 }
 
 /// What a slot says about one sequence number.
@@ -47,19 +49,7 @@ impl<'a> Stage<'a> {
     /// If it is not.
     pub fn new(producers: &'a ProducerPage, slots: &'a [Slot]) -> Self {
         assert!(slots.len().is_power_of_two(), "a stage has a power of two of slots, not {}", slots.len());
-        let lap_shift = slots.len().trailing_zeros();
-        Self { claimed: &producers.claimed.0, slots, lap_shift, lanes: Lanes::default() }
-    }
-
-    /// The same, and these lanes beside it.
-    pub fn with_lanes(self, lanes: Lanes<'a>) -> Self {
-        Self { lanes, ..self }
-    }
-
-    /// The lanes of single threads.
-    #[inline]
-    pub fn lanes(&self) -> Lanes<'a> {
-        self.lanes
+        Self { claimed: &producers.claimed.0, slots, lap_shift: slots.len().trailing_zeros() }
     }
 
     /// Puts one record into the stage and returns its sequence number. Lock-free and safe in a signal handler: no heap,
@@ -71,6 +61,7 @@ impl<'a> Stage<'a> {
     pub fn push(&self, payload: &[u64; PAYLOAD_WORDS]) -> Result<u64, StageFull> {
         let mut sequence = self.claimed.load(Ordering::Relaxed);
         let slot = loop {
+            self.slot(sequence.wrapping_add(AHEAD)).prefetch();
             let slot = self.slot(sequence);
             // SYNC (A): pairs with the Release store in `free`, so that the flusher's reading of the slot's last record is
             // over before this thread writes the next one.
@@ -91,8 +82,6 @@ impl<'a> Stage<'a> {
                 sequence = now;
             }
         };
-        // SYNC (M): pairs with the Acquire fence in `Early::look`: who copies a word of this record sees that the slot's last was moved.
-        fence(Ordering::Release);
         fault_at("claimed");
         for (shared, &word) in slot.words[1..].iter().zip(payload) {
             shared.store(word, Ordering::Relaxed);
@@ -111,27 +100,10 @@ impl<'a> Stage<'a> {
         self.claimed.load(Ordering::SeqCst)
     }
 
-    /// Records that were ever begun, in stage and lanes.
-    pub fn reported(&self) -> u64 {
-        self.lanes.iter().fold(self.claimed(), |sum, lane| sum.saturating_add(lane.claimed()))
-    }
-
     /// Whether every record below `limit` (a number that [`Stage::claimed`] gave) has left the stage for the ring.
-    fn all_moved_below(&self, limit: u64) -> bool {
+    pub fn all_moved_below(&self, limit: u64) -> bool {
         let oldest = limit.saturating_sub(self.slots.len() as u64);
         (oldest..limit).all(|sequence| !matches!(self.state(sequence), SlotState::Unpublished | SlotState::Published))
-    }
-
-    /// A question that says, whenever it is asked, whether all that was reported until now lies in the ring.
-    pub fn watch(&self) -> impl Fn() -> bool + use<'a> {
-        let stage = *self;
-        let limit = stage.claimed();
-        let mut of_lanes = [0; MAX_LANES];
-        stage.lanes.iter().zip(&mut of_lanes).for_each(|(lane, limit)| *limit = lane.claimed());
-        move || {
-            let mut lanes = stage.lanes.iter().zip(&of_lanes);
-            stage.all_moved_below(limit) && lanes.all(|(lane, &limit)| lane.moved() >= limit)
-        }
     }
 
     /// Slots in the stage.

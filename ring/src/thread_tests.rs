@@ -9,11 +9,9 @@ use std::{
     thread,
 };
 
-use ttmem_wire::Record;
-
 use crate::{
-    Clock, CreateOptions, FlusherPage, LanePage, Lanes, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingFile,
-    RingReader, RingWriter, Slot, Stage, early::Early,
+    CreateOptions, FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingFile, RingReader, RingWriter, Slot,
+    Stage,
 };
 
 const PRODUCERS: usize = 4;
@@ -30,11 +28,7 @@ fn push(stage: Stage<'_>, plain: &Plain, producer: usize) {
         let index = producer * EVENTS + event;
         // SAFETY: this thread alone writes this word, once.
         unsafe { *plain.0[index].get() = index as u64 + 1 };
-        // Two have lanes, two share the stage.
-        let lane = stage.lanes().get(producer);
-        let mut payload = [index as u64; PAYLOAD_WORDS];
-        payload[0] = Clock::detect().now_in_order();
-        while lane.map_or_else(|| stage.push(&payload), |lane| lane.push(&payload)).is_err() {
+        while stage.push(&[index as u64; PAYLOAD_WORDS]).is_err() {
             thread::yield_now();
         }
     }
@@ -42,8 +36,8 @@ fn push(stage: Stage<'_>, plain: &Plain, producer: usize) {
 
 /// Checks an event, and the word that it names.
 fn check(plain: &Plain, next: &mut [usize; PRODUCERS], words: &[u64]) {
-    let index = words[2] as usize;
-    assert!(words[2..].iter().all(|&word| word == index as u64), "a record is whole: {words:?}");
+    let index = words[1] as usize;
+    assert!(words[1..].iter().all(|&word| word == index as u64), "a record is whole: {words:?}");
     // SAFETY: see `Plain`.
     assert_eq!(unsafe { *plain.0[index].get() }, index as u64 + 1);
     let (producer, event) = (index / EVENTS, index % EVENTS);
@@ -68,9 +62,8 @@ fn plain() -> Plain {
 fn threads_see_what_was_written_before_an_event() {
     let (producers, flusher, reader) = (ProducerPage::default(), FlusherPage::default(), ReaderPage::default());
     let slots = |count| (0..count).map(|_| Slot::default()).collect::<Vec<_>>();
-    let (stage_slots, ring_slots, lane_slots, plain) = (slots(64), slots(128), slots(2 * 64), plain());
-    let page = LanePage::default();
-    let stage = Stage::new(&producers, &stage_slots).with_lanes(Lanes::new(&page, &flusher, &lane_slots, 64));
+    let (stage_slots, ring_slots, plain) = (slots(64), slots(128), plain());
+    let stage = Stage::new(&producers, &stage_slots);
     thread::scope(|scope| {
         for producer in 0..PRODUCERS {
             let plain = &plain;
@@ -78,14 +71,11 @@ fn threads_see_what_was_written_before_an_event() {
         }
         let writer = RingWriter::new(&flusher, &reader, &ring_slots);
         scope.spawn(move || move_all(Mover::new(stage, writer), stage));
-        let (mut next, mut from, mut early) = ([0; PRODUCERS], 0, Early::default());
+        let (mut next, mut from) = ([0; PRODUCERS], 0);
         while next != [EVENTS; PRODUCERS] {
             let head = flusher.head();
-            let mut records = (from..head).map(|at| Record { words: ring_slots[at as usize & 127].copy() }).collect();
+            (from..head).for_each(|at| check(&plain, &mut next, &ring_slots[at as usize & 127].copy()));
             from = head;
-            early.meet(&mut records, 0);
-            early.look(stage, &flusher, from, &mut records, 64);
-            records.iter().for_each(|record| check(&plain, &mut next, &record.words));
             reader.set_tail(from);
             thread::yield_now();
         }
@@ -96,7 +86,7 @@ fn threads_see_what_was_written_before_an_event() {
 #[test]
 fn threads_and_a_reader_of_the_file() {
     let folder = std::env::temp_dir().join(format!("ttmem-threads-{}", std::process::id()));
-    let options = CreateOptions { folder: &folder, ring_bytes: 8192, stage_slots: 64, lanes: 2, producer: "test" };
+    let options = CreateOptions { folder: &folder, ring_bytes: 8192, stage_slots: 64, producer: "test" };
     let ring = RingFile::create(&options).unwrap();
     let (mut reader, plain) = (RingReader::open(ring.path()).unwrap(), plain());
     reader.lock_for_draining().unwrap();
@@ -113,7 +103,7 @@ fn threads_and_a_reader_of_the_file() {
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
                 let (ticks, ns) = ring.clock().with_monotonic();
-                ring.flusher().beat(ticks, ns);
+                ring.flusher().note_clock(ticks, ns);
                 thread::yield_now();
             }
         });

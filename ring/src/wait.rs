@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{RingReader, bell::Until, clock::monotonic_ns};
+use crate::{RingReader, clock::monotonic_ns};
 
 /// A bell within one process: rung where a reader is to look up for another reason.
 #[derive(Debug, Default)]
@@ -48,21 +48,18 @@ const MOST: usize = 128;
 /// Between two looks, where the kernel can't wait for several words (before Linux 5.16).
 const BLIND_NAP: Duration = Duration::from_millis(1);
 
-/// Between two looks into a stage, while the flusher naps for long: an event is to stand in the reader's ledger within 2 ms, and the
-/// kernel and a round of the reader's take their part of that.
-const LOOK_EVERY: Duration = Duration::from_micros(1600);
-
 /// The bells that one waits for.
 pub struct Bells<'a> {
     rings: Vec<&'a RingReader>,
     words: Vec<WaitFor>,
-    longest: Duration,
+    /// A ring has something already.
+    has_news: bool,
 }
 
 impl<'a> Bells<'a> {
     /// Those of nobody but this doorbell, which had been rung so often when its owner looked last.
     pub fn new(doorbell: &'a Doorbell, rung: u32) -> Self {
-        let mut bells = Self { rings: Vec::new(), words: Vec::new(), longest: Duration::MAX };
+        let mut bells = Self { rings: Vec::new(), words: Vec::new(), has_news: false };
         bells.add(&doorbell.0, rung);
         bells
     }
@@ -75,19 +72,17 @@ impl<'a> Bells<'a> {
     /// Listens to a ring too. Only its draining reader can.
     pub fn listen(&mut self, ring: &'a RingReader) {
         match ring.says_it_waits() {
-            (Until::Rung(shown), bell) => {
+            (Some(shown), bell) => {
                 self.add(bell, shown);
                 self.rings.push(ring);
             }
-            (Until::Soon, _) => self.longest = self.longest.min(LOOK_EVERY),
-            (Until::Now, _) => self.longest = Duration::ZERO,
+            (None, _) => self.has_news = true,
         }
     }
 
     /// Sleeps until one is rung, at most this long; not at all where a ring has something already.
     pub fn wait(self, longest: Duration) {
-        let longest = longest.min(self.longest);
-        if longest.is_zero() {
+        if self.has_news {
             return;
         }
         if self.words.len() > MOST {

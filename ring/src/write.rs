@@ -89,24 +89,9 @@ impl<'a> RingWriter<'a> {
         self.flusher.head.0.store(self.head, Ordering::Release);
     }
 
-    /// Notes that of the shared stage all numbers below this lie in the ring, and were shown.
-    #[inline]
-    pub(crate) fn note_moved(&self, number: u64) {
-        let word = &self.flusher.moved.shared;
-        if word.load(Ordering::Relaxed) != number {
-            // SYNC (O): pairs with the Acquire load in `Early::begin`: who sees it sees a head that has them.
-            word.store(number, Ordering::Release);
-        }
-    }
-
     /// The word of the reader that waits for what was published, if one does.
     pub(crate) fn bell_to_ring(&self) -> Option<&AtomicU32> {
         self.flusher.bell_to_ring(self.reader)
-    }
-
-    /// Whether there is a reader that looks into the stage itself, so that the flusher may nap for long.
-    pub(crate) fn reader_looks(&self) -> bool {
-        self.reader.looks.0.load(Ordering::Relaxed) == 1
     }
 
     /// Records ever put.

@@ -22,13 +22,8 @@ struct Scene {
 
 impl Scene {
     fn new(folder: &TempDir) -> Self {
-        let options = CreateOptions {
-            folder: folder.path(),
-            ring_bytes: SLOTS * 64,
-            stage_slots: 64,
-            lanes: 2,
-            producer: "test",
-        };
+        let options =
+            CreateOptions { folder: folder.path(), ring_bytes: SLOTS * 64, stage_slots: 64, producer: "test" };
         let ring = RingFile::create(&options).unwrap();
         let mut reader = RingReader::open(ring.path()).unwrap();
         reader.lock_for_draining().unwrap();

@@ -179,7 +179,7 @@ pub unsafe extern "C" fn ttmem_stats(out: *mut ttmem_stats) {
             lifecycle::settle_early(tracker);
             // The head first: it can only be behind what is claimed later.
             stats.in_ring = tracker.flusher.head();
-            let claimed = tracker.stage.reported();
+            let claimed = tracker.stage.claimed();
             stats.dropped = tracker.producers.dropped_full() + tracker.producers.dropped_early();
             stats.reported = claimed + stats.dropped;
             stats.in_channel = claimed.saturating_sub(stats.in_ring);

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use ttmem_ring::{PAYLOAD_WORDS, StageFull, light_fence};
+use ttmem_ring::{PAYLOAD_WORDS, StageFull};
 use ttmem_wire::{Event, EventKind, Record, flags::MORE_CORES};
 
 use crate::{
@@ -76,45 +76,10 @@ fn put(tracker: &'static Tracker, what: u64, place: u64, a: u64, b: u64, c: u64,
 #[inline(always)]
 fn put_here(tracker: &'static Tracker, what: u64, place: u64, a: u64, b: u64, c: u64, d: u64) {
     let thread = thread::current();
-    // Out of reach while it is written: a signal handler may report in the middle of a report.
-    if let Some(lane) = thread.lane.take()
-        && let Some(bits) = thread.bits_in(tracker)
-    {
-        let now = tracker.lanes.stamp(thread);
-        let pushed = lane.push(&[now, what | bits, place, a, b, c, d]);
-        thread.lane.set(Some(lane));
-        if let Ok(count) = pushed {
-            // SYNC (P) of the ring crate: the lane has published. A flusher that goes to sleep has set the word, and had this
-            // thread pass a barrier, before it looks at the lane.
-            light_fence();
-            let word = tracker.flusher.sleeping().load(Ordering::Relaxed);
-            if flusher::lane_wants_waking(word, count, lane) {
-                wake(tracker);
-            }
-            return;
-        }
-    }
-    put_shared(tracker, what, place, a, b, c, d);
-}
-
-/// The same by the stage that all threads share: the lane is full, or there is none, or it is being written.
-#[inline(never)]
-fn put_shared(tracker: &'static Tracker, what: u64, place: u64, a: u64, b: u64, c: u64, d: u64) {
-    let thread = thread::current();
-    let bits = thread.arrived_bits(tracker);
     // The stage does not mind a signal handler; the channel could make it wait for the very call that it interrupts. So a nested
     // event goes without a token, and the flusher finds it on its round.
     let nested = thread.busy.replace(true);
-    let now = if tracker.lanes.is_empty() {
-        tracker.clock.now()
-    } else {
-        if !nested {
-            tracker.lanes.offer(thread);
-        }
-        thread.has_shared.set(true);
-        tracker.clock.now_in_order()
-    };
-    let payload = [now, what | bits, place, a, b, c, d];
+    let payload = [tracker.clock.now(), what | thread.bits(tracker.process), place, a, b, c, d];
     match tracker.stage.push(&payload) {
         Ok(sequence) => announce(tracker, sequence, nested),
         Err(StageFull) => stage_full(tracker, &payload, nested),

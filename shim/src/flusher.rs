@@ -10,9 +10,7 @@ use std::{
 };
 
 use crossbeam_channel::Receiver;
-use ttmem_ring::{
-    ASLEEP, AWAKE, Clock, FlusherPage, Lane, Moved, Mover, NAPPING, NAPPING_LONG, RingFile, Stage, monotonic_ns,
-};
+use ttmem_ring::{ASLEEP, AWAKE, Clock, FlusherPage, Moved, Mover, NAPPING, RingFile, Stage, monotonic_ns};
 
 use crate::{
     fold::{Fold, Folder},
@@ -23,8 +21,6 @@ use crate::{
 
 /// Every so many events wake a napping flusher, so that a burst does not fill the stage while it naps.
 const PILE: u64 = ttmem_ring::STAGE_SLOTS / 8;
-/// So many events in one lane do: half of what it holds.
-const LANE_PILE: u64 = ttmem_ring::LANE_SLOTS / 2;
 /// A token stands for so many events, up to its own. One for each would cost its caller as much as the stage does, and the
 /// flusher more than the move.
 pub(crate) const EVENTS_A_TOKEN: u64 = 16;
@@ -37,18 +33,14 @@ const BUSY_ROUND: usize = 512;
 /// caches on processors that the program may want: so it is as long as may be, if an event is to stand in the reader's ledger
 /// within 2 ms.
 const NAP: Duration = Duration::from_micros(1300);
-/// The same where few events come and the reader looks into the stage itself: there it takes them sooner than this.
-const LONG_NAP: Duration = Duration::from_millis(10);
-/// So many events of a long nap are few, and of a short one an eighth of them.
-const FEW: usize = 256;
 /// After so long without an event: until the next. Each nap costs more than the wake-up that it may save.
 const QUIET: Duration = Duration::from_millis(10);
-/// The deepest sleep; then one look around, for the heartbeat.
+/// The deepest sleep; then one look around, to note the clock.
 const DEEP_SLEEP: Duration = Duration::from_secs(1);
 /// The same, while a thread is still writing its record, or the main thread has left.
 const WATCHFUL_SLEEP: Duration = Duration::from_millis(100);
-/// Between two heartbeats.
-const BEAT_NS: u64 = 100_000_000;
+/// Between two readings of the clock that are noted.
+const NOTE_CLOCK_NS: u64 = 100_000_000;
 /// Making the ring takes some 24 KiB; only touched pages count.
 const STACK_BYTES: usize = 128 * 1024;
 
@@ -62,35 +54,7 @@ pub(crate) struct Flusher {
     folder: Folder,
     /// Every record below this is to be moved.
     wanted: u64,
-    last_beat_ns: u64,
-    pace: Pace,
-}
-
-/// How long the flusher naps between two rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pace {
-    /// The reader waits for each round.
-    Short,
-    /// It looks for events itself.
-    Long,
-}
-
-impl Pace {
-    fn nap(self) -> Duration {
-        match self {
-            Self::Short => NAP,
-            Self::Long => LONG_NAP,
-        }
-    }
-
-    /// The next, after a round that moved something; `reader_looks` into the stage itself.
-    fn next(self, moved: Moved, reader_looks: bool) -> Self {
-        let few = match self {
-            Self::Short => FEW / 8,
-            Self::Long => FEW,
-        };
-        if reader_looks && !moved.ring_full && moved.records <= few { Self::Long } else { Self::Short }
-    }
+    clock_noted_ns: u64,
 }
 
 /// Starts the thread, with all signals blocked: it makes the ring, if it can, and then flushes. It ends with the process and
@@ -146,8 +110,7 @@ impl Flusher {
             clock: ring.clock(),
             folder: Folder::new(ring, folds),
             wanted: 0,
-            last_beat_ns: 0,
-            pace: Pace::Short,
+            clock_noted_ns: 0,
         }
     }
 
@@ -156,18 +119,15 @@ impl Flusher {
         let mut quiet = Duration::ZERO;
         loop {
             let moved = self.round();
-            self.beat();
+            self.note_clock();
             self.folder.prepare(&self.mover);
-            quiet = if moved.records > 0 { Duration::ZERO } else { quiet + self.pace.nap() };
-            if moved.records > 0 || moved.ring_full {
-                self.pace = self.pace.next(moved, self.mover.reader_looks());
-            }
+            quiet = if moved.records > 0 { Duration::ZERO } else { quiet + NAP };
             if moved.ring_full && self.fold() {
                 quiet = Duration::ZERO;
             } else if moved.records >= BUSY_ROUND {
                 self.ring_bell();
                 // Not where events pile up: on a busy machine a turn of another's may take milliseconds.
-                if !self.is_behind(LANE_PILE) {
+                if !self.is_behind(PILE) {
                     std::thread::yield_now();
                 }
             } else if quiet < QUIET || moved.ring_full {
@@ -205,7 +165,7 @@ impl Flusher {
 
     /// Whether more than so many events wait in the stage.
     fn is_behind(&self, events: u64) -> bool {
-        self.mover.waiting() > events
+        !self.mover.reached(self.stage.claimed().saturating_sub(events))
     }
 
     /// The ring is full: makes room, if nobody else is there to do it. All of the ring where events pile up in the stage, else
@@ -215,41 +175,34 @@ impl Flusher {
         self.folder.fold(&mut self.mover, share)
     }
 
-    fn beat(&mut self) {
+    fn note_clock(&mut self) {
         let now = monotonic_ns();
-        if now.wrapping_sub(self.last_beat_ns) >= BEAT_NS {
-            self.last_beat_ns = now;
+        if now.wrapping_sub(self.clock_noted_ns) >= NOTE_CLOCK_NS {
+            self.clock_noted_ns = now;
             let (ticks, now) = self.clock.with_monotonic();
-            self.page.beat(ticks, now);
+            self.page.note_clock(ticks, now);
         }
     }
 
-    /// A nap that ends early when events pile up. The reader hears of it where it is long, and where there is something to
-    /// read: once it can see how long it is.
+    /// A nap that ends early when events pile up. The reader is woken where there is something to read.
     fn nap(&self, has_news: bool) {
         let word = self.page.sleeping();
-        let napping = if self.pace == Pace::Long { NAPPING_LONG } else { NAPPING };
-        word.store(napping, Ordering::SeqCst);
-        if has_news || self.pace == Pace::Long {
+        word.store(NAPPING, Ordering::SeqCst);
+        if has_news {
             self.ring_bell();
         }
-        futex_wait(word, napping, self.pace.nap());
+        futex_wait(word, NAPPING, NAP);
         word.store(AWAKE, Ordering::SeqCst);
     }
 
     /// Sleeps on the futex word. An event that comes between the look at `claimed` and the sleep has seen the word set and
-    /// wakes us; see SYNC (B) and (P) in the ring crate.
+    /// wakes us; see SYNC (B) in the ring crate.
     fn sleep_until_event(&mut self, leader: Leader) {
         let word = self.page.sleeping();
         word.store(ASLEEP, Ordering::SeqCst);
-        let is_seen = self.stage.lanes().count() == 0 || ttmem_ring::heavy_fence();
-        if self.mover.reached_all() {
+        if self.mover.reached(self.stage.claimed()) {
             let watch = self.mover.has_holes() || leader == Leader::Left;
-            let longest = match (is_seen, watch) {
-                (false, _) => NAP,
-                (true, true) => WATCHFUL_SLEEP,
-                (true, false) => DEEP_SLEEP,
-            };
+            let longest = if watch { WATCHFUL_SLEEP } else { DEEP_SLEEP };
             futex_wait(word, ASLEEP, longest);
         }
         word.store(AWAKE, Ordering::SeqCst);
@@ -269,13 +222,6 @@ pub(crate) fn wants_waking(word: u32, sequence: u64) -> bool {
     word != AWAKE && (word == ASLEEP || sequence.is_multiple_of(PILE))
 }
 
-/// The same for an event with which this lane has had `count`: if it naps, where so many wait in the lane. Asked now and then, since
-/// that word is the flusher's.
-#[inline(always)]
-pub(crate) fn lane_wants_waking(word: u32, count: u64, lane: &Lane<'_>) -> bool {
-    word != AWAKE && (word == ASLEEP || (count.is_multiple_of(LANE_PILE / 4) && lane.waiting() >= LANE_PILE))
-}
-
 /// Wakes the flusher.
 pub(crate) fn futex_wake(word: &AtomicU32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
@@ -285,10 +231,10 @@ pub(crate) fn futex_wake(word: &AtomicU32) {
 
 /// Waits until what was claimed at the call lies in the ring; says whether it does.
 pub(crate) fn wait_until_moved(tracker: &'static lifecycle::Tracker, timeout_ms: u32) -> bool {
-    let is_moved = tracker.stage.watch();
+    let limit = tracker.stage.claimed();
     let deadline = std::time::Instant::now() + Duration::from_millis(timeout_ms.into());
     loop {
-        if is_moved() {
+        if tracker.stage.all_moved_below(limit) {
             return true;
         }
         if std::time::Instant::now() >= deadline {

@@ -3,8 +3,8 @@
 //! A C++ build links it and calls the C ABI of [`abi`]; any other program gets it by `LD_PRELOAD`, where [`interpose`]
 //! stands in for tt-metal's own functions, calls the real ones, and notes what happened.
 //!
-//! An event goes from [`capture`] into this process's ring file: into its thread's own lane ([`lanes`]), or into the stage that all
-//! share, and its token into a channel. The thread of [`flusher`] moves it on into the ring. Nothing of that exists before the first event: see [`lifecycle`]. The host is
+//! An event goes from [`capture`] into the stage of this process's ring file, and its token into a channel; the thread of
+//! [`flusher`] moves it on into the ring. Nothing of that exists before the first event: see [`lifecycle`]. The host is
 //! never harmed: whatever goes wrong, tracking is turned off, one line says so, and the program runs on.
 //!
 //! What the library exports is listed in `abi/exports.txt`, and nothing else is visible.
@@ -20,7 +20,6 @@ mod fold;
 mod gate;
 mod interpose;
 mod known;
-mod lanes;
 mod last_thread;
 mod lifecycle;
 mod pool_cache;

@@ -8,14 +8,13 @@ use std::{
 };
 
 use crossbeam_channel::Sender;
-use ttmem_ring::{Clock, CreateOptions, FlusherPage, MAX_LANES, PoolTable, ProducerPage, RingFile, STAGE_SLOTS, Stage};
+use ttmem_ring::{Clock, CreateOptions, FlusherPage, PoolTable, ProducerPage, RingFile, STAGE_SLOTS, Stage};
 
 use crate::{
     complain,
     config::{self, Config, OnFull},
     flusher::{self, Flusher},
     gate, interpose,
-    lanes::ThreadLanes,
     pool_cache::PoolCache,
     pool_sets::PoolSets,
     stacks::{self, Stacks},
@@ -25,7 +24,6 @@ use crate::{
 /// What a process that reports events has. Never dropped: threads may be inside until the very end.
 pub(crate) struct Tracker {
     pub(crate) stage: Stage<'static>,
-    pub(crate) lanes: ThreadLanes,
     pub(crate) channel: Sender<u64>,
     pub(crate) clock: Clock,
     pub(crate) process: u32,
@@ -147,14 +145,13 @@ pub(crate) fn make(gate: &'static gate::Gate) -> Option<Flusher> {
         folder: &config.folder,
         ring_bytes: config.ring_bytes,
         stage_slots: STAGE_SLOTS,
-        lanes: MAX_LANES as u64,
         producer: env!("CARGO_PKG_VERSION"),
     };
     let ring = match RingFile::create(&options) {
         Ok(ring) => ring,
         Err(error) => {
             turn_off(format_args!(
-                "{error}; set TTMEM_DIR to a folder of your own with 10 MiB free, or TTMEM_DISABLE=1"
+                "{error}; set TTMEM_DIR to a folder of your own with 8 MiB free, or TTMEM_DISABLE=1"
             ));
             return None;
         }
@@ -163,7 +160,6 @@ pub(crate) fn make(gate: &'static gate::Gate) -> Option<Flusher> {
     let flusher = Flusher::new(ring.clone(), receiver, config.folds);
     let tracker: &'static Tracker = Box::leak(Box::new(Tracker {
         stage: ring.stage(),
-        lanes: ThreadLanes::new(ring.stage()),
         channel: sender,
         clock: ring.clock(),
         process: ring.header().pid,
@@ -177,10 +173,6 @@ pub(crate) fn make(gate: &'static gate::Gate) -> Option<Flusher> {
     }));
     tracker.producers.count_early(gate.early.swap(0, Ordering::Relaxed));
     gate.open(tracker);
-    // Not before: events wait for the gate, and the kernel may take its time.
-    if !tracker.lanes.is_empty() && ttmem_ring::register_heavy_fence() {
-        tracker.lanes.open();
-    }
     Some(flusher)
 }
 

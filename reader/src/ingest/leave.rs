@@ -67,22 +67,11 @@ impl Leaving {
     }
 
     /// Leaves what the ring has given so far: what is released next is in it. Best effort: where nothing can be
-    /// written, what was left before stays, and says that it goes less far. False if nothing is to be released yet: the account
-    /// has more than the ring gave, so no snapshot of it can be left.
-    pub(crate) fn leave(&mut self, ring: &RingReader, account: &Account, missing: u64) -> bool {
+    /// written, what was left before stays, and says that it goes less far.
+    pub(crate) fn leave(&mut self, ring: &RingReader, account: &Account, missing: u64) {
         if !self.append(ring) {
-            if ring.is_ahead() {
-                // A ring that is full lets nothing come that would change that: then better nothing is left than nothing let go.
-                let is_full = ring.room() == 0;
-                if is_full {
-                    self.snapshot = None;
-                    self.end_journal(ring);
-                }
-                return is_full;
-            }
             self.leave_snapshot(ring, account, missing);
         }
-        true
     }
 
     /// Into the journal, if that is allowed and possible.

@@ -161,9 +161,6 @@ impl Session {
                 break;
             }
         }
-        if is_alive {
-            events += self.read_early(&mut batch, keep);
-        }
         if events == 0 {
             self.make_room(is_alive, true);
         }
@@ -192,21 +189,9 @@ impl Session {
             return;
         }
         // Where there is no room for it, the process goes first: those who come later are told what they lack.
-        if self.leaving.leave(ring, &self.account, self.taken_before) {
-            ring.release();
-            fault_at("released");
-        }
-    }
-
-    /// Where few events come, they are read before the flusher brings them.
-    fn read_early(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
-        let mut events = 0;
-        while let Source::Open(ring) = &mut self.source
-            && ring.read_early(batch, BATCH) > 0
-        {
-            events += self.apply_all(batch, keep);
-        }
-        events
+        self.leaving.leave(ring, &self.account, self.taken_before);
+        ring.release();
+        fault_at("released");
     }
 
     /// The ring of a dead process was read to its end: what is left is in the stage.

@@ -58,14 +58,8 @@ impl<'a> Held<'a> {
 /// A ring in the folder's `rings`.
 pub fn ring(folder: &Folder) -> RingFile {
     let rings = folder.0.join("rings");
-    RingFile::create(&CreateOptions {
-        folder: &rings,
-        ring_bytes: 1 << 20,
-        stage_slots: 1024,
-        lanes: 2,
-        producer: "test",
-    })
-    .unwrap()
+    RingFile::create(&CreateOptions { folder: &rings, ring_bytes: 1 << 20, stage_slots: 1024, producer: "test" })
+        .unwrap()
 }
 
 /// A program that has put a way out of a page into every text that it can name.

@@ -2,17 +2,15 @@
 //!
 //!     RUSTFLAGS="--cfg loom" cargo test --release -p ttmem-ring --lib loom_
 
-mod early;
 mod folds;
-mod lanes;
 mod ring;
 mod words;
 
 use loom::thread;
 
 use crate::{
-    FlusherPage, Lane, LanePage, Lanes, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage,
-    bell::Until, sync::Ordering, test_reader::TestReader,
+    FlusherPage, Mover, PAYLOAD_WORDS, ProducerPage, ReaderPage, RingWriter, Slot, Stage, sync::Ordering,
+    test_reader::TestReader,
 };
 
 /// The shared memory of one process, leaked: loom counts executions, not bytes.
@@ -22,16 +20,9 @@ struct Memory {
     reader: ReaderPage,
     stage: Vec<Slot>,
     ring: Vec<Slot>,
-    lane_page: Box<LanePage>,
-    lanes: Vec<Slot>,
-    slots_of_each: usize,
 }
 
 fn memory(stage: usize, ring: usize) -> &'static Memory {
-    memory_with_lanes(stage, ring, 0, 1)
-}
-
-fn memory_with_lanes(stage: usize, ring: usize, lanes: usize, slots_of_each: usize) -> &'static Memory {
     let slots = |count| (0..count).map(|_| Slot::default()).collect();
     Box::leak(Box::new(Memory {
         producers: ProducerPage::default(),
@@ -39,37 +30,17 @@ fn memory_with_lanes(stage: usize, ring: usize, lanes: usize, slots_of_each: usi
         reader: ReaderPage::default(),
         stage: slots(stage),
         ring: slots(ring),
-        lane_page: Box::default(),
-        lanes: slots(lanes * slots_of_each),
-        slots_of_each,
     }))
 }
 
 impl Memory {
-    /// Whether a reader that was told to wait so comes back by itself, or is rung for.
-    fn wakes_up(&self, until: Until, rung: bool) -> bool {
-        match until {
-            Until::Now | Until::Soon => true,
-            Until::Rung(word) => rung && word != self.flusher.bell.0.load(Ordering::Acquire),
-        }
+    /// Whether a reader comes back by itself, or is rung for, that found the bell showing this, or something to read.
+    fn wakes_up(&self, shown: Option<u32>, rung: bool) -> bool {
+        shown.is_none_or(|shown| rung && shown != self.flusher.bell.0.load(Ordering::Acquire))
     }
 
     fn stage(&'static self) -> Stage<'static> {
-        let lanes = Lanes::new(&self.lane_page, &self.flusher, &self.lanes, self.slots_of_each);
-        Stage::new(&self.producers, &self.stage).with_lanes(lanes)
-    }
-
-    fn lane(&'static self, index: usize) -> Lane<'static> {
-        self.stage().lanes().get(index).unwrap()
-    }
-
-    /// What a thread does that claimed this number, of the first lap, long ago.
-    fn publish(&self, number: u64) {
-        let slot = &self.stage[number as usize];
-        for word in &slot.words[1..] {
-            word.store(number, Ordering::Relaxed);
-        }
-        slot.words[0].store(1, Ordering::Release);
+        Stage::new(&self.producers, &self.stage)
     }
 
     fn mover(&'static self) -> Mover<'static> {
@@ -78,10 +49,6 @@ impl Memory {
 
     fn drain(&self, reader: &mut TestReader) {
         reader.drain(&self.flusher, &self.reader, &self.ring);
-    }
-
-    fn look_early(&'static self, reader: &mut TestReader) {
-        reader.look(self.stage(), &self.flusher);
     }
 }
 

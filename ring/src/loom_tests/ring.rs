@@ -3,7 +3,7 @@
 use loom::thread;
 
 use super::{every_order, memory, one_and_another, payload};
-use crate::{early::Early, recover::recover, sync::Ordering, test_reader::TestReader};
+use crate::{recover::recover, sync::Ordering, test_reader::TestReader};
 
 /// What two threads push arrives once, whole, and in each thread's order; what does not fit is refused to its caller.
 #[test]
@@ -105,7 +105,7 @@ fn loom_death_between_any_two_steps() {
         // The reader looks now, wherever the two are: as if they had been killed. What it reads first can only grow.
         let had_returned = returned.load(Ordering::Acquire);
         let mut records = Vec::new();
-        recover(memory.stage(), &[], &Early::default(), &mut records);
+        recover(memory.stage(), &[], &mut records);
         let in_stage: Vec<u64> = records.iter().map(|record| record.words[1]).collect();
         let mut reader = TestReader::new(0);
         memory.drain(&mut reader);

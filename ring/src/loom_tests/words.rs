@@ -3,7 +3,6 @@
 use loom::thread;
 
 use super::{every_order, memory, payload};
-use crate::{AWAKE, NAPPING_LONG, sync::Ordering};
 
 /// A reader that goes to sleep while the flusher shows a record: it sees the record, or the flusher sees that it waits and
 /// changes the word on which it sleeps.
@@ -11,25 +10,10 @@ use crate::{AWAKE, NAPPING_LONG, sync::Ordering};
 fn loom_a_reader_that_waits_is_rung_for() {
     every_order(None, || {
         let memory = memory(2, 2);
-        let reader = thread::spawn(move || memory.flusher.says_it_waits(&memory.reader, 0, true));
+        let reader = thread::spawn(move || memory.flusher.says_it_waits(&memory.reader, 0));
         memory.stage().push(&payload(1)).unwrap();
         let mut mover = memory.mover();
         mover.move_up_to(1);
-        let rung = mover.bell_to_ring().is_some();
-        let until = reader.join().unwrap();
-        assert!(memory.wakes_up(until, rung), "it would sleep: {until:?}, {rung}");
-    });
-}
-
-/// The same while the flusher goes to nap for long: the reader sees that, and looks again soon.
-#[test]
-fn loom_a_reader_that_waits_hears_of_a_long_nap() {
-    every_order(None, || {
-        let memory = memory(2, 2);
-        memory.flusher.sleeping().store(AWAKE, Ordering::SeqCst);
-        let reader = thread::spawn(move || memory.flusher.says_it_waits(&memory.reader, 0, true));
-        let mover = memory.mover();
-        memory.flusher.sleeping().store(NAPPING_LONG, Ordering::SeqCst);
         let rung = mover.bell_to_ring().is_some();
         let until = reader.join().unwrap();
         assert!(memory.wakes_up(until, rung), "it would sleep: {until:?}, {rung}");
@@ -41,9 +25,9 @@ fn loom_a_reader_that_waits_hears_of_a_long_nap() {
 fn loom_the_clock_is_read_whole() {
     every_order(None, || {
         let memory = memory(1, 1);
-        memory.flusher.beat(1, 1);
+        memory.flusher.note_clock(1, 1);
         let flusher = thread::spawn(move || {
-            memory.flusher.beat(2, 2);
+            memory.flusher.note_clock(2, 2);
         });
         if let Some((ticks, nanoseconds)) = memory.flusher.clock() {
             assert_eq!(ticks, nanoseconds);
