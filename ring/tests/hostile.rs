@@ -1,5 +1,5 @@
 //! A ring file whose bytes say anything at all: the reader neither panics nor runs away, and gives back no more records
-//! than ring and stage have slots.
+//! than ring and queue have slots.
 
 use std::{
     fs::{File, OpenOptions},
@@ -36,7 +36,7 @@ impl Random {
 }
 
 fn ring(folder: &TempDir) -> (RingFile, File) {
-    let options = CreateOptions { folder: folder.path(), ring_bytes: 4096, stage_slots: 64, producer: "test" };
+    let options = CreateOptions { folder: folder.path(), ring_bytes: 4096, queue_slots: 64, producer: "test" };
     let ring = RingFile::create(&options).unwrap();
     let file = OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
     (ring, file)
@@ -121,8 +121,8 @@ fn one_reader_drains_and_any_number_look() {
     let mut second = RingReader::open(ring.path()).unwrap();
     let error = second.lock_for_draining().unwrap_err();
     assert_eq!(error.pid, std::process::id());
-    ring.stage().push(&[1; 7]).unwrap();
-    ring.mover().move_up_to(1);
+    ring.queue().push(&[1; 7]).unwrap();
+    ring.drain().drain_up_to(1);
     let mut records = Vec::new();
     assert_eq!(second.read(&mut records, 10), 1);
     assert_eq!(first.read(&mut records, 10), 1);

@@ -20,7 +20,7 @@ pub const CLOCK_TSC: u64 = 1;
 /// [`Header::clock`]: nanoseconds of `CLOCK_MONOTONIC`.
 pub const CLOCK_MONOTONIC: u64 = 2;
 
-/// More slots than this in a ring or stage are a damaged header.
+/// More slots than this in a ring or queue are a damaged header.
 pub const MAX_RING_SLOTS: u64 = 1 << 26;
 
 /// Pages between the header and the parts that it tells the places of: one for each writer.
@@ -41,10 +41,10 @@ pub struct Header {
     pub file_bytes: u64,
     /// Where the pool table starts; [`crate::MAX_POOLS`] entries of 64 bytes.
     pub pools_offset: u64,
-    /// Where the stage starts.
-    pub stage_offset: u64,
-    /// Slots of 64 bytes in the stage; a power of two.
-    pub stage_slots: u64,
+    /// Where the queue starts.
+    pub queue_offset: u64,
+    /// Slots of 64 bytes in the queue; a power of two.
+    pub queue_slots: u64,
     /// Where the ring starts.
     pub ring_offset: u64,
     /// Slots of 64 bytes in the ring; a power of two.
@@ -116,8 +116,8 @@ impl Header {
             ENDIAN_MARK,
             self.file_bytes,
             self.pools_offset,
-            self.stage_offset,
-            self.stage_slots,
+            self.queue_offset,
+            self.queue_slots,
             self.ring_offset,
             self.ring_slots,
             u64::from(self.pid) | u64::from(self.parent_pid) << 32,
@@ -147,8 +147,10 @@ impl Header {
         page
     }
 
-    /// Reads a header and checks everything that later reads rely on: offsets inside `file_bytes`, powers of two, parts
-    /// that do not run out of the file. `actual_bytes` is what the file really has.
+    /// Reads a header and checks it, see [`Header::check`]. `actual_bytes` is the size of the file.
+    ///
+    /// # Errors
+    /// [`HeaderError`] says why it can't be read.
     pub fn decode(page: &[u8], actual_bytes: u64) -> Result<Self, HeaderError> {
         let page: &[u8; HEADER_BYTES] =
             page.get(..HEADER_BYTES).and_then(|page| page.try_into().ok()).ok_or(HeaderError::Short(page.len()))?;
@@ -162,13 +164,44 @@ impl Header {
                 *word = word.swap_bytes();
             }
         }
-        let [version, endian, file_bytes, pools_offset, stage_offset, stage_slots, ring_offset, ring_slots, ..] = words;
+        let [version, endian, file_bytes, pools_offset, queue_offset, queue_slots, ring_offset, ring_slots, ..] = words;
         if endian != ENDIAN_MARK {
             return Err(HeaderError::ForeignByteOrder);
         }
         if version != u64::from(VERSION) {
             return Err(HeaderError::Version(version as u32));
         }
+        let header = Self {
+            file_bytes,
+            pools_offset,
+            queue_offset,
+            queue_slots,
+            ring_offset,
+            ring_slots,
+            pid: words[8] as u32,
+            parent_pid: (words[8] >> 32) as u32,
+            uid: words[9] as u32,
+            process_start: words[10],
+            boot_id: u128::from(words[11]) | u128::from(words[12]) << 64,
+            ring_id: u128::from(words[13]) | u128::from(words[14]) << 64,
+            clock: words[15],
+            clock_start: words[16],
+            monotonic_start_ns: words[17],
+            realtime_start_ns: words[18],
+            producer: text(&page[PRODUCER_AT..][..MAX_PRODUCER_BYTES]),
+            command: arguments(&page[COMMAND_AT..]),
+        };
+        header.check(actual_bytes)?;
+        Ok(header)
+    }
+
+    /// Checks everything that later reads rely on: offsets inside `file_bytes`, powers of two, parts that do not run out of the
+    /// file. `actual_bytes` is the size of the file.
+    ///
+    /// # Errors
+    /// The field that can't be right.
+    pub fn check(&self, actual_bytes: u64) -> Result<(), HeaderError> {
+        let Self { file_bytes, pools_offset, queue_offset, queue_slots, ring_offset, ring_slots, clock, .. } = *self;
         if file_bytes != actual_bytes {
             return Err(HeaderError::Field("file size"));
         }
@@ -185,34 +218,15 @@ impl Header {
             let sane = slots.is_power_of_two() && slots <= MAX_RING_SLOTS;
             if sane { Ok(()) } else { Err(HeaderError::Field(field)) }
         };
-        slots("stage size", stage_slots)?;
+        slots("queue size", queue_slots)?;
         slots("ring size", ring_slots)?;
         part("pool table's place", pools_offset, crate::MAX_POOLS as u64)?;
-        part("stage's place", stage_offset, stage_slots)?;
+        part("queue's place", queue_offset, queue_slots)?;
         part("ring's place", ring_offset, ring_slots)?;
-        if !matches!(words[15], CLOCK_TSC | CLOCK_MONOTONIC) {
+        if !matches!(clock, CLOCK_TSC | CLOCK_MONOTONIC) {
             return Err(HeaderError::Field("clock"));
         }
-        Ok(Self {
-            file_bytes,
-            pools_offset,
-            stage_offset,
-            stage_slots,
-            ring_offset,
-            ring_slots,
-            pid: words[8] as u32,
-            parent_pid: (words[8] >> 32) as u32,
-            uid: words[9] as u32,
-            process_start: words[10],
-            boot_id: u128::from(words[11]) | u128::from(words[12]) << 64,
-            ring_id: u128::from(words[13]) | u128::from(words[14]) << 64,
-            clock: words[15],
-            clock_start: words[16],
-            monotonic_start_ns: words[17],
-            realtime_start_ns: words[18],
-            producer: text(&page[PRODUCER_AT..][..MAX_PRODUCER_BYTES]),
-            command: arguments(&page[COMMAND_AT..]),
-        })
+        Ok(())
     }
 }
 
@@ -235,8 +249,8 @@ mod tests {
         Header {
             file_bytes: 1 << 20,
             pools_offset: 4 * 4096,
-            stage_offset: 8 * 4096,
-            stage_slots: 64,
+            queue_offset: 8 * 4096,
+            queue_slots: 64,
             ring_offset: 9 * 4096,
             ring_slots: 1024,
             pid: 17,
@@ -268,9 +282,9 @@ mod tests {
         };
         assert_eq!(check(|h| h.file_bytes = 4096), HeaderError::Field("file size"));
         assert_eq!(check(|h| h.ring_slots = 1000), HeaderError::Field("ring size"));
-        assert_eq!(check(|h| h.stage_slots = 0), HeaderError::Field("stage size"));
+        assert_eq!(check(|h| h.queue_slots = 0), HeaderError::Field("queue size"));
         assert_eq!(check(|h| h.ring_offset = 1 << 20), HeaderError::Field("ring's place"));
-        assert_eq!(check(|h| h.stage_offset = 0), HeaderError::Field("stage's place"));
+        assert_eq!(check(|h| h.queue_offset = 0), HeaderError::Field("queue's place"));
         assert_eq!(check(|h| h.pools_offset = u64::MAX - 4095), HeaderError::Field("pool table's place"));
         assert_eq!(check(|h| h.clock = 7), HeaderError::Field("clock"));
     }

@@ -16,7 +16,7 @@ fn relay(threads: u64, events: u64) -> Run {
 fn what_one_thread_knows_of_another_is_in_the_ring_in_that_order() {
     for round in 0..number("TTMEM_TEST_ROUNDS", 6) {
         for (threads, events) in RELAYS {
-            // The small ring is full at once, and the rest comes out of the stage of the dead process.
+            // The small ring is full at once, and the rest comes out of the queue of the dead process.
             for (ring_bytes, clock) in [("4194304", ""), ("4096", ""), ("4194304", "monotonic")] {
                 let rings = folder();
                 let run = relay(threads, events).preloaded(rings.path()).env("TTMEM_CLOCK", clock);
@@ -38,7 +38,7 @@ fn what_one_thread_knows_of_another_is_in_the_ring_in_that_order() {
 fn no_free_overtakes_its_allocation_on_the_way_to_a_live_reader() {
     for (threads, events) in RELAYS {
         let events = 20 * events;
-        let (outcome, report) = relay(threads, events).env("TTMEM_ON_FULL", "block:60000").traced();
+        let (outcome, report) = relay(threads, events).traced();
         assert_eq!(outcome.code(), 0, "{}", outcome.stderr);
         let process = report.process();
         assert_eq!(Report::events(process), (events, events, 0));
