@@ -19,7 +19,7 @@ collected() {
     TTMEM_DIR="$folder/rings" TTMEM_STACKS=off valgrind --tool=callgrind --callgrind-out-file=/dev/null \
         --toggle-collect="$2" "$bench" --calls "$1" 2>&1 | sed -n 's/.*Collected : //p'
 }
-# The flusher gets no turn meanwhile, so no more than a lane has room for.
+# The flusher gets no turn meanwhile, so no more than the queue holds.
 few=$(collected 500 report_allocation)
 many=$(collected 3500 report_allocation)
 if [ -z "$few" ] || [ -z "$many" ]; then

@@ -1,4 +1,4 @@
-//! The parts on their own, with criterion: stage, mover and ledger.
+//! The parts on their own, with criterion: queue, drain and ledger.
 //!
 //!     cargo bench -p ttmem-benches --bench parts
 
@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ttmem_ledger::Ledger;
-use ttmem_ring::{FlusherPage, LanePage, Lanes, Mover, ProducerPage, ReaderPage, RingWriter, Slot, Stage};
+use ttmem_ring::{Drain, FlusherPage, ProducerPage, Queue, ReaderPage, RingWriter, Slot};
 use ttmem_wire::{Event, EventKind, Memory, Target};
 
 const EVENTS: usize = 4096;
@@ -15,37 +15,23 @@ fn slots(count: usize) -> Vec<Slot> {
     (0..count).map(|_| Slot::default()).collect()
 }
 
-/// Push and move: each iteration fills the stage and empties it into a ring whose reader has always just been by.
-fn stage_to_ring(criterion: &mut Criterion) {
+/// Each iteration fills the queue and drains it into a ring whose reader has always just been by.
+fn queue_to_ring(criterion: &mut Criterion) {
     let (producers, flusher, reader) = (ProducerPage::default(), FlusherPage::default(), ReaderPage::default());
-    let (page, stage_slots, lane_slots, ring_slots) =
-        (LanePage::default(), slots(EVENTS), slots(2 * EVENTS), slots(1 << 16));
-    let stage = Stage::new(&producers, &stage_slots).with_lanes(Lanes::new(&page, &flusher, &lane_slots, EVENTS));
-    let mut mover = Mover::new(stage, RingWriter::new(&flusher, &reader, &ring_slots));
-    let mut group = criterion.benchmark_group("stage");
+    let (queue_slots, ring_slots) = (slots(EVENTS), slots(1 << 16));
+    let queue = Queue::new(&producers, &queue_slots);
+    let mut drain = Drain::new(queue, RingWriter::new(&flusher, &reader, &ring_slots));
+    let mut group = criterion.benchmark_group("queue");
     group.throughput(Throughput::Elements(EVENTS as u64));
-    group.bench_function("push and move", |bencher| {
+    group.bench_function("push and drain", |bencher| {
         bencher.iter(|| {
             for n in 0..EVENTS as u64 {
-                black_box(stage.push(&[n; 7])).expect("the stage was emptied");
+                black_box(queue.push(&[n; 7])).expect("the queue was drained");
             }
-            mover.move_up_to(stage.claimed());
-            reader.set_tail(mover.head());
+            drain.drain_up_to(queue.claimed());
+            reader.set_tail(drain.head());
         });
     });
-    // One lane, and two whose events come in turns, each of which has the mover compare stamps.
-    let lanes: Vec<_> = stage.lanes().iter().collect();
-    for (name, used) in [("push into a lane and move", 1), ("push into two lanes in turns and move", 2)] {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                for (n, lane) in (0..EVENTS as u64).zip(lanes[..used].iter().cycle()) {
-                    black_box(lane.push(&[n; 7])).expect("the lane was emptied");
-                }
-                mover.move_up_to(stage.claimed());
-                reader.set_tail(mover.head());
-            });
-        });
-    }
 }
 
 /// Allocate and free around 100,000 live regions.
@@ -76,5 +62,5 @@ fn ledger(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(parts, stage_to_ring, ledger);
+criterion_group!(parts, queue_to_ring, ledger);
 criterion_main!(parts);

@@ -18,8 +18,8 @@ struct ttmem_stats {
   uint64_t reported;
   // Events that were put into the ring so far.
   uint64_t in_ring;
-  // Events that are on their way to it.
-  uint64_t in_channel;
+  // Events that are in the queue, on their way to it.
+  uint64_t pending;
   // Events that were dropped, and counted here exactly.
   uint64_t dropped;
 };

@@ -88,7 +88,7 @@ pub(crate) fn serve(folder: &Path) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let mut drainer = Drainer::new(folder, Keep::default());
-        let doorbell = drainer.doorbell();
+        let wakeup = drainer.wakeup();
         let (stop, seen) = (&stop, &seen);
         scope.spawn(move || {
             drainer.show_until(stop, &mut |_, records| {
@@ -114,6 +114,6 @@ pub(crate) fn serve(folder: &Path) {
             }
         }
         stop.store(true, Ordering::Release);
-        doorbell.ring();
+        wakeup.wake();
     });
 }

@@ -46,12 +46,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn make_ring(folder: &Path) -> RingFile {
-    let options = CreateOptions { folder, ring_bytes: 4096, stage_slots: 64, lanes: 2, producer: "test" };
+    let options = CreateOptions { folder, ring_bytes: 4096, queue_slots: 64, producer: "test" };
     let ring = RingFile::create(&options).unwrap();
     let event =
         Event { memory: Some(Memory::L1), target: Target::Device(3), address: 4096, size: 2048, ..Event::default() };
     let [_, payload @ ..] = event.encode().words;
-    ring.stage().push(&payload).unwrap();
+    ring.queue().push(&payload).unwrap();
     ring
 }
 

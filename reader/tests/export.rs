@@ -106,20 +106,15 @@ fn times_come_from_the_last_clock_and_never_go_back() {
 #[test]
 fn a_ring_is_exported_like_a_recording_and_left_as_it_is() {
     let folder = Folder::new("ring");
-    let options = CreateOptions {
-        folder: &folder.0.join("rings"),
-        ring_bytes: 4096,
-        stage_slots: 64,
-        lanes: 2,
-        producer: "test",
-    };
+    let options =
+        CreateOptions { folder: &folder.0.join("rings"), ring_bytes: 4096, queue_slots: 64, producer: "test" };
     let ring = RingFile::create(&options).unwrap();
     let event = Event { memory: Some(Memory::L1), target: Target::Device(3), size: 2048, ..Event::default() };
     for address in [4096, 8192] {
         let [_, payload @ ..] = Event { address, ..event }.encode().words;
-        ring.stage().push(&payload).unwrap();
+        ring.queue().push(&payload).unwrap();
     }
-    ring.mover().move_up_to(2);
+    ring.drain().drain_up_to(2);
     let file = ttmem_ring::discover(&folder.0.join("rings")).unwrap().pop().unwrap();
     for _ in 0..2 {
         let folded = text(&export(&file, &["--format", "folded", "--at", "peak"]));

@@ -24,14 +24,13 @@ struct Ring {
 impl Ring {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("ttmem-follow-{name}-{}", std::process::id()));
-        let options =
-            CreateOptions { folder: &folder, ring_bytes: 65_536, stage_slots: 1024, lanes: 2, producer: "test" };
+        let options = CreateOptions { folder: &folder, ring_bytes: 65_536, queue_slots: 1024, producer: "test" };
         Self { file: RingFile::create(&options).unwrap(), folder }
     }
 
     fn push(&self, event: Event) {
         let [_, payload @ ..] = event.encode().words;
-        self.file.stage().push(&payload).unwrap();
+        self.file.queue().push(&payload).unwrap();
     }
 
     fn mark(&self, name: &str) {
@@ -47,7 +46,7 @@ impl Ring {
     }
 
     fn flush(&self) {
-        self.file.mover().move_up_to(self.file.stage().claimed());
+        self.file.drain().drain_up_to(self.file.queue().claimed());
     }
 
     fn follower(&self) -> Follower {

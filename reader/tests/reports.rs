@@ -21,18 +21,17 @@ struct Ring {
 impl Ring {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("ttmem-reports-{name}-{}", std::process::id()));
-        let options =
-            CreateOptions { folder: &folder, ring_bytes: 65_536, stage_slots: 256, lanes: 2, producer: "test" };
+        let options = CreateOptions { folder: &folder, ring_bytes: 65_536, queue_slots: 256, producer: "test" };
         Self { file: RingFile::create(&options).unwrap(), folder }
     }
 
     fn push(&self, event: Event) {
         let [_, payload @ ..] = event.encode().words;
-        self.file.stage().push(&payload).unwrap();
+        self.file.queue().push(&payload).unwrap();
     }
 
     fn report(&self, live_at_marks: bool) -> Report {
-        self.file.mover().move_up_to(self.file.stage().claimed());
+        self.file.drain().drain_up_to(self.file.queue().claimed());
         let mut session = Session::looking(RingReader::open(self.file.path()).unwrap(), live_at_marks);
         session.advance();
         session.settle(None);
@@ -167,7 +166,7 @@ fn many_devices_and_long_addresses_stay_in_80_columns() {
 fn what_another_reader_took_is_nobodys_leak_and_nobodys_proof() {
     let ring = Ring::new("elsewhere");
     ring.push(allocate(0, 4096, 2048));
-    ring.file.mover().move_up_to(ring.file.stage().claimed());
+    ring.file.drain().drain_up_to(ring.file.queue().claimed());
     let mut drains = Session::draining(RingReader::open(ring.file.path()).unwrap(), false).unwrap();
     assert!(Session::draining(RingReader::open(ring.file.path()).unwrap(), false).is_err(), "one drains, no more");
     assert_eq!(drains.advance(), 1);

@@ -1,109 +1,59 @@
-//! The way of an event through shared memory, and the file that it lies in.
+//! The way of an event through shared memory, and the file that it lies in. README.md has the picture, the memory layout and the
+//! register of atomics.
 //!
-//! * [`Stage`]: any thread pushes a record, lock-free, and it is in shared memory when the call returns.
-//! * [`Lane`]: the same for one thread alone, which shares no word with the others then.
-//! * [`Mover`]: the one flusher moves records from the stage into the ring, in an order that no thread can contradict.
-//! * [`RingFile`]: makes the file of a process (reserved, initialised, locked, and only then given a name).
-//! * [`RingReader`]: opens such a file from another process, drains it, and after a death recovers what the ring lacks
-//!   from the stage.
+//! From the bottom up; a module uses those above it in this list only:
+//! * `sync`, `failpoint`: the seam to loom and shuttle, and places where tests stop a thread.
+//! * `layout`: slots and pages, what lies in the shared memory.
+//! * `sys`: clocks, processes, files.
+//! * `queue`: [`Queue`], where any thread publishes an event; it is in shared memory when the call returns.
+//! * `wakeup`: sleeping and waking by futex words.
+//! * `ring`: [`Drain`], by which the one flusher drains the queue into the ring that a reader drains.
+//! * `file`: [`RingFile`] makes the file of a process; [`RingReader`] opens it from another, drains it, and after a death recovers from
+//!   the queue what the ring lacks.
+//! * `checkpoint`: state saved beside the ring, so that records can be released.
 //!
-//! This is the only crate beside the shim with `unsafe`: mapping the file, and the system calls around it.
+//! This crate, the shim and the caller alone have `unsafe`: here for mapping the file, and for the system calls around it.
 #![cfg_attr(any(loom, shuttle), allow(dead_code, unused_imports))]
 
-mod asymmetric;
-mod bell;
-mod cut;
-mod early;
-mod faults;
-mod lane;
-mod lanes;
-mod merge;
-mod mover;
-mod nap;
-mod pages;
-mod pools;
-mod recover;
-mod slot;
-mod stage;
+mod failpoint;
+mod layout;
+mod queue;
+mod ring;
 mod sync;
-mod write;
-
-#[cfg(all(test, loom))]
-mod loom_tests;
-#[cfg(all(test, shuttle))]
-mod shuttle_tests;
-#[cfg(all(test, any(loom, shuttle)))]
-mod test_reader;
-#[cfg(all(test, not(any(loom, shuttle))))]
-mod thread_tests;
-
-#[cfg(not(loom))]
-mod beside;
-#[cfg(not(loom))]
-mod clock;
-#[cfg(not(loom))]
-mod create;
-#[cfg(not(loom))]
-mod discover;
-#[cfg(not(loom))]
-mod folder;
-#[cfg(not(loom))]
-mod host;
-#[cfg(not(loom))]
-mod journal;
-#[cfg(not(loom))]
-mod lock;
-#[cfg(not(loom))]
-mod map;
-#[cfg(not(loom))]
-mod process;
-#[cfg(not(loom))]
-mod read;
-#[cfg(not(loom))]
-mod snapshot;
-#[cfg(not(any(loom, shuttle)))]
-mod wait;
-#[cfg(not(any(loom, shuttle)))]
-mod watch;
+mod wakeup;
 
 #[cfg(not(any(loom, shuttle)))]
-pub use asymmetric::register as register_heavy_fence;
-pub use asymmetric::{heavy as heavy_fence, light as light_fence};
-pub use faults::fault_at;
-pub use lane::{Lane, MAX_LANES};
-pub use lanes::Lanes;
-pub use mover::{MAX_BATCH, Moved, Mover};
-pub use nap::{ASLEEP, AWAKE, NAPPING, NAPPING_LONG};
-pub use pages::{FlusherPage, LanePage, ProducerPage, ReaderPage};
-pub use pools::PoolTable;
-pub use recover::Recovery;
-pub use slot::Slot;
-pub use stage::{PAYLOAD_WORDS, Stage, StageFull};
-pub use write::RingWriter;
+mod checkpoint;
+#[cfg(not(any(loom, shuttle)))]
+mod file;
+#[cfg(not(any(loom, shuttle)))]
+mod sys;
 
-#[cfg(not(loom))]
-pub use beside::{BesideError, remove_orphans, remove_ring, sites_path};
-#[cfg(not(loom))]
-pub use clock::{Clock, ClockMap, monotonic_ns, realtime_ns};
-#[cfg(not(loom))]
-pub use create::{
-    CreateError, CreateOptions, DEFAULT_RING_BYTES, LANE_SLOTS, MIN_RING_BYTES, RingFile, STAGE_SLOTS, TailLock,
+#[cfg(test)]
+mod model;
+
+pub use failpoint::failpoint;
+pub use layout::{FlusherPage, PoolTable, ProducerPage, ReaderPage, Slot};
+pub use queue::{PAYLOAD_WORDS, Queue, QueueFull, Recovery};
+pub use ring::{Drain, Drained, MAX_BATCH, RingWriter};
+pub use wakeup::{AWAKE, NAPPING, PARKED};
+
+#[cfg(not(any(loom, shuttle)))]
+pub use {
+    checkpoint::{
+        Checkpoint, CheckpointMethod, CheckpointWriter, JOURNAL_EXTENSION, JournalReader, JournalWriter, OwnTail,
+        SNAPSHOT_EXTENSION, SidecarError, Tail, UnnamedSnapshot, checkpoint_end, journal_of, journal_path,
+        open_journal, read_checkpoint, read_snapshot, remove_journal, remove_orphans, remove_ring, sites_path,
+        snapshot_path, snapshot_position,
+    },
+    file::{
+        AlreadyDrained, Counters, CreateError, CreateOptions, DEFAULT_RING_BYTES, FolderError, MIN_RING_BYTES,
+        OpenError, QUEUE_SLOTS, RING_EXTENSION, RingFile, RingReader, TailLock, create_private_dir, default_dir,
+        discover, ensure_folder, folder_for,
+    },
+    sys::{
+        Clock, ClockMap, DiskSpace, Ended, Feature, ProcessWatch, features, monotonic_ns, process_start, realtime_ns,
+        send_signal, sleep_while_it_runs, space,
+    },
+    wakeup::{WaitSet, Wakeup, futex_wait, futex_wake, wake, watch_folder},
 };
-#[cfg(not(loom))]
-pub use discover::{RING_EXTENSION, discover};
-#[cfg(not(loom))]
-pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder, folder_for};
-#[cfg(not(loom))]
-pub use host::{Feature, Space, features, space};
-#[cfg(not(loom))]
-pub use journal::{JOURNAL_EXTENSION, JournalReader, JournalWriter, journal_path, open_journal, remove_journal};
-#[cfg(not(loom))]
-pub use process::{Ended, ProcessWatch, process_start, send_signal, sleep_while_it_runs};
-#[cfg(not(loom))]
-pub use read::{AlreadyDrained, Counters, OpenError, RingReader};
-#[cfg(not(loom))]
-pub use snapshot::{SNAPSHOT_EXTENSION, UnnamedSnapshot, read_snapshot, snapshot_path, snapshot_position};
-#[cfg(not(any(loom, shuttle)))]
-pub use wait::{Bells, Doorbell, wake};
-#[cfg(not(any(loom, shuttle)))]
-pub use watch::watch_folder;

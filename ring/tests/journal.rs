@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
 use ttmem_ring::{
-    CreateOptions, JournalWriter, Mover, RingFile, RingReader, journal_path, open_journal, remove_journal,
+    CreateOptions, Drain, JournalWriter, RingFile, RingReader, journal_path, open_journal, remove_journal,
     remove_orphans, remove_ring,
 };
 use ttmem_wire::{JOURNAL_HEADER_BYTES, Record};
@@ -15,32 +15,27 @@ const SLOTS: u64 = 64;
 /// A process's half, and the reader that drains it.
 struct Scene {
     ring: RingFile,
-    mover: Mover<'static>,
+    drain: Drain<'static>,
     reader: RingReader,
     pushed: u64,
 }
 
 impl Scene {
     fn new(folder: &TempDir) -> Self {
-        let options = CreateOptions {
-            folder: folder.path(),
-            ring_bytes: SLOTS * 64,
-            stage_slots: 64,
-            lanes: 2,
-            producer: "test",
-        };
+        let options =
+            CreateOptions { folder: folder.path(), ring_bytes: SLOTS * 64, queue_slots: 64, producer: "test" };
         let ring = RingFile::create(&options).unwrap();
         let mut reader = RingReader::open(ring.path()).unwrap();
         reader.lock_for_draining().unwrap();
-        Self { mover: ring.mover(), ring, reader, pushed: 0 }
+        Self { drain: ring.drain(), ring, reader, pushed: 0 }
     }
 
     /// So many events come, and are read.
     fn read(&mut self, events: u64) {
         for _ in 0..events {
-            self.ring.stage().push(&[self.pushed; 7]).unwrap();
+            self.ring.queue().push(&[self.pushed; 7]).unwrap();
             self.pushed += 1;
-            self.mover.move_up_to(self.pushed);
+            self.drain.drain_up_to(self.pushed);
         }
         self.reader.read(&mut Vec::new(), usize::MAX);
     }

@@ -2,13 +2,18 @@
 //!
 //! cbindgen makes include/ttmem.h of this file; the comments here are the header's.
 
-use std::ffi::{CStr, c_char};
+use std::{
+    ffi::{CStr, c_char},
+    time::Duration,
+};
 
 use ttmem_wire::{Event, EventKind, MAX_MARK_BYTES, Memory, Target, flags, split_mark};
 
 use crate::{
-    capture::{guarded, record, record_in, tracker},
-    flusher, gate, lifecycle,
+    capture::{Site, guarded, record, record_inline, tracker},
+    flush::flush,
+    flusher::wake_flusher,
+    fork_guard, startup,
 };
 
 /// A device id for report_deallocation: whichever device holds the buffer.
@@ -29,7 +34,7 @@ pub extern "C" fn report_allocation(device_id: i32, size: u64, buffer_type: u8, 
             size,
             ..Event::default()
         };
-        record(event, buffer_type);
+        record_inline(event, buffer_type, Site::Here);
     });
 }
 
@@ -46,7 +51,7 @@ pub extern "C" fn report_deallocation(device_id: i32, buffer_id: u64) {
             address: buffer_id,
             ..Event::default()
         };
-        record(event, 0);
+        record_inline(event, 0, Site::Given);
     });
 }
 
@@ -71,7 +76,7 @@ pub extern "C" fn track_allocate_cb(
             size,
             ..Event::default()
         };
-        record(event, 0);
+        record_inline(event, 0, Site::Here);
     });
 }
 
@@ -85,7 +90,7 @@ pub extern "C" fn track_deallocate_cb(device_id: i32) {
             target: Target::Device(device_id),
             ..Event::default()
         };
-        record(event, 0);
+        record_inline(event, 0, Site::Given);
     });
 }
 
@@ -93,7 +98,8 @@ pub extern "C" fn track_deallocate_cb(device_id: i32) {
 #[unsafe(no_mangle)]
 pub extern "C" fn ttmem_device_closed(device_id: i32) {
     guarded(|| {
-        record(Event { kind: EventKind::DeviceClosed, target: Target::Device(device_id), ..Event::default() }, 0);
+        let event = Event { kind: EventKind::DeviceClosed, target: Target::Device(device_id), ..Event::default() };
+        record_inline(event, 0, Site::Given);
     });
 }
 
@@ -112,7 +118,7 @@ pub unsafe extern "C" fn ttmem_mark(name: *const c_char) {
     let bytes = unsafe { std::slice::from_raw_parts(name.cast::<u8>(), length) };
     guarded(|| {
         if let Some(tracker) = tracker() {
-            split_mark(bytes).for_each(|part| record_in(tracker, part));
+            split_mark(bytes).for_each(|part| record(tracker, part, Site::Given));
         }
     });
 }
@@ -120,7 +126,7 @@ pub unsafe extern "C" fn ttmem_mark(name: *const c_char) {
 /// Whether events are taken.
 #[unsafe(no_mangle)]
 pub extern "C" fn ttmem_enabled() -> bool {
-    lifecycle::is_on()
+    startup::is_on()
 }
 
 /// Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; says whether it is. Not
@@ -129,8 +135,9 @@ pub extern "C" fn ttmem_enabled() -> bool {
 pub extern "C" fn ttmem_flush(timeout_ms: u32) -> bool {
     let mut flushed = true;
     guarded(|| {
-        if let Some(tracker) = gate::tracker() {
-            flushed = flusher::wait_until_moved(tracker, timeout_ms);
+        if let Some(tracker) = fork_guard::tracker() {
+            flushed =
+                flush(tracker, Duration::from_millis(timeout_ms.into()), || wake_flusher(tracker.flusher.state()));
         }
     });
     flushed
@@ -157,8 +164,8 @@ pub struct ttmem_stats {
     pub reported: u64,
     /// Events that were put into the ring so far.
     pub in_ring: u64,
-    /// Events that are on their way to it.
-    pub in_channel: u64,
+    /// Events that are in the queue, on their way to it.
+    pub pending: u64,
     /// Events that were dropped, and counted here exactly.
     pub dropped: u64,
 }
@@ -173,16 +180,16 @@ pub unsafe extern "C" fn ttmem_stats(out: *mut ttmem_stats) {
     if out.is_null() {
         return;
     }
-    let mut stats = ttmem_stats { size: 0, reported: 0, in_ring: 0, in_channel: 0, dropped: 0 };
+    let mut stats = ttmem_stats { size: 0, reported: 0, in_ring: 0, pending: 0, dropped: 0 };
     guarded(|| {
-        if let Some(tracker) = gate::tracker() {
-            lifecycle::settle_early(tracker);
+        if let Some(tracker) = fork_guard::tracker() {
+            startup::settle_early(tracker);
             // The head first: it can only be behind what is claimed later.
             stats.in_ring = tracker.flusher.head();
-            let claimed = tracker.stage.reported();
+            let claimed = tracker.queue.claimed().saturating_sub(tracker.flusher.skipped());
             stats.dropped = tracker.producers.dropped_full() + tracker.producers.dropped_early();
             stats.reported = claimed + stats.dropped;
-            stats.in_channel = claimed.saturating_sub(stats.in_ring);
+            stats.pending = claimed.saturating_sub(stats.in_ring);
         }
     });
     // SAFETY: the caller says how many bytes there are, and no more than that are written.

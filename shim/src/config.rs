@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{CStr, OsStr, OsString, c_char},
+    fmt,
     os::unix::ffi::OsStrExt,
     ptr,
     sync::atomic::{AtomicPtr, Ordering},
@@ -9,8 +10,6 @@ use std::{
 };
 
 use ttmem_ring::{DEFAULT_RING_BYTES, MIN_RING_BYTES};
-
-use crate::complain;
 
 /// The largest ring that may be asked for.
 const MAX_RING_BYTES: u64 = 1 << 30;
@@ -85,9 +84,11 @@ pub(crate) fn is_talkative() -> bool {
     LOG.get().is_some() && !is_silent()
 }
 
-/// What a thread does when the stage is full.
+/// What a thread does when the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnFull {
+    /// Waits while the flusher makes progress.
+    Wait,
     /// Counts the event as lost and goes on.
     Drop,
     /// Waits, at most this long, and then drops.
@@ -117,7 +118,7 @@ impl StackChoice {
     }
 }
 
-/// Whether call sites are surely unwanted; for the constructor, which says nothing.
+/// Whether call sites are surely unwanted; for the constructor, which prints nothing.
 pub(crate) fn stacks_are_off() -> bool {
     STACKS.is(&["off", "0", "none"])
 }
@@ -128,34 +129,68 @@ pub(crate) struct Config {
     pub(crate) ring_bytes: u64,
     pub(crate) on_full: OnFull,
     pub(crate) stacks: StackChoice,
-    /// Whether events that nobody drains are folded into a snapshot.
-    pub(crate) folds: bool,
+    /// Whether the flusher writes checkpoints where nobody drains the ring.
+    pub(crate) checkpoints: bool,
     /// Time stamps by the kernel's clock, though the processor's counter may do.
     pub(crate) kernel_clock: bool,
 }
 
-impl Config {
-    /// The settings that were remembered. A value that makes no sense is said once, and the default is taken.
-    pub(crate) fn read() -> Self {
-        let owned = |variable: &Variable| variable.get().map(OsString::from);
-        Self {
-            folder: ttmem_ring::folder_for(owned(&DIR), owned(&RUNTIME_DIR)),
-            ring_bytes: parsed(&RING_BYTES, DEFAULT_RING_BYTES, "a number of bytes from 4096 to 1 GiB", parse_bytes),
-            on_full: parsed(&ON_FULL, OnFull::Drop, "drop or block:<ms up to 60000>", parse_on_full),
-            kernel_clock: parsed(&CLOCK, false, "monotonic or auto", parse_kernel_clock),
-            stacks: parsed(&STACKS, StackChoice::All, "on, python, native or off", parse_stacks),
-            folds: !FOLD.is(&["0", "false", "off", "no"]),
-        }
+/// A variable whose value makes no sense; the default is taken.
+#[derive(Debug)]
+pub(crate) struct Complaint {
+    name: &'static CStr,
+    value: &'static OsStr,
+    wanted: &'static str,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, value) = (self.name.to_string_lossy(), self.value.to_string_lossy());
+        write!(f, "{name}={value}: not {}; the default is taken", self.wanted)
     }
 }
 
-fn parsed<T>(variable: &Variable, default: T, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> T {
-    let Some(value) = variable.get() else { return default };
-    value.to_str().and_then(parse).unwrap_or_else(|| {
-        let name = variable.name.to_string_lossy();
-        complain::once(format_args!("{name}={}: not {wanted}; the default is taken", value.to_string_lossy()));
-        default
-    })
+impl Config {
+    /// The settings that were remembered, and what is wrong with them.
+    pub(crate) fn read() -> (Self, Vec<Complaint>) {
+        let mut complaints = Vec::new();
+        let owned = |variable: &Variable| variable.get().map(OsString::from);
+        let config = Self {
+            folder: ttmem_ring::folder_for(owned(&DIR), owned(&RUNTIME_DIR)),
+            ring_bytes: RING_BYTES.parsed(
+                DEFAULT_RING_BYTES,
+                "a number of bytes from 4096 to 1 GiB",
+                parse_bytes,
+                &mut complaints,
+            ),
+            on_full: ON_FULL.parsed(
+                OnFull::Wait,
+                "wait, drop or block:<ms up to 60000>",
+                parse_on_full,
+                &mut complaints,
+            ),
+            kernel_clock: CLOCK.parsed(false, "monotonic or auto", parse_kernel_clock, &mut complaints),
+            stacks: STACKS.parsed(StackChoice::All, "on, python, native or off", parse_stacks, &mut complaints),
+            checkpoints: !FOLD.is(&["0", "false", "off", "no"]),
+        };
+        (config, complaints)
+    }
+}
+
+impl Variable {
+    fn parsed<T>(
+        &self,
+        default: T,
+        wanted: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+        complaints: &mut Vec<Complaint>,
+    ) -> T {
+        let Some(value) = self.get() else { return default };
+        value.to_str().and_then(parse).unwrap_or_else(|| {
+            complaints.push(Complaint { name: self.name, value, wanted });
+            default
+        })
+    }
 }
 
 fn parse_bytes(text: &str) -> Option<u64> {
@@ -165,6 +200,7 @@ fn parse_bytes(text: &str) -> Option<u64> {
 fn parse_on_full(text: &str) -> Option<OnFull> {
     match text.strip_prefix("block:") {
         Some(ms) => ms.parse().ok().filter(|&ms| ms <= MAX_BLOCK_MS).map(|ms| OnFull::Block(Duration::from_millis(ms))),
+        None if text == "wait" => Some(OnFull::Wait),
         None => (text == "drop").then_some(OnFull::Drop),
     }
 }

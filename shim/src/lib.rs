@@ -3,9 +3,9 @@
 //! A C++ build links it and calls the C ABI of [`abi`]; any other program gets it by `LD_PRELOAD`, where [`interpose`]
 //! stands in for tt-metal's own functions, calls the real ones, and notes what happened.
 //!
-//! An event goes from [`capture`] into this process's ring file: into its thread's own lane ([`lanes`]), or into the stage that all
-//! share, and its token into a channel. The thread of [`flusher`] moves it on into the ring. Nothing of that exists before the first event: see [`lifecycle`]. The host is
-//! never harmed: whatever goes wrong, tracking is turned off, one line says so, and the program runs on.
+//! An event goes from [`capture`] into the queue in this process's ring file; the thread of [`flusher`] drains it into the ring. Nothing
+//! of that exists before the first event: see [`startup`]. The host is never harmed: whatever goes wrong, tracking is turned off, one
+//! line says so, and the program runs on.
 //!
 //! What the library exports is listed in `abi/exports.txt`, and nothing else is visible.
 // The exported functions are `pub` for cbindgen and for readers; nothing links this crate as Rust.
@@ -13,21 +13,25 @@
 
 mod abi;
 mod capture;
+mod checkpoints;
 mod complain;
 mod config;
+mod fired;
+mod flush;
 mod flusher;
-mod fold;
-mod gate;
+mod fork_guard;
+mod full_queue;
 mod interpose;
 mod known;
-mod lanes;
 mod last_thread;
-mod lifecycle;
+mod mode;
 mod pool_cache;
 mod pool_sets;
 mod signals;
 mod stacks;
+mod startup;
 #[cfg(feature = "switch")]
 mod switch;
 mod symbols;
 mod thread;
+mod tracker;

@@ -6,29 +6,26 @@ use std::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
-use crate::{
-    gate,
-    lifecycle::{self, Tracker},
-};
+use crate::{fork_guard, mode, tracker::Tracker};
 
-/// The tracker while it is off. SYNC: alone; whoever switches has been let through by the gate, or is the last that was.
+/// The tracker while it is off. SYNC: alone; whoever switches has been let through by the fork guard, or is the last that was.
 static KEPT: AtomicPtr<Tracker> = AtomicPtr::new(ptr::null_mut());
 
 /// Events are taken from now on, or not, as if TTMEM_DISABLE were set; false before the first event of all. What is freed
 /// meanwhile stays live in reports.
 #[unsafe(no_mangle)]
 pub extern "C" fn ttmem_bench_switch(on: bool) -> bool {
-    let Some(gate) = gate::make() else { return false };
-    if let Some(tracker) = gate::tracker() {
+    let Some(guard) = fork_guard::make() else { return false };
+    if let Some(tracker) = fork_guard::tracker() {
         KEPT.store(ptr::from_ref(tracker).cast_mut(), Ordering::Relaxed);
     }
     // SAFETY: null, or a tracker, which lives as long as the process.
     let Some(tracker) = (unsafe { KEPT.load(Ordering::Relaxed).as_ref() }) else { return false };
-    lifecycle::switch(on);
+    mode::switch(on);
     if on {
-        gate.open(tracker)
+        guard.open(tracker)
     } else {
-        gate.close()
+        guard.close()
     }
     true
 }

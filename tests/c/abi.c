@@ -152,11 +152,11 @@ static void stats(void) {
     require(ttmem_flush(10000), "all is in the ring");
     ttmem_stats(&all);
     require(all.size == sizeof all, "all of it is filled");
-    require(all.reported == 1000 && all.in_ring == 1000 && all.in_channel == 0 && all.dropped == 0, "1000 in the ring");
-    struct ttmem_stats older = {.size = 16, .reported = 5, .in_ring = 6, .in_channel = 7, .dropped = 8};
+    require(all.reported == 1000 && all.in_ring == 1000 && all.pending == 0 && all.dropped == 0, "1000 in the ring");
+    struct ttmem_stats older = {.size = 16, .reported = 5, .in_ring = 6, .pending = 7, .dropped = 8};
     ttmem_stats(&older);
     require(older.size == 16 && older.reported == 1000, "an older struct is filled as far as it goes");
-    require(older.in_ring == 6 && older.in_channel == 7 && older.dropped == 8, "and no further");
+    require(older.in_ring == 6 && older.pending == 7 && older.dropped == 8, "and no further");
     struct {
         struct ttmem_stats known;
         uint64_t later;
@@ -179,7 +179,7 @@ static void full(void) {
     ttmem_stats(&all);
     require(all.reported == 100000, "every one is counted");
     require(all.in_ring == 64, "the ring holds 64");
-    require(all.dropped > 0 && all.in_ring + all.in_channel + all.dropped == 100000, "and none is uncounted");
+    require(all.dropped > 0 && all.in_ring + all.pending + all.dropped == 100000, "and none is uncounted");
 }
 
 // TTMEM_DISABLE=1

@@ -12,7 +12,7 @@ pub const HEADER_BYTES: usize = PAGE;
 pub const MAGIC: [u8; 8] = *b"TTMEMRNG";
 
 /// The version of everything in the file. A reader takes its own only.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// [`Header::clock`]: ticks of the invariant time stamp counter.
 pub const CLOCK_TSC: u64 = 1;
@@ -20,14 +20,11 @@ pub const CLOCK_TSC: u64 = 1;
 /// [`Header::clock`]: nanoseconds of `CLOCK_MONOTONIC`.
 pub const CLOCK_MONOTONIC: u64 = 2;
 
-/// More slots than this in a ring or stage are a damaged header.
+/// More slots than this in a ring or queue are a damaged header.
 pub const MAX_RING_SLOTS: u64 = 1 << 26;
 
-/// More lanes than this are a damaged header.
-pub const MAX_LANES: u64 = 8;
-
 /// Pages between the header and the parts that it tells the places of: one for each writer.
-pub const WRITER_PAGES: usize = 4;
+pub const WRITER_PAGES: usize = 3;
 
 /// Bytes of the command line that are kept.
 pub const MAX_COMMAND_BYTES: usize = 3072;
@@ -44,16 +41,10 @@ pub struct Header {
     pub file_bytes: u64,
     /// Where the pool table starts; [`crate::MAX_POOLS`] entries of 64 bytes.
     pub pools_offset: u64,
-    /// Where the stage starts.
-    pub stage_offset: u64,
-    /// Slots of 64 bytes in the stage; a power of two.
-    pub stage_slots: u64,
-    /// Where the lanes start, one behind the other.
-    pub lanes_offset: u64,
-    /// How many lanes there are, [`MAX_LANES`] at most; 0 where threads have none of their own.
-    pub lanes: u64,
-    /// Slots of 64 bytes in each lane; a power of two.
-    pub lane_slots: u64,
+    /// Where the queue starts.
+    pub queue_offset: u64,
+    /// Slots of 64 bytes in the queue; a power of two.
+    pub queue_slots: u64,
     /// Where the ring starts.
     pub ring_offset: u64,
     /// Slots of 64 bytes in the ring; a power of two.
@@ -125,8 +116,8 @@ impl Header {
             ENDIAN_MARK,
             self.file_bytes,
             self.pools_offset,
-            self.stage_offset,
-            self.stage_slots,
+            self.queue_offset,
+            self.queue_slots,
             self.ring_offset,
             self.ring_slots,
             u64::from(self.pid) | u64::from(self.parent_pid) << 32,
@@ -140,9 +131,6 @@ impl Header {
             self.clock_start,
             self.monotonic_start_ns,
             self.realtime_start_ns,
-            self.lanes_offset,
-            self.lanes,
-            self.lane_slots,
         ];
         for (bytes, word) in page[8..].chunks_exact_mut(8).zip(words) {
             bytes.copy_from_slice(&word.to_ne_bytes());
@@ -151,76 +139,43 @@ impl Header {
         page[PRODUCER_AT..][..producer.len()].copy_from_slice(producer);
         let mut rest = &mut page[COMMAND_AT..];
         for argument in &self.command {
-            let taken = argument.len().min(rest.len().saturating_sub(1));
-            if taken < argument.len() {
-                break;
-            }
-            rest[..taken].copy_from_slice(argument.as_bytes());
-            rest = &mut rest[taken + 1..];
+            // With the NUL that ends it.
+            let Some((taken, left)) = rest.split_at_mut_checked(argument.len() + 1) else { break };
+            taken[..argument.len()].copy_from_slice(argument.as_bytes());
+            rest = left;
         }
         page
     }
 
-    /// Reads a header and checks everything that later reads rely on: offsets inside `file_bytes`, powers of two, parts
-    /// that do not run out of the file. `actual_bytes` is what the file really has.
+    /// Reads a header and checks it, see [`Header::check`]. `actual_bytes` is the size of the file.
+    ///
+    /// # Errors
+    /// [`HeaderError`] says why it can't be read.
     pub fn decode(page: &[u8], actual_bytes: u64) -> Result<Self, HeaderError> {
         let page: &[u8; HEADER_BYTES] =
             page.get(..HEADER_BYTES).and_then(|page| page.try_into().ok()).ok_or(HeaderError::Short(page.len()))?;
         if page[..8] != MAGIC {
             return Err(HeaderError::NotARing);
         }
-        let mut words = [0; 22];
+        let mut words = [0; 19];
         for (word, bytes) in words.iter_mut().zip(page[8..].chunks_exact(8)) {
             *word = bytes.iter().rev().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
             if cfg!(target_endian = "big") {
                 *word = word.swap_bytes();
             }
         }
-        let [version, endian, file_bytes, pools_offset, stage_offset, stage_slots, ring_offset, ring_slots, ..] = words;
+        let [version, endian, file_bytes, pools_offset, queue_offset, queue_slots, ring_offset, ring_slots, ..] = words;
         if endian != ENDIAN_MARK {
             return Err(HeaderError::ForeignByteOrder);
         }
         if version != u64::from(VERSION) {
             return Err(HeaderError::Version(version as u32));
         }
-        if file_bytes != actual_bytes {
-            return Err(HeaderError::Field("file size"));
-        }
-        let [.., lanes_offset, lanes, lane_slots] = words;
-        let first_part = (HEADER_BYTES + WRITER_PAGES * PAGE) as u64;
-        let part = |field, offset: u64, slots: u64| {
-            let fits = slots.checked_mul(64).and_then(|bytes| bytes.checked_add(offset));
-            let aligned = offset.is_multiple_of(PAGE as u64) && offset >= first_part;
-            match fits {
-                Some(end) if end <= file_bytes && aligned => Ok(()),
-                _ => Err(HeaderError::Field(field)),
-            }
-        };
-        let slots = |field, slots: u64| {
-            let sane = slots.is_power_of_two() && slots <= MAX_RING_SLOTS;
-            if sane { Ok(()) } else { Err(HeaderError::Field(field)) }
-        };
-        slots("stage size", stage_slots)?;
-        slots("ring size", ring_slots)?;
-        slots("lanes' size", lane_slots)?;
-        if lanes > MAX_LANES {
-            return Err(HeaderError::Field("number of lanes"));
-        }
-        part("pool table's place", pools_offset, crate::MAX_POOLS as u64)?;
-        part("stage's place", stage_offset, stage_slots)?;
-        part("lanes' place", lanes_offset, lanes * lane_slots)?;
-        part("ring's place", ring_offset, ring_slots)?;
-        if !matches!(words[15], CLOCK_TSC | CLOCK_MONOTONIC) {
-            return Err(HeaderError::Field("clock"));
-        }
-        Ok(Self {
+        let header = Self {
             file_bytes,
             pools_offset,
-            stage_offset,
-            stage_slots,
-            lanes_offset,
-            lanes,
-            lane_slots,
+            queue_offset,
+            queue_slots,
             ring_offset,
             ring_slots,
             pid: words[8] as u32,
@@ -235,7 +190,43 @@ impl Header {
             realtime_start_ns: words[18],
             producer: text(&page[PRODUCER_AT..][..MAX_PRODUCER_BYTES]),
             command: arguments(&page[COMMAND_AT..]),
-        })
+        };
+        header.check(actual_bytes)?;
+        Ok(header)
+    }
+
+    /// Checks everything that later reads rely on: offsets inside `file_bytes`, powers of two, parts that do not run out of the
+    /// file. `actual_bytes` is the size of the file.
+    ///
+    /// # Errors
+    /// The field that can't be right.
+    pub fn check(&self, actual_bytes: u64) -> Result<(), HeaderError> {
+        let Self { file_bytes, pools_offset, queue_offset, queue_slots, ring_offset, ring_slots, clock, .. } = *self;
+        if file_bytes != actual_bytes {
+            return Err(HeaderError::Field("file size"));
+        }
+        let first_part = (HEADER_BYTES + WRITER_PAGES * PAGE) as u64;
+        let part = |field, offset: u64, slots: u64| {
+            let fits = slots.checked_mul(64).and_then(|bytes| bytes.checked_add(offset));
+            let aligned = offset.is_multiple_of(PAGE as u64) && offset >= first_part;
+            match fits {
+                Some(end) if end <= file_bytes && aligned => Ok(()),
+                _ => Err(HeaderError::Field(field)),
+            }
+        };
+        let slots = |field, slots: u64| {
+            let sane = slots.is_power_of_two() && slots <= MAX_RING_SLOTS;
+            if sane { Ok(()) } else { Err(HeaderError::Field(field)) }
+        };
+        slots("queue size", queue_slots)?;
+        slots("ring size", ring_slots)?;
+        part("pool table's place", pools_offset, crate::MAX_POOLS as u64)?;
+        part("queue's place", queue_offset, queue_slots)?;
+        part("ring's place", ring_offset, ring_slots)?;
+        if !matches!(clock, CLOCK_TSC | CLOCK_MONOTONIC) {
+            return Err(HeaderError::Field("clock"));
+        }
+        Ok(())
     }
 }
 
@@ -257,13 +248,10 @@ mod tests {
     fn sound() -> Header {
         Header {
             file_bytes: 1 << 20,
-            pools_offset: 5 * 4096,
-            stage_offset: 9 * 4096,
-            stage_slots: 64,
-            lanes_offset: 10 * 4096,
-            lanes: 2,
-            lane_slots: 128,
-            ring_offset: 14 * 4096,
+            pools_offset: 4 * 4096,
+            queue_offset: 8 * 4096,
+            queue_slots: 64,
+            ring_offset: 9 * 4096,
             ring_slots: 1024,
             pid: 17,
             parent_pid: 4,
@@ -294,12 +282,9 @@ mod tests {
         };
         assert_eq!(check(|h| h.file_bytes = 4096), HeaderError::Field("file size"));
         assert_eq!(check(|h| h.ring_slots = 1000), HeaderError::Field("ring size"));
-        assert_eq!(check(|h| h.stage_slots = 0), HeaderError::Field("stage size"));
+        assert_eq!(check(|h| h.queue_slots = 0), HeaderError::Field("queue size"));
         assert_eq!(check(|h| h.ring_offset = 1 << 20), HeaderError::Field("ring's place"));
-        assert_eq!(check(|h| h.stage_offset = 0), HeaderError::Field("stage's place"));
-        assert_eq!(check(|h| h.lanes = 9), HeaderError::Field("number of lanes"));
-        assert_eq!(check(|h| h.lane_slots = 100), HeaderError::Field("lanes' size"));
-        assert_eq!(check(|h| h.lanes_offset = (1 << 20) - 4096), HeaderError::Field("lanes' place"));
+        assert_eq!(check(|h| h.queue_offset = 0), HeaderError::Field("queue's place"));
         assert_eq!(check(|h| h.pools_offset = u64::MAX - 4095), HeaderError::Field("pool table's place"));
         assert_eq!(check(|h| h.clock = 7), HeaderError::Field("clock"));
     }
@@ -318,5 +303,16 @@ mod tests {
         let mut header = sound();
         header.command = vec!["a".repeat(2000), "b".repeat(2000)];
         assert_eq!(Header::decode(&header.encode(), 1 << 20).unwrap().command.len(), 1);
+    }
+
+    #[test]
+    fn a_command_line_of_any_bytes_is_read_and_written_again() {
+        for byte in 0..=u8::MAX {
+            let mut page = sound().encode();
+            // As text, a byte that is no UTF-8 takes three.
+            page[COMMAND_AT..].fill(byte);
+            let header = Header::decode(&page, 1 << 20).unwrap();
+            assert!(Header::decode(&header.encode(), 1 << 20).is_ok(), "{byte}");
+        }
     }
 }

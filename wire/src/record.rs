@@ -136,7 +136,7 @@ impl Default for Target {
 /// One event, taken apart. [`Event::encode`] and [`Event::decode`] are each other's inverse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// Position in the process's own order of events, from 0. Set by the stage.
+    /// Position in the process's own order of events, from 0. Set by the queue.
     pub sequence: u64,
     /// Time stamp in ticks of the header's clock.
     pub ticks: u64,
@@ -182,6 +182,18 @@ pub struct Record {
 }
 
 impl Record {
+    /// The same event with this call site, of one that has none.
+    #[inline(always)]
+    #[must_use]
+    pub fn with_site(mut self, site: u32) -> Self {
+        if self.words[2] as u8 == EventKind::OutOfMemory as u8 {
+            self.words[3] |= u64::from(site) << 32;
+        } else {
+            self.words[7] |= u64::from(site) << HOLDER_BITS;
+        }
+        self
+    }
+
     /// The address of the buffer that comes to life or is freed, without taking the rest of the record apart.
     #[inline]
     pub fn buffer_address(&self) -> Option<u64> {
@@ -399,6 +411,15 @@ mod tests {
             ..circular
         };
         assert_eq!(Event::decode(&clash.encode()), Ok(clash));
+    }
+
+    #[test]
+    fn a_record_gets_its_site_later() {
+        for kind in [EventKind::Allocate, EventKind::CbAllocate, EventKind::OutOfMemory] {
+            let record = Event { kind, memory: Some(Memory::L1), holder: HOLDER_MASK, ..Event::default() }.encode();
+            let event = Event::decode(&record).unwrap();
+            assert_eq!(Event::decode(&record.with_site(0xFF_FFFF)), Ok(Event { site: 0xFF_FFFF, ..event }));
+        }
     }
 
     #[test]

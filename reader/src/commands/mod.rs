@@ -54,8 +54,9 @@ Environment:
   TT_ALLOC_TRACKING_ENABLED=0
                     the same
   TTMEM_RING_BYTES  size of a ring, 4096 to 1 GiB (4194304)
-  TTMEM_ON_FULL     drop: lose the newest event, counted (default)
-                    block:<ms>: let the program wait
+  TTMEM_ON_FULL     wait: let the program wait while its events are drained (default)
+                    drop: lose the newest event, counted
+                    block:<ms>: let the program wait, at most so long
   TTMEM_STACKS      call sites: on (default), python, native, off
   TTMEM_FOLD=0      a full ring that nobody drains: lose events, counted,
                     rather than fold them into a snapshot

@@ -60,12 +60,12 @@ impl Tracked<'_> {
             Some(recorder) => Drainer::recording(folder, self.keep, recorder),
             None => Drainer::new(folder, self.keep),
         };
-        let (stop, doorbell) = (AtomicBool::new(false), drainer.doorbell());
+        let (stop, wakeup) = (AtomicBool::new(false), drainer.wakeup());
         let waited = std::thread::scope(|scope| {
             scope.spawn(|| drainer.run_until(&stop));
             let waited = signals.wait(&mut child);
             stop.store(true, Ordering::Release);
-            doorbell.ring();
+            wakeup.wake();
             waited
         });
         let ended = waited.map(launch::ended).map_err(|error| Failure::new(format!("waiting for {pid}: {error}")))?;
@@ -101,8 +101,8 @@ fn check_environment() -> Result<(), Failure> {
     check("TTMEM_RING_BYTES", "a number of bytes from 4096 to 1 GiB", &|text| {
         text.parse::<u64>().is_ok_and(|bytes| (4096..=1 << 30).contains(&bytes))
     })?;
-    check("TTMEM_ON_FULL", "drop or block:<ms up to 60000>", &|text| {
+    check("TTMEM_ON_FULL", "wait, drop or block:<ms up to 60000>", &|text| {
         let ms = |text: &str| text.parse::<u64>().is_ok_and(|ms| ms <= 60_000);
-        text == "drop" || text.strip_prefix("block:").is_some_and(ms)
+        matches!(text, "wait" | "drop") || text.strip_prefix("block:").is_some_and(ms)
     })
 }

@@ -158,7 +158,7 @@ fn drained(
     let mut child = child.spawn().map_err(failed)?;
     let (pid, began) = (child.id(), Instant::now());
     let mut drainer = Drainer::new(folder, Keep::default());
-    let (stop, doorbell) = (AtomicBool::new(false), drainer.doorbell());
+    let (stop, wakeup) = (AtomicBool::new(false), drainer.wakeup());
     let output = std::thread::scope(|scope| {
         scope.spawn(|| drainer.show_until(&stop, seen));
         // What it writes fits into a pipe.
@@ -169,7 +169,7 @@ fn drained(
             std::thread::sleep(NAP);
         }
         stop.store(true, Ordering::Release);
-        doorbell.ring();
+        wakeup.wake();
         child.wait_with_output()
     })
     .map_err(failed)?;

@@ -12,12 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ttmem_ring::{Bells, Doorbell, RingReader, discover, remove_ring, watch_folder};
+use ttmem_ring::{RingReader, WaitSet, Wakeup, discover, remove_ring, watch_folder};
 use ttmem_wire::Record;
 
 use crate::{Account, Ended, Recorder, Session};
 
-/// Between looks for new rings, while nobody tells of them, or some could not be opened. Short: how a process ended can be told
+/// Between looks for new rings, where no watch reports them, or some could not be opened. Short: how a process ended is known
 /// only if it was met alive.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between the last rounds of all.
@@ -30,7 +30,7 @@ const FAST: u64 = 512;
 const SPACING: Duration = Duration::from_micros(500);
 /// A round that took so many had better been sooner.
 const MANY: u64 = 8192;
-/// The longest wait for a bell, and between looks for new rings that somebody tells of; then one look whether the processes live.
+/// The longest wait for a wakeup, and between looks for new rings that a watch reports; then one look whether the processes live.
 const WAIT: Duration = Duration::from_millis(100);
 /// How long the kernel may take to drop the locks of a process that was waited for.
 const AFTERMATH: Duration = Duration::from_secs(2);
@@ -54,7 +54,7 @@ pub struct Drainer {
     /// Rings that could not be opened or locked at the last look, and why; they are tried again.
     refused: BTreeMap<PathBuf, String>,
     recorder: Option<Recorder<File>>,
-    doorbell: Arc<Doorbell>,
+    wakeup: Arc<Wakeup>,
 }
 
 impl Drainer {
@@ -67,7 +67,7 @@ impl Drainer {
             known: BTreeSet::new(),
             refused: BTreeMap::new(),
             recorder: None,
-            doorbell: Arc::default(),
+            wakeup: Arc::default(),
         }
     }
 
@@ -84,47 +84,47 @@ impl Drainer {
         self.recorder.take().map_or(Ok(0), |recorder| recorder.finish(&self.sessions))
     }
 
-    /// Drains until `stop` is set, and the doorbell rung: it may wait for a while else.
+    /// Drains until `stop` is set. Wake it then: else it may sleep on for a while.
     pub fn run_until(&mut self, stop: &AtomicBool) {
         self.show_until(stop, &mut |_, _| {});
     }
 
     /// The same, and shows each batch once it stands in its ledger. (While it records, there is nothing to see.)
     pub fn show_until(&mut self, stop: &AtomicBool, seen: &mut dyn FnMut(&Account, &[Record])) {
-        let is_watched = watch_folder(&self.folder, Arc::clone(&self.doorbell)).is_ok();
+        let is_watched = watch_folder(&self.folder, Arc::clone(&self.wakeup)).is_ok();
         let longest = if is_watched { WAIT } else { LOOK_EVERY };
         let mut looked = None::<(Instant, u32)>;
         while !stop.load(Ordering::Acquire) {
-            // Read before the look: what comes after it rings again.
-            let rung = self.doorbell.rung();
+            // Read before the look: what comes after it wakes again.
+            let wakeups = self.wakeup.count();
             let longest = if self.refused.is_empty() { longest } else { LOOK_EVERY };
-            if looked.is_none_or(|(at, before)| before != rung || at.elapsed() >= longest) {
+            if looked.is_none_or(|(at, before)| before != wakeups || at.elapsed() >= longest) {
                 self.look_for_rings();
-                looked = Some((Instant::now(), rung));
+                looked = Some((Instant::now(), wakeups));
             }
             let began = Instant::now();
             match self.advance(seen) {
-                0 => self.wait(rung, longest),
+                0 => self.wait(wakeups, longest),
                 MANY.. => std::thread::yield_now(),
                 FAST.. => std::thread::sleep(SHORT_NAP),
                 _ => {
-                    self.wait(rung, longest);
+                    self.wait(wakeups, longest);
                     std::thread::sleep(SPACING.saturating_sub(began.elapsed()));
                 }
             }
         }
     }
 
-    /// Until an event comes to one of the rings, or the doorbell is rung.
-    fn wait(&self, rung: u32, longest: Duration) {
-        let mut bells = Bells::new(&self.doorbell, rung);
-        self.sessions.iter().for_each(|session| session.listen(&mut bells));
-        bells.wait(longest);
+    /// Until an event comes to one of the rings, or somebody wakes this drainer.
+    fn wait(&self, wakeups: u32, longest: Duration) {
+        let mut set = WaitSet::new(&self.wakeup, wakeups);
+        self.sessions.iter().for_each(|session| session.wait_in(&mut set));
+        set.wait(longest);
     }
 
-    /// To be rung when [`Drainer::run_until`] is to stop.
-    pub fn doorbell(&self) -> Arc<Doorbell> {
-        Arc::clone(&self.doorbell)
+    /// Wakes the drainer: for [`Drainer::run_until`], when it is to stop.
+    pub fn wakeup(&self) -> Arc<Wakeup> {
+        Arc::clone(&self.wakeup)
     }
 
     /// The last rounds: `child` was waited for and ended so. Its ring is drained to the end; those of processes that still

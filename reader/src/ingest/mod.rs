@@ -1,8 +1,6 @@
-//! From rings to records: one finder of rings, one session a ring, and what a draining reader leaves beside it.
+//! From rings to records: one finder of rings, and one session a ring, which begins with its checkpoint and writes the next.
 
 mod drain;
-mod leave;
-mod left;
 mod lookout;
 mod recorder;
 mod session;

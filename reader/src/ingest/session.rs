@@ -5,10 +5,12 @@ mod attach;
 use std::path::Path;
 
 use ttmem_ledger::{End, Ledger};
-use ttmem_ring::{AlreadyDrained, Bells, ClockMap, Counters, ProcessWatch, Recovery, RingReader, fault_at};
+use ttmem_ring::{
+    AlreadyDrained, CheckpointMethod, CheckpointWriter, ClockMap, Counters, ProcessWatch, Recovery, RingReader, WaitSet,
+};
 use ttmem_wire::{Event, Header, Record};
 
-use super::{leave::Leaving, source::Source};
+use super::source::Source;
 use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile};
 
 /// Records that are copied out of a ring at once.
@@ -61,11 +63,11 @@ pub struct Session {
     source: Source,
     account: Account,
     watch: Option<ProcessWatch>,
-    /// Whether what others left beside the ring was looked at.
+    /// Whether the checkpoint of the ring was looked at.
     is_attached: bool,
-    /// Events that came out of the snapshot.
+    /// Events that came out of the checkpoint's snapshot.
     restored: u64,
-    /// Events that other readers had taken before, and left in no snapshot.
+    /// Events that other readers had taken before, and that are in no checkpoint.
     taken_before: u64,
     /// Events that another reader took while this one looked.
     missed: u64,
@@ -79,10 +81,10 @@ pub struct Session {
     sites: Option<SiteFile>,
     /// Records of the ring below this were shown one by one.
     shown: u64,
-    /// Why what lies beside the ring was not used.
+    /// Why the checkpoint was not used.
     trouble: Option<String>,
-    /// What this session leaves there, if it drains.
-    leaving: Leaving,
+    /// Writes the next, if this session drains.
+    checkpoints: CheckpointWriter,
 }
 
 impl Session {
@@ -106,11 +108,11 @@ impl Session {
             sites: None,
             shown: 0,
             trouble: None,
-            leaving: Leaving::default(),
+            checkpoints: CheckpointWriter::new(CheckpointMethod::SnapshotsAndJournal),
         }
     }
 
-    /// The session that drains the ring: what it has read, and left in a snapshot, the process may overwrite. When this reader
+    /// The session that drains the ring: what it has read, and a checkpoint has, the process may overwrite. When this reader
     /// ends, however it does, the next goes on from there.
     ///
     /// # Errors
@@ -121,7 +123,7 @@ impl Session {
     }
 
     /// Applies what had come when it was called; returns how many events. When the process is gone, that includes what its
-    /// stage still held, and the session is over.
+    /// queue still held, and the session is over.
     pub fn advance(&mut self) -> u64 {
         self.advance_with(&mut |_, _| {})
     }
@@ -156,16 +158,13 @@ impl Session {
                 }
             }
             events += self.apply_all(&mut batch, keep);
-            self.make_room(is_alive, false);
+            self.checkpoint(is_alive, false);
             if self.position() == before {
                 break;
             }
         }
-        if is_alive {
-            events += self.read_early(&mut batch, keep);
-        }
         if events == 0 {
-            self.make_room(is_alive, true);
+            self.checkpoint(is_alive, true);
         }
         if !is_alive {
             events += self.read_the_last(&mut batch, keep);
@@ -184,32 +183,20 @@ impl Session {
         }
     }
 
-    /// Lets the process use the room of what was read, where there is enough of it, or time: each time it is left beside the
-    /// ring first, for who comes after this reader. A dead process needs no room.
-    fn make_room(&mut self, is_alive: bool, has_time: bool) {
+    /// Writes a checkpoint of what was read, and releases it, where there is enough of it, or time. A dead process writes no more.
+    fn checkpoint(&mut self, is_alive: bool, is_idle: bool) {
         let Source::Open(ring) = &mut self.source else { return };
-        if !is_alive || !ring.is_draining() || !self.leaving.is_due(ring, has_time) {
+        if !is_alive || !ring.is_draining() || !self.checkpoints.is_due(&**ring, is_idle) {
             return;
         }
-        // Where there is no room for it, the process goes first: those who come later are told what they lack.
-        if self.leaving.leave(ring, &self.account, self.taken_before) {
+        let account = &self.account;
+        if self.checkpoints.write(&mut **ring, self.taken_before, |buffer| account.save(buffer)).is_err() {
+            // The process goes first: a later reader is told what it lacks.
             ring.release();
-            fault_at("released");
         }
     }
 
-    /// Where few events come, they are read before the flusher brings them.
-    fn read_early(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
-        let mut events = 0;
-        while let Source::Open(ring) = &mut self.source
-            && ring.read_early(batch, BATCH) > 0
-        {
-            events += self.apply_all(batch, keep);
-        }
-        events
-    }
-
-    /// The ring of a dead process was read to its end: what is left is in the stage.
+    /// The ring of a dead process was read to its end: what is left is in the queue.
     fn read_the_last(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
         let Source::Open(ring) = &mut self.source else { return 0 };
         self.recovery = ring.recover(batch);
@@ -252,10 +239,10 @@ impl Session {
         self.account.sites_mut().look(self.sites.as_mut());
     }
 
-    /// Waits for events too, among others; one that is over has none.
-    pub(crate) fn listen<'a>(&'a self, bells: &mut Bells<'a>) {
+    /// Has `set` wait for this session's ring too, if it may still give events.
+    pub(crate) fn wait_in<'a>(&'a self, set: &mut WaitSet<'a>) {
         if let Source::Open(ring) = &self.source {
-            bells.listen(ring);
+            ring.wait_in(set);
         }
     }
 
@@ -356,12 +343,12 @@ impl Session {
         self.restored
     }
 
-    /// Why what lies beside the ring was not used.
+    /// Why the checkpoint was not used.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
-    /// Of these, events that other readers took and left in no snapshot: they are not in this ledger.
+    /// Of these, events that other readers took and that are in no checkpoint: they are not in this ledger.
     pub fn taken_elsewhere(&self) -> u64 {
         let missed = match &self.source {
             Source::Open(ring) => ring.missed(),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ttmem_recording::{ClockPoint, Ended, Meta, Pool, Process, Status, Writer};
-use ttmem_ring::{CreateOptions, Mover, RingFile};
+use ttmem_ring::{CreateOptions, Drain, RingFile};
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, Record, Target, flags, split_mark};
 
 pub struct Folder(pub PathBuf);
@@ -30,12 +30,12 @@ impl Drop for Folder {
 /// The program's half of a ring, and the flusher's.
 pub struct Held<'a> {
     ring: &'a RingFile,
-    mover: Mover<'a>,
+    drain: Drain<'a>,
 }
 
 impl<'a> Held<'a> {
     pub fn new(ring: &'a RingFile) -> Self {
-        Self { ring, mover: ring.mover() }
+        Self { ring, drain: ring.drain() }
     }
 
     pub fn push(&mut self, event: Event) {
@@ -46,26 +46,20 @@ impl<'a> Held<'a> {
     /// The program's half.
     pub fn report(&self, event: Event) {
         let [_, payload @ ..] = event.encode().words;
-        self.ring.stage().push(&payload).unwrap();
+        self.ring.queue().push(&payload).unwrap();
     }
 
     /// The flusher's.
     pub fn flush(&mut self) {
-        self.mover.move_up_to(self.ring.stage().claimed());
+        self.drain.drain_up_to(self.ring.queue().claimed());
     }
 }
 
 /// A ring in the folder's `rings`.
 pub fn ring(folder: &Folder) -> RingFile {
     let rings = folder.0.join("rings");
-    RingFile::create(&CreateOptions {
-        folder: &rings,
-        ring_bytes: 1 << 20,
-        stage_slots: 1024,
-        lanes: 2,
-        producer: "test",
-    })
-    .unwrap()
+    RingFile::create(&CreateOptions { folder: &rings, ring_bytes: 1 << 20, queue_slots: 1024, producer: "test" })
+        .unwrap()
 }
 
 /// A program that has put a way out of a page into every text that it can name.

@@ -5,17 +5,16 @@ use std::ffi::c_void;
 use ttmem_wire::{Event, EventKind, Memory, flags};
 
 use super::{
-    ALLOCATOR_SEEN, FIRED, building, call_real, devices,
+    building, call_real, devices,
     metal::{Facts, Metal, Object},
-    note_fired,
     preallocated::{self, Remembered},
-    witnesses_of,
+    program, witnesses_of,
 };
 use crate::{
-    capture::{self, guarded, record_in, record_sited},
-    lifecycle::Tracker,
+    capture::{self, Site, guarded, record},
+    fired,
     symbols::Symbol,
-    thread,
+    tracker::Tracker,
 };
 
 static ALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal13AllocatorImpl15allocate_bufferEPNS0_6BufferE");
@@ -71,13 +70,13 @@ impl Asked {
                 .refusal
                 .size_per_bank
                 .or_else(|| Some(self.metal.cut_out(self.allocator, self.metal.size_per_bank(buffer)))),
-            flags: thread::with(|thread| {
-                thread.last_allocated.set(self.refusal.holder);
+            flags: program::with(|program| {
+                program.last_allocated.set(self.refusal.holder);
                 for_program()
             }),
             ..self.refusal
         };
-        guarded(|| record_sited(self.tracker, event));
+        guarded(|| record(self.tracker, event, Site::Given));
         std::mem::forget(self);
     }
 
@@ -93,7 +92,7 @@ impl Drop for Asked {
     fn drop(&mut self) {
         let memory = self.refusal.memory.unwrap_or(Memory::Unknown(u8::MAX));
         let space = self.metal.space(self.allocator, memory);
-        guarded(|| record_sited(self.tracker, Event { space, ..self.refusal }));
+        guarded(|| record(self.tracker, Event { space, ..self.refusal }, Site::Given));
         self.answered();
     }
 }
@@ -101,15 +100,15 @@ impl Drop for Asked {
 /// The flag of what a cached program will hold: its binaries, and what is made while it is built.
 #[inline(always)]
 fn for_program() -> u16 {
-    let is_held = thread::with(|thread| thread.program.loading.get()) || building::is_building();
+    let is_held = program::with(|program| program.loading.get()) || building::is_building();
     if is_held { flags::FOR_PROGRAM } else { 0 }
 }
 
 /// `AllocatorImpl::allocate_buffer(Buffer*)`: the address, or an exception when memory has run out.
 #[unsafe(export_name = "_ZN2tt8tt_metal13AllocatorImpl15allocate_bufferEPNS0_6BufferE")]
 unsafe extern "C-unwind" fn allocate_buffer(allocator: *mut c_void, buffer: *mut c_void) -> u64 {
-    note_fired(&FIRED);
-    note_fired(&ALLOCATOR_SEEN);
+    fired::note(&fired::ANY);
+    fired::note(&fired::ALLOCATOR);
     let asked = Asked::new(allocator, buffer);
     let address =
         call_real!(ALLOCATE, fn(*mut c_void, *mut c_void) -> u64, (allocator, buffer), else { no_real(&ALLOCATE); 0 });
@@ -122,8 +121,8 @@ unsafe extern "C-unwind" fn allocate_buffer(allocator: *mut c_void, buffer: *mut
 /// `AllocatorImpl::deallocate_buffer(Buffer*)`.
 #[unsafe(export_name = "_ZN2tt8tt_metal13AllocatorImpl17deallocate_bufferEPNS0_6BufferE")]
 unsafe extern "C-unwind" fn deallocate_buffer(allocator: *mut c_void, buffer: *mut c_void) {
-    note_fired(&FIRED);
-    note_fired(&ALLOCATOR_SEEN);
+    fired::note(&fired::ANY);
+    fired::note(&fired::ALLOCATOR);
     // Before the real call: as soon as it has begun, another thread may be given the same bytes.
     if let Some((tracker, metal)) = witnesses_of(buffer) {
         let event = Event { kind: EventKind::Free, address: metal.address(buffer), ..Event::default() };
@@ -135,10 +134,10 @@ unsafe extern "C-unwind" fn deallocate_buffer(allocator: *mut c_void, buffer: *m
 /// `GraphTracker::track_allocate(Buffer const*)`: follows a real allocation on the same thread, or stands alone.
 #[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker14track_allocateEPKNS0_6BufferE")]
 unsafe extern "C-unwind" fn track_allocate(graph: *mut c_void, buffer: *const c_void) {
-    note_fired(&FIRED);
+    fired::note(&fired::ANY);
     if let Some((tracker, metal)) = witnesses_of(buffer) {
         let holder = metal.holder(buffer);
-        let is_the_allocators = thread::with(|thread| thread.last_allocated.replace(0) == holder);
+        let is_the_allocators = program::with(|program| program.last_allocated.replace(0) == holder);
         if !is_the_allocators {
             preallocated(tracker, metal, buffer);
         }
@@ -150,7 +149,7 @@ unsafe extern "C-unwind" fn track_allocate(graph: *mut c_void, buffer: *const c_
 /// handed out are noted here.
 #[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE")]
 unsafe extern "C-unwind" fn track_deallocate(graph: *mut c_void, buffer: *mut c_void) {
-    note_fired(&FIRED);
+    fired::note(&fired::ANY);
     if preallocated::any()
         && let Some((tracker, metal)) = witnesses_of(buffer)
         && preallocated::remove(metal.holder(buffer))
@@ -166,7 +165,8 @@ unsafe extern "C-unwind" fn track_deallocate(graph: *mut c_void, buffer: *mut c_
 fn note_event(tracker: &'static Tracker, metal: &Metal, allocator: Object, facts: &Facts, event: Event) {
     if let Some(target) = devices::target(tracker, metal, facts.device, allocator) {
         let memory = Some(Memory::from_buffer_type(facts.memory));
-        guarded(|| record_in(tracker, Event { memory, target, holder: facts.holder, ..event }));
+        let site = if event.kind == EventKind::Allocate { Site::Here } else { Site::Given };
+        guarded(|| record(tracker, Event { memory, target, holder: facts.holder, ..event }, site));
     }
 }
 
@@ -204,5 +204,5 @@ fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
 
 #[cold]
 fn no_real(symbol: &Symbol) {
-    crate::lifecycle::turn_off(format_args!("the real {} cannot be found behind our own", symbol.name()));
+    crate::mode::turn_off(format_args!("the real {} cannot be found behind our own", symbol.name()));
 }

@@ -12,13 +12,16 @@ use std::{
     ptr,
 };
 
-use super::call_real;
+use super::{
+    call_real,
+    program::{self, Builder},
+};
 use crate::{
-    gate,
+    fork_guard,
     known::Known,
     stacks::{Go, Registers, Rules},
     symbols::Symbol,
-    thread::{self, Builder},
+    thread,
 };
 
 static ASK: Symbol = Symbol::new(c"_ZN2tt8tt_metal33trace_allocation_tracking_enabledEv");
@@ -59,7 +62,7 @@ unsafe extern "C-unwind" fn asked() -> bool {
 
 unsafe extern "C-unwind" fn answer(caller: usize, place: usize) -> bool {
     // Before the first allocation of all, no program is built.
-    if gate::tracker().is_some()
+    if fork_guard::tracker().is_some()
         && let Some((before, behind)) = launcher(caller)
     {
         note(Builder { start: caller - before as usize, end: caller + behind as usize, place });
@@ -117,14 +120,14 @@ fn function_of(address: usize, beginning: &[u8]) -> Extent {
 #[cold]
 fn note(builder: Builder) {
     if !is_building() {
-        thread::with(|thread| thread.program.building.set(Some(builder)));
+        program::with(|program| program.building.set(Some(builder)));
     }
 }
 
 /// Whether ttnn builds a program on this thread now.
 #[inline(always)]
 pub(super) fn is_building() -> bool {
-    thread::with(|thread| thread.program.building.get()).is_some_and(is_still_there)
+    program::with(|program| program.building.get()).is_some_and(is_still_there)
 }
 
 /// By the rules that call sites are made with, frame by frame as far as its place: the unwinder that comes with the
@@ -140,7 +143,7 @@ fn is_still_there(builder: Builder) -> bool {
         if found || is_behind(frame, builder.place) { Go::Stop } else { Go::Count }
     });
     if !found {
-        thread::with(|thread| thread.program.building.set(None));
+        program::with(|program| program.building.set(None));
     }
     // Keeps this frame where it is until all is done: the registers are its own.
     std::hint::black_box(found)

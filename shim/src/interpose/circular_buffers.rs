@@ -5,16 +5,16 @@ use std::ffi::c_void;
 use ttmem_wire::{Event, Target, flags};
 
 use super::{
-    FIRED, call_real, devices,
+    call_real, devices,
     gathering::{self, Report},
     metal::{Metal, Object},
-    note_fired, witnesses,
+    program, witnesses,
 };
 use crate::{
-    capture::{guarded, record_sited, site},
-    lifecycle::Tracker,
+    capture::{Site, guarded, record, site},
+    fired,
     symbols::Symbol,
-    thread,
+    tracker::Tracker,
 };
 
 static TRACK_ALLOCATE: Symbol =
@@ -31,7 +31,7 @@ unsafe extern "C-unwind" fn allocate(
     is_globally_allocated: bool,
     device: *const c_void,
 ) {
-    note_fired(&FIRED);
+    fired::note(&fired::ANY);
     if let Some((tracker, metal)) = witnesses()
         && let Some(target) = devices::target(tracker, metal, device, std::ptr::null())
     {
@@ -53,9 +53,8 @@ fn note(
     (address, size, is_globally_allocated): (u64, u64, bool),
     target: Target,
 ) {
-    let (program, is_new) = thread::with(|thread| {
-        (thread.program.id.get(), matches!(target, Target::Pool(pool) if thread.program.is_first_in(pool)))
-    });
+    let (program, is_new) =
+        program::with(|program| (program.id.get(), matches!(target, Target::Pool(pool) if program.is_first_in(pool))));
     let globally = if is_globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 };
     let flags = globally | if is_new { flags::NEW_PLACEMENT } else { 0 };
     if let Target::Pool(pool) = target
@@ -71,7 +70,7 @@ fn note(
     guarded(|| {
         let is_taken = matches!(target, Target::Pool(pool) if gathering::take(tracker, report, each(), pool));
         if !is_taken {
-            let event = thread::with(|thread| report.event(target, &thread.program, ranges.get(0)));
+            let event = program::with(|program| report.event(target, program, ranges.get(0)));
             gathering::tell_each(tracker, Event { site, ..event }, each().skip(1));
         }
     });
@@ -80,12 +79,12 @@ fn note(
 /// Looked up once for each call that places a program's circular buffers; where the program is not known, each time.
 #[inline(always)]
 fn site_of(tracker: &'static Tracker, program: u64) -> u32 {
-    let known = thread::with(|thread| thread.program.site.get());
+    let known = program::with(|program| program.site.get());
     match known {
         Some(site) if program != 0 => site,
         _ => {
             let site = site(tracker);
-            thread::with(|thread| thread.program.site.set(Some(site)));
+            program::with(|program| program.site.set(Some(site)));
             site
         }
     }
@@ -95,20 +94,20 @@ fn site_of(tracker: &'static Tracker, program: u64) -> u32 {
 /// device was closed and is gone, so the device object is only looked up, never touched.
 #[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker19track_deallocate_cbEPKNS0_7IDeviceE")]
 unsafe extern "C-unwind" fn deallocate(graph: *mut c_void, device: *const c_void) {
-    note_fired(&FIRED);
-    if let Some(tracker) = crate::gate::tracker()
+    fired::note(&fired::ANY);
+    if let Some(tracker) = crate::fork_guard::tracker()
         && let Some(pool) = known(tracker, device)
     {
         guarded(|| {
             if !gathering::take(tracker, Report::FREE, std::iter::empty(), pool) {
-                let event = thread::with(|thread| Report::FREE.event(Target::Pool(pool), &thread.program, None));
-                record_sited(tracker, event);
+                let event = program::with(|program| Report::FREE.event(Target::Pool(pool), program, None));
+                record(tracker, event, Site::Given);
             }
         });
     }
     call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *const c_void) -> (), (graph, device), else ());
 }
 
-fn known(tracker: &crate::lifecycle::Tracker, device: Object) -> Option<u32> {
+fn known(tracker: &crate::tracker::Tracker, device: Object) -> Option<u32> {
     tracker.pool_cache.find(device as usize, 0)
 }

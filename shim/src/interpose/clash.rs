@@ -8,10 +8,10 @@ use std::ffi::c_void;
 
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, flags};
 
-use super::{FIRED, devices, metal, note_fired, programs};
+use super::{devices, metal, programs};
 use crate::{
-    capture::{self, guarded, record_sited},
-    gate,
+    capture::{self, Site, guarded, record},
+    fired, fork_guard,
     symbols::Symbol,
 };
 
@@ -45,7 +45,7 @@ unsafe extern "C-unwind" fn validate_dataflow(program: *mut c_void, device: *con
 }
 
 unsafe fn validate(real: &Symbol, program: *mut c_void, device: *const c_void, flags: u16) {
-    note_fired(&FIRED);
+    fired::note(&fired::ANY);
     let address = real.address();
     if !address.is_null() {
         // SAFETY: the mangled names fix the signature of both.
@@ -64,7 +64,7 @@ fn note(looked: &Looked, text: Option<&[u8]>) {
         Some(Some(told)) => told,
         None => Told::default(),
     };
-    if let Some((tracker, metal)) = gate::tracker().zip(metal::known())
+    if let Some((tracker, metal)) = fork_guard::tracker().zip(metal::known())
         && let Some(target) = devices::target(tracker, metal, looked.device, std::ptr::null())
     {
         let event = Event {
@@ -79,7 +79,7 @@ fn note(looked: &Looked, text: Option<&[u8]>) {
             cores: told.cores,
             ..Event::default()
         };
-        guarded(|| record_sited(tracker, event));
+        guarded(|| record(tracker, event, Site::Given));
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{ALLOCATOR_SEEN, FIRED, call_real, note_fired};
-use crate::{abi, lifecycle, symbols::Symbol};
+use super::call_real;
+use crate::{abi, fired, startup, symbols::Symbol};
 
 static REPORT_ALLOCATION: Symbol = Symbol::new(c"_ZN2tt8tt_metal16AllocationClient17report_allocationEimhm");
 static REPORT_DEALLOCATION: Symbol = Symbol::new(c"_ZN2tt8tt_metal16AllocationClient19report_deallocationEm");
@@ -13,8 +13,8 @@ static REPORT_DEALLOCATION_ON: Symbol = Symbol::new(c"_ZN2tt8tt_metal16Allocatio
 static IS_ENABLED: Symbol = Symbol::new(c"_ZN2tt8tt_metal16AllocationClient10is_enabledEv");
 
 fn is_the_only_witness() -> bool {
-    note_fired(&FIRED);
-    !ALLOCATOR_SEEN.load(Ordering::Relaxed)
+    fired::note(&fired::ANY);
+    !fired::ALLOCATOR.load(Ordering::Relaxed)
 }
 
 /// `AllocationClient::report_allocation(int, uint64_t, uint8_t, uint64_t)`.
@@ -52,6 +52,6 @@ unsafe extern "C-unwind" fn report_deallocation_on(device_id: i32, buffer_id: u6
 /// `AllocationClient::is_enabled()`: true while we listen, so that the program reports; else what the real one says.
 #[unsafe(export_name = "_ZN2tt8tt_metal16AllocationClient10is_enabledEv")]
 unsafe extern "C-unwind" fn is_enabled() -> bool {
-    note_fired(&FIRED);
-    lifecycle::is_on() || call_real!(IS_ENABLED, fn() -> bool, (), else false)
+    fired::note(&fired::ANY);
+    startup::is_on() || call_real!(IS_ENABLED, fn() -> bool, (), else false)
 }

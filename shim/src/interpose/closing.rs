@@ -5,13 +5,12 @@ use std::ffi::c_void;
 use ttmem_wire::{Event, EventKind, Target};
 
 use super::{
-    FIRED, call_real, devices,
+    call_real, devices,
     metal::{self, Object},
-    note_fired,
 };
 use crate::{
-    capture::{guarded, record_in},
-    gate,
+    capture::{Site, guarded, record},
+    fired, fork_guard,
     symbols::Symbol,
 };
 
@@ -23,12 +22,12 @@ static CLOSE_DEVICE: Symbol = Symbol::new(c"_ZN2tt8tt_metal6Device5closeEv");
 /// have something to release. Its address may be reused after a reopen, so it is forgotten here.
 #[unsafe(export_name = "_ZN2tt8tt_metal13AllocatorImpl18deallocate_buffersEv")]
 unsafe extern "C-unwind" fn deallocate_buffers(allocator: *mut c_void) {
-    note_fired(&FIRED);
-    if let Some(tracker) = gate::tracker() {
+    fired::note(&fired::ANY);
+    if let Some(tracker) = fork_guard::tracker() {
         guarded(|| {
             tracker.pool_cache.remove_allocator(allocator as usize, |pool| {
                 let event = Event { kind: EventKind::PoolReleased, target: Target::Pool(pool), ..Event::default() };
-                record_in(tracker, event);
+                record(tracker, event, Site::Given);
             });
         });
     }
@@ -39,7 +38,7 @@ unsafe extern "C-unwind" fn deallocate_buffers(allocator: *mut c_void) {
 /// `deallocate_buffers` and, chip by chip, in `Device::close`; here the mesh object is forgotten.
 #[unsafe(export_name = "_ZN2tt8tt_metal11distributed14MeshDeviceImpl10close_implEPNS1_10MeshDeviceE")]
 unsafe extern "C-unwind" fn close_mesh(implementation: *mut c_void, mesh: *mut c_void) -> bool {
-    note_fired(&FIRED);
+    fired::note(&fired::ANY);
     let closed = call_real!(
         CLOSE_MESH,
         fn(*mut c_void, *mut c_void) -> bool,
@@ -53,21 +52,21 @@ unsafe extern "C-unwind" fn close_mesh(implementation: *mut c_void, mesh: *mut c
 /// `Device::close()`: one chip. Noted once the real call has returned; where it throws, the chip is not closed.
 #[unsafe(export_name = "_ZN2tt8tt_metal6Device5closeEv")]
 unsafe extern "C-unwind" fn close_device(device: *mut c_void) -> bool {
-    note_fired(&FIRED);
-    let closing = gate::tracker().and_then(|tracker| {
+    fired::note(&fired::ANY);
+    let closing = fork_guard::tracker().and_then(|tracker| {
         let target = devices::target(tracker, metal::known()?, device, std::ptr::null())?;
         Some((tracker, target))
     });
     let closed = call_real!(CLOSE_DEVICE, fn(*mut c_void) -> bool, (device), else true);
     if let Some((tracker, target)) = closing {
-        guarded(|| record_in(tracker, Event { kind: EventKind::DeviceClosed, target, ..Event::default() }));
+        guarded(|| record(tracker, Event { kind: EventKind::DeviceClosed, target, ..Event::default() }, Site::Given));
     }
     forget(device);
     closed
 }
 
 fn forget(device: Object) {
-    if let Some(tracker) = gate::tracker() {
+    if let Some(tracker) = fork_guard::tracker() {
         guarded(|| tracker.pool_cache.remove_device(device as usize));
     }
 }

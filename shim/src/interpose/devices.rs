@@ -3,7 +3,7 @@
 use ttmem_wire::{Pool, Target};
 
 use super::metal::{DeviceKind, Metal, Object};
-use crate::lifecycle::Tracker;
+use crate::tracker::Tracker;
 
 /// Where events on this device object belong. `allocator` is the one at work, or null.
 #[inline(always)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::metal::{Getter, Object};
-use crate::{lifecycle, symbols::Symbol};
+use crate::{mode, symbols::Symbol};
 
 const DEVICE: usize = 0x10;
 const SIZE: usize = 0x18;
@@ -110,7 +110,7 @@ impl Witnesses {
             return true;
         }
         SEEN.store(WRONG, Ordering::Relaxed);
-        lifecycle::turn_off(format_args!(
+        mode::turn_off(format_args!(
             "the buffers of this build of tt-metal are laid out in a way that is not known (ttnn 0.77 to 0.81 are)"
         ));
         false

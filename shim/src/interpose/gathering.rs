@@ -8,11 +8,11 @@ use std::cell::Cell;
 
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, Target, flags};
 
+use super::program::{self, Program};
 use crate::{
-    capture::record_sited,
-    lifecycle::Tracker,
+    capture::{Site, record},
     pool_sets::{self, NO_POOLS, PoolBits},
-    thread::{self, Program},
+    tracker::Tracker,
 };
 
 /// Rectangles of cores that are kept; a circular buffer that has more is reported chip by chip.
@@ -82,8 +82,8 @@ impl Gathering {
 /// Whether this report, whose cores were not looked at, was taken with the last, of which it is the same on one pool more.
 #[inline(always)]
 pub(super) fn goes_on(cores: usize, address: u64, size: u64, flags: u16, pool: u32) -> bool {
-    thread::with(|thread| {
-        let gathering = &thread.program.gathering;
+    program::with(|program| {
+        let gathering = &program.gathering;
         let last = gathering.report.get();
         (last.cores, last.address, last.size, last.flags) == (cores, address, size, flags)
             && cores != 0
@@ -98,13 +98,13 @@ pub(super) fn take(
     ranges: impl Iterator<Item = CoreRange>,
     pool: u32,
 ) -> bool {
-    thread::with(|thread| {
-        let gathering = &thread.program.gathering;
+    program::with(|program| {
+        let gathering = &program.gathering;
         let mut kept = [NOWHERE; RANGES];
         let mut count = 0;
         for range in ranges {
             let Some(place) = kept.get_mut(count) else {
-                tell_of(&thread.program, tracker);
+                tell_of(program, tracker);
                 return false;
             };
             *place = range;
@@ -116,8 +116,8 @@ pub(super) fn take(
         if is_same && gathering.add(pool) {
             return true;
         }
-        tell_of(&thread.program, tracker);
-        if thread.program.id.get() == 0 || !pool_sets::insert(&gathering.pools, pool) {
+        tell_of(program, tracker);
+        if program.id.get() == 0 || !pool_sets::insert(&gathering.pools, pool) {
             return false;
         }
         gathering.report.set(report);
@@ -128,7 +128,7 @@ pub(super) fn take(
 
 /// Reports what this thread has gathered so far.
 pub(super) fn tell(tracker: &'static Tracker) {
-    thread::with(|thread| tell_of(&thread.program, tracker));
+    program::with(|program| tell_of(program, tracker));
 }
 
 fn tell_of(program: &Program, tracker: &'static Tracker) {
@@ -151,9 +151,9 @@ fn tell_of(program: &Program, tracker: &'static Tracker) {
 
 /// Reports an event, and one for each further rectangle of its cores.
 pub(super) fn tell_each(tracker: &'static Tracker, event: Event, further: impl Iterator<Item = CoreRange>) {
-    record_sited(tracker, event);
+    record(tracker, event, Site::Given);
     for cores in further {
         let flags = event.flags & !flags::NEW_PLACEMENT | flags::MORE_CORES;
-        record_sited(tracker, Event { cores: Some(cores), flags, site: 0, ..event });
+        record(tracker, Event { cores: Some(cores), flags, site: 0, ..event }, Site::Given);
     }
 }

@@ -3,8 +3,8 @@
 
 use std::ffi::c_void;
 
-use super::{FIRED, call_real, gathering, note_fired};
-use crate::{capture::guarded, gate, symbols::Symbol, thread};
+use super::{call_real, gathering, program};
+use crate::{capture::guarded, fired, fork_guard, symbols::Symbol};
 
 static PLACE: Symbol = Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl25allocate_circular_buffersEPKNS0_7IDeviceE");
 static TAKE_BACK: Symbol = Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv");
@@ -27,20 +27,20 @@ struct Within {
 impl Within {
     fn program(program: *const c_void) -> Self {
         tell_gathered();
-        thread::with(|thread| Self {
-            id: thread.program.id.replace(number(program)),
-            placed_on: thread.program.placed_on.take(),
-            site: thread.program.site.take(),
-            loading: thread.program.loading.get(),
+        program::with(|words| Self {
+            id: words.id.replace(number(program)),
+            placed_on: words.placed_on.take(),
+            site: words.site.take(),
+            loading: words.loading.get(),
         })
     }
 
     fn loading() -> Self {
-        thread::with(|thread| Self {
-            id: thread.program.id.get(),
-            placed_on: thread.program.placed_on.get(),
-            site: thread.program.site.get(),
-            loading: thread.program.loading.replace(true),
+        program::with(|words| Self {
+            id: words.id.get(),
+            placed_on: words.placed_on.get(),
+            site: words.site.get(),
+            loading: words.loading.replace(true),
         })
     }
 }
@@ -48,18 +48,18 @@ impl Within {
 impl Drop for Within {
     fn drop(&mut self) {
         tell_gathered();
-        thread::with(|thread| {
-            thread.program.id.set(self.id);
-            thread.program.placed_on.set(self.placed_on);
-            thread.program.site.set(self.site);
-            thread.program.loading.set(self.loading);
+        program::with(|words| {
+            words.id.set(self.id);
+            words.placed_on.set(self.placed_on);
+            words.site.set(self.site);
+            words.loading.set(self.loading);
         });
     }
 }
 
 /// Before another program's turn, or none's.
 fn tell_gathered() {
-    if let Some(tracker) = gate::tracker() {
+    if let Some(tracker) = fork_guard::tracker() {
         guarded(|| gathering::tell(tracker));
     }
 }
@@ -67,7 +67,7 @@ fn tell_gathered() {
 /// `ProgramImpl::allocate_circular_buffers(IDevice const*)`: calls `track_allocate_cb` for each.
 #[unsafe(export_name = "_ZN2tt8tt_metal6detail11ProgramImpl25allocate_circular_buffersEPKNS0_7IDeviceE")]
 unsafe extern "C-unwind" fn place(program: *mut c_void, device: *const c_void) {
-    note_fired(&FIRED);
+    fired::note(&fired::ANY);
     let _within = Within::program(program);
     call_real!(PLACE, fn(*mut c_void, *const c_void) -> (), (program, device), else ());
 }
@@ -75,7 +75,7 @@ unsafe extern "C-unwind" fn place(program: *mut c_void, device: *const c_void) {
 /// `ProgramImpl::deallocate_circular_buffers()`: calls `track_deallocate_cb` for each device.
 #[unsafe(export_name = "_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv")]
 unsafe extern "C-unwind" fn take_back(program: *mut c_void) {
-    note_fired(&FIRED);
+    fired::note(&fired::ANY);
     let _within = Within::program(program);
     call_real!(TAKE_BACK, fn(*mut c_void) -> (), (program), else ());
 }

@@ -14,11 +14,11 @@ use ttmem_wire::{Event, EventKind, Header, Target};
 pub struct Dead {
     /// The first page.
     pub header: Header,
-    /// What the ring held, and then what the stage held.
+    /// What the ring held, and then what the queue held.
     pub events: Vec<Event>,
     /// How many of `events` came from the ring.
     pub from_ring: usize,
-    /// What the stage held.
+    /// What the queue held.
     pub recovery: Recovery,
     /// The ring's counts of itself.
     pub counters: Counters,

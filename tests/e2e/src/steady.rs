@@ -23,7 +23,7 @@ pub struct Steady {
     pub waits: bool,
     /// `TTMEM_RING_BYTES`.
     pub ring_bytes: u64,
-    /// `TTMEM_ON_FULL`.
+    /// `TTMEM_ON_FULL`; empty for the default.
     pub on_full: &'static str,
 }
 
@@ -36,7 +36,7 @@ struct Truth {
 }
 
 impl Steady {
-    /// Two busy threads that hold little, on a small ring, and wait for room.
+    /// Two busy threads that hold little, on a small ring.
     pub const SMALL: Self = Self {
         threads: 2,
         events: 1 << 40,
@@ -45,7 +45,7 @@ impl Steady {
         pause: 0,
         waits: true,
         ring_bytes: 65_536,
-        on_full: "block:60000",
+        on_full: "",
     };
 
     /// The program, which writes how many calls of each thread have returned to `words`.

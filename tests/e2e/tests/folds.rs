@@ -96,22 +96,14 @@ fn resident_kib(pid: u32) -> u64 {
 #[test]
 fn a_long_run_without_a_reader_is_known_to_the_last_buffer() {
     let events = number("TTMEM_TEST_EVENTS", 2_000_000);
-    let steady = Steady {
-        threads: 1,
-        events,
-        live: 100_000,
-        spin: 0,
-        pause: 0,
-        waits: true,
-        ring_bytes: 1 << 20,
-        on_full: "block:2000",
-    };
+    let steady =
+        Steady { threads: 1, events, live: 100_000, spin: 0, pause: 0, waits: true, ring_bytes: 1 << 20, on_full: "" };
     let mut scene = Scene::start(steady);
     let (mut resident, mut snapshot, mut looks) = (0, 0, 0);
     while scene.returned()[0] < events {
         let from = scene.returned()[0];
         let seen = scene.report();
-        // What had returned before the report began may lie in the stage still.
+        // What had returned before the report began may lie in the queue still.
         steady.check(seen.process(), &[from.saturating_sub(33_000)], &[scene.returned()[0] + 1]);
         resident = resident.max(resident_kib(scene.child.id()));
         snapshot = snapshot.max(fs::metadata(scene.snapshot()).map_or(0, |file| file.len()));
@@ -121,7 +113,7 @@ fn a_long_run_without_a_reader_is_known_to_the_last_buffer() {
     steady.check(scene.report().process(), &[events], &[events]);
     println!("{looks} reports while it ran; at most {resident} KiB resident, {snapshot} bytes of snapshot");
     assert!(snapshot < 100_000 * 40, "{snapshot}");
-    // The mapped ring and stage, the tables (two while one grows), and the bytes of a snapshot.
+    // The mapped ring and queue, the tables (two while one grows), and the bytes of a snapshot.
     assert!(resident < 40_000, "{resident} KiB");
 }
 
@@ -134,7 +126,7 @@ fn at_a_moderate_rate_nothing_is_lost_by_default() {
         spin: 0,
         pause: 2000,
         ring_bytes: 1 << 20,
-        on_full: "drop",
+        on_full: "",
         waits: false,
     };
     let mut scene = Scene::start(steady);
@@ -199,7 +191,7 @@ fn readers_are_killed_while_they_drain_and_the_next_one_knows_all() {
     for round in 0..number("TTMEM_TEST_ROUNDS", 40) / 4 {
         let steady = Steady {
             threads: 1 + round % 2,
-            // The last so few events that the reader takes them out of the stage.
+            // The last so few events that the reader takes them out of the queue.
             spin: [300, 2000, 200_000][round as usize / 2 % 3],
             ring_bytes: [4096, 65_536, 1 << 20][round as usize % 3],
             ..SMALL
@@ -269,7 +261,7 @@ fn a_stopped_reader_makes_a_program_wait_no_longer_than_it_may() {
     let steady = Steady { threads: 1, spin: 0, on_full: "block:20", events: 200_000, waits: false, ..SMALL };
     let scene = Scene::start_with(steady, |run| run.env("TTMEM_FOLD", "0"));
     let mut scene = scene;
-    wait_for("a full stage", || {
+    wait_for("a full queue", || {
         let counters = ttmem_ring::RingReader::open(&scene.ring()).expect("the ring").counters();
         (counters.dropped() > 3).then_some(())
     });
@@ -375,13 +367,9 @@ fn lasting(process: &Value) -> Value {
 #[test]
 fn a_folded_run_is_told_as_one_that_was_drained() {
     let program = c_program_with("folded.c", &["-rdynamic"]);
-    let (_, drained) = Run::new(&program).env("TTMEM_ON_FULL", "block:60000").traced();
+    let (_, drained) = Run::new(&program).traced();
     let (rings, files) = (folder(), folder());
-    let outcome = Run::new(&program)
-        .preloaded(rings.path())
-        .env("TTMEM_RING_BYTES", "65536")
-        .env("TTMEM_ON_FULL", "block:60000")
-        .outcome();
+    let outcome = Run::new(&program).preloaded(rings.path()).env("TTMEM_RING_BYTES", "65536").outcome();
     assert_eq!((outcome.code(), &*outcome.stderr), (0, ""));
     let ring = ring_files(rings.path()).remove(0);
     assert!(ring.with_extension("snapshot").exists());
@@ -406,41 +394,41 @@ fn a_folded_run_is_told_as_one_that_was_drained() {
 }
 
 /// A build of the library in which a thread stops at a step of the way; in a target folder of its own.
-fn library_with_faults() -> PathBuf {
-    let target = ttmem_e2e::target().join("faults");
+fn library_with_failpoints() -> PathBuf {
+    let target = ttmem_e2e::target().join("failpoints");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-shim", "--features", "faults"]);
+    build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-shim", "--features", "failpoints"]);
     assert!(build.arg("--target-dir").arg(&target).status().expect("cargo").success());
     target.join("debug/libttmem.so")
 }
 
 /// A build of the reader that does.
-fn drainer_with_faults() -> PathBuf {
+fn drainer_with_failpoints() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-e2e", "--features", "faults"]);
-    build.args(["--bin", "drainer-with-faults", "--target-dir"]).arg(ttmem_e2e::target());
+    build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-e2e", "--features", "failpoints"]);
+    build.args(["--bin", "drainer-with-failpoints", "--target-dir"]).arg(ttmem_e2e::target());
     assert!(build.status().expect("cargo").success());
-    ttmem_e2e::target().join("debug/drainer-with-faults")
+    ttmem_e2e::target().join("debug/drainer-with-failpoints")
 }
 
 /// A run of which a thread has come to this step for the nth time, and stays there.
 fn stopped(library: &Path, step: &str, times: u64) -> Scene {
     let reached = tempfile::NamedTempFile::new().expect("a file");
-    let fault = format!("{step}:{times}");
+    let failpoint = format!("{step}:{times}");
     let scene = Scene::start_with(SMALL, |run| {
-        let run = run.env("LD_PRELOAD", library).env("TTMEM_FAULT", &fault);
-        run.env("TTMEM_FAULT_FILE", reached.path())
+        let run = run.env("LD_PRELOAD", library).env("TTMEM_FAILPOINT", &failpoint);
+        run.env("TTMEM_FAILPOINT_FILE", reached.path())
     });
-    wait_for(&fault, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
+    wait_for(&failpoint, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
     scene
 }
 
 #[test]
 fn a_kill_at_each_step_of_a_fold_loses_nothing() {
-    let library = library_with_faults();
-    for step in ["fold-locked", "fold-saved", "fold-written", "fold-named", "fold-released"] {
+    let library = library_with_failpoints();
+    for step in ["tail-locked", "snapshot-saved", "snapshot-written", "snapshot-named", "released"] {
         for times in [1, 2, 5] {
             // While the flusher stands still the threads wait in their calls, so these are killed in them.
             let mut scene = stopped(&library, step, times);
@@ -459,7 +447,7 @@ fn a_kill_at_each_step_of_a_fold_loses_nothing() {
 
 #[test]
 fn a_kill_at_each_step_of_the_way_loses_nothing_that_returned() {
-    let library = library_with_faults();
+    let library = library_with_failpoints();
     // The first three stop a thread of the program in its call, the others the flusher.
     for step in ["claimed", "filled", "published", "put", "shown", "freed"] {
         for times in [1, 5000] {
@@ -474,17 +462,19 @@ fn a_kill_at_each_step_of_the_way_loses_nothing_that_returned() {
 
 #[test]
 fn a_reader_killed_at_each_step_of_letting_go_takes_nothing_with_it() {
-    let program = drainer_with_faults();
+    let program = drainer_with_failpoints();
     // So many live that a journal is worth it.
     let steady = Steady { live: 1000, spin: 100, ..SMALL };
-    for step in ["journal-begun", "journal-appended", "released", "snapshot-written", "snapshot-named"] {
+    for step in
+        ["journal-begun", "journal-appended", "released", "snapshot-saved", "snapshot-written", "snapshot-named"]
+    {
         for times in [1, 2, 3, 7] {
             let mut scene = Scene::start(steady);
             let reached = tempfile::NamedTempFile::new().expect("a file");
             let mut reader = Run::new(&program)
                 .arg(scene.rings.path())
-                .env("TTMEM_FAULT", format!("{step}:{times}"))
-                .env("TTMEM_FAULT_FILE", reached.path())
+                .env("TTMEM_FAILPOINT", format!("{step}:{times}"))
+                .env("TTMEM_FAILPOINT_FILE", reached.path())
                 .start();
             wait_for(step, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
             let check = |scene: &Scene| {

@@ -56,7 +56,7 @@ fn a_file_system_that_fills_up_while_a_reader_drains_costs_no_event() {
         pause: 0,
         waits: false,
         ring_bytes: 65_536,
-        on_full: "block:60000",
+        on_full: "",
     };
     let (words, json) = (files.path().join("words"), files.path().join("report.json"));
     let program = steady.run(&words);

@@ -33,6 +33,7 @@ impl Victim {
             .arg(words)
             .args(numbers)
             .env("TTMEM_RING_BYTES", self.ring_bytes)
+            .env("TTMEM_ON_FULL", "drop")
             .env("TTMEM_FOLD", "0")
     }
 
@@ -116,7 +117,7 @@ const DEFAULT_RING: &str = "4194304";
 
 #[test]
 fn two_hundred_kills_lose_nothing_that_had_returned() {
-    // The default ring holds 65,536: it never fills. Bursts fit the stage of 32,768; at a slow pace that never fills either,
+    // The default ring holds 65,536: it never fills. Bursts fit the queue of 32,768; at a slow pace that never fills either,
     // unless the flusher gets no processor for a long time; such a victim is only counted.
     let slow = Victim { threads: 2, events: 30_000, spin: 5000, ring_bytes: DEFAULT_RING };
     let kinds = [
@@ -146,22 +147,22 @@ fn check_sum(victim: &Victim, returned: &[u64], dead: &Dead) {
 }
 
 #[test]
-fn kills_while_the_stage_and_the_channel_hold_events() {
-    // A ring of 64 and a stage of 32,768 hold all that is reported: what the ring lacks comes from the stage.
+fn kills_while_the_queue_holds_events() {
+    // A ring of 64 and a queue of 32,768 hold all that is reported: what the ring lacks comes from the queue.
     let victim = Victim { threads: 2, events: 15_000, spin: 100, ring_bytes: "4096" };
     let kinds = [
         (victim, Duration::from_millis(4)),
         (Victim { spin: 0, ..victim }, Duration::from_micros(800)),
         (Victim { threads: 1, events: 30_000, spin: 30, ..victim }, Duration::from_millis(4)),
     ];
-    let from_stage = Cell::new(0);
+    let from_queue = Cell::new(0);
     kill_at_random(&kinds, 60, |victim, returned, dead| {
         assert!(dead.from_ring <= 64);
         assert_eq!(dead.counters.dropped(), 0);
-        from_stage.set(from_stage.get() + dead.recovery.from_stage);
+        from_queue.set(from_queue.get() + dead.recovery.from_queue);
         victim.check(returned, &dead);
     });
-    assert!(from_stage.get() > 50_000, "hardly anything lay in the stage: {}", from_stage.get());
+    assert!(from_queue.get() > 50_000, "hardly anything lay in the queue: {}", from_queue.get());
 }
 
 #[test]

@@ -1,18 +1,15 @@
-//! How a session begins with what lies beside its ring, and goes on from there when it was overtaken.
+//! How a session begins with the checkpoint of its ring, and goes on from there when it was overtaken.
 
 use std::ops::Range;
 
-use ttmem_ring::JournalReader;
+use ttmem_ring::{JournalReader, SidecarError, checkpoint_end, journal_of, read_checkpoint};
 use ttmem_wire::Record;
 
 use super::{BATCH, Session};
-use crate::{
-    Account,
-    ingest::{left, source::Source},
-};
+use crate::{Account, ingest::source::Source};
 
 impl Session {
-    /// Begins with what others have left: the snapshot, the journal behind it, and the ring behind that.
+    /// Begins with the checkpoint, and the ring behind it.
     ///
     /// The ring is copied before the two are looked for. What is overwritten meanwhile lies in them by then, so whatever
     /// the flusher and a draining reader do, all fit together.
@@ -30,13 +27,19 @@ impl Session {
         // A second time if the journal was begun anew while it was read: there is a snapshot then that has what it had.
         for _ in 0..2 {
             let Source::Open(ring) = &mut self.source else { return 0 };
-            match left::read(ring.path(), ring.header().ring_id, self.account.keeps_live_at_marks()) {
-                Ok(Some(left)) if ring.skip_to(left.position) => {
-                    self.restored = left.position - left.missing;
-                    self.account = left.account;
-                    let (taken, is_sound) = self.take_journal(left.journal, left.position..first, keep);
-                    (events, reached) = (taken, left.position + taken);
-                    self.taken_before = left.missing + first.saturating_sub(reached);
+            let restored = read_checkpoint(ring.path(), ring.header().ring_id).map_err(|error| error.to_string());
+            let restored = restored.and_then(|found| {
+                let Some(found) = found else { return Ok(None) };
+                let account = Account::restore(&found.content, self.account.keeps_live_at_marks());
+                account.map(|account| Some((account, found))).map_err(|error| error.to_string())
+            });
+            match restored {
+                Ok(Some((account, found))) if ring.skip_to(found.position) => {
+                    self.restored = found.position - found.missing;
+                    self.account = account;
+                    let (taken, is_sound) = self.take_journal(found.journal, found.position..first, keep);
+                    (events, reached) = (taken, found.position + taken);
+                    self.taken_before = found.missing + first.saturating_sub(reached);
                     self.shown = self.shown.max(reached);
                     if !is_sound {
                         continue;
@@ -62,7 +65,7 @@ impl Session {
     /// anew meanwhile. Those that were shown before are not shown again.
     fn take_journal(
         &mut self,
-        journal: Result<Option<JournalReader>, String>,
+        journal: Result<Option<JournalReader>, SidecarError>,
         positions: Range<u64>,
         keep: &mut dyn FnMut(&Account, &[Record]),
     ) -> (u64, bool) {
@@ -106,7 +109,7 @@ impl Session {
         if to_tail {
             missed.end = first.max(ring.counters().tail);
         }
-        let Some(journal) = left::journal_of(ring.path(), ring.header().ring_id, &missed) else { return 0 };
+        let Some(journal) = journal_of(ring.path(), ring.header().ring_id, &missed) else { return 0 };
         ring.skip_to(missed.end);
         let (taken, _) = self.take_journal(Ok(Some(journal)), missed.clone(), keep);
         let reached = missed.start + taken;
@@ -116,11 +119,11 @@ impl Session {
         taken
     }
 
-    /// It may lie beside the ring otherwise: what was seen up to `reached`, and not from there to `first`, is begun anew with.
+    /// It may be in the checkpoint otherwise: what was seen up to `reached`, and not from there to `first`, is begun anew with.
     /// False if it does not.
     pub(super) fn attach_again(&mut self, reached: u64, first: u64) -> bool {
         let Source::Open(ring) = &mut self.source else { return false };
-        if left::goes_to(ring.path(), ring.header().ring_id).is_none_or(|position| position < first) {
+        if checkpoint_end(ring.path(), ring.header().ring_id).is_none_or(|position| position < first) {
             return false;
         }
         ring.look_again();

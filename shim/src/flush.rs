@@ -1,0 +1,58 @@
+//! The channel to the flusher: requests that are no 64-byte record. A caller of `ttmem_flush` sends one, and gets a reply when all that
+//! was reported before lies in the ring.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::tracker::Tracker;
+
+/// Requests that wait at the same time; more are sent when there is space.
+pub(crate) const CAPACITY: usize = 64;
+/// Between two looks for the reply. Not a blocking receive: the flusher would have to wake it by thread-locals with destructors, which
+/// it must not have.
+const NAP: Duration = Duration::from_micros(100);
+
+/// Asks the flusher to reply when all is in the ring that was reported before it takes the request.
+pub(crate) struct FlushRequest {
+    reply: Sender<()>,
+}
+
+impl FlushRequest {
+    fn new() -> (Self, Receiver<()>) {
+        let (reply, replied) = bounded(1);
+        (Self { reply }, replied)
+    }
+
+    /// For the flusher. A caller that does not wait any more needs no reply.
+    pub(crate) fn reply(self) {
+        let _ = self.reply.try_send(());
+    }
+}
+
+/// Whether all that was reported before lies in the ring, within this time. `wake` wakes the flusher.
+pub(crate) fn flush(tracker: &Tracker, timeout: Duration, wake: impl Fn()) -> bool {
+    // The head first: it can only be behind what is claimed later.
+    let (in_ring, claimed) = (tracker.flusher.head(), tracker.queue.claimed());
+    if in_ring + tracker.flusher.skipped() == claimed {
+        return true;
+    }
+    let since = Instant::now();
+    let (request, replied) = FlushRequest::new();
+    let mut unsent = Some(request);
+    loop {
+        if let Some(request) = unsent.take()
+            && let Err(error) = tracker.flush_requests.try_send(request)
+        {
+            unsent = Some(error.into_inner());
+        }
+        wake();
+        if replied.try_recv().is_ok() {
+            return true;
+        }
+        if since.elapsed() >= timeout {
+            return false;
+        }
+        std::thread::sleep(NAP);
+    }
+}

@@ -1,0 +1,62 @@
+//! What a thread does when the queue is full: by default it waits as long as the flusher makes progress.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use crate::{config::OnFull, thread};
+
+/// Without progress for so long, the thread stops waiting.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// And not before so many naps: a process that was stopped for a while gives its flusher a chance first.
+const LEAST_NAPS: u32 = 50;
+/// Between two tries.
+const NAP: Duration = Duration::from_micros(100);
+
+/// The policy, and the flusher's progress.
+pub(crate) struct FullQueue {
+    on_full: OnFull,
+    /// Counts what the flusher has done. SYNC: Relaxed; a thread only compares it with what it saw before.
+    progress: AtomicU64,
+    /// The progress + 1 at which a thread waited in vain; until there is more, no thread waits. SYNC: Relaxed, as above.
+    stuck_at: AtomicU64,
+}
+
+impl FullQueue {
+    pub(crate) fn new(on_full: OnFull) -> Self {
+        Self { on_full, progress: AtomicU64::new(0), stuck_at: AtomicU64::new(0) }
+    }
+
+    /// For the flusher: it has drained records, or done a part of a checkpoint.
+    pub(crate) fn note_progress(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tries to push until it succeeds, or the policy says to drop the event; false then. `wake` wakes the flusher.
+    pub(crate) fn wait(&self, wake: impl Fn(), mut push: impl FnMut() -> bool) -> bool {
+        let mut seen = self.progress.load(Ordering::Relaxed);
+        let patience = match self.on_full {
+            OnFull::Drop => return false,
+            OnFull::Wait if self.stuck_at.load(Ordering::Relaxed) == seen + 1 => return false,
+            OnFull::Wait => PATIENCE,
+            OnFull::Block(patience) => patience,
+        };
+        let (mut since, mut naps) = (Instant::now(), 0);
+        loop {
+            wake();
+            thread::keeping_errno(|| std::thread::sleep(NAP));
+            if push() {
+                return true;
+            }
+            naps += 1;
+            let progress = self.progress.load(Ordering::Relaxed);
+            if self.on_full == OnFull::Wait && progress != seen {
+                (seen, since, naps) = (progress, Instant::now(), 0);
+            } else if since.elapsed() >= patience && (naps >= LEAST_NAPS || self.on_full != OnFull::Wait) {
+                self.stuck_at.store(seen + 1, Ordering::Relaxed);
+                return false;
+            }
+        }
+    }
+}

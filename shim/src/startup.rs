@@ -1,0 +1,184 @@
+//! From the first event to the end: how the ring and the tracker are made, and what is noted at exit.
+
+use std::{
+    ffi::{c_int, c_void},
+    panic::catch_unwind,
+    ptr,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use ttmem_ring::{Clock, CreateOptions, QUEUE_SLOTS, RingFile};
+
+use crate::{
+    complain,
+    config::{self, Config},
+    fired, flush,
+    flusher::{self, Flusher},
+    fork_guard::{self, ForkGuard},
+    full_queue::FullQueue,
+    mode,
+    pool_cache::PoolCache,
+    pool_sets::PoolSets,
+    stacks::{self, Stacks},
+    thread,
+    tracker::Tracker,
+};
+
+/// How long an event waits for the ring to be made. It takes about a millisecond.
+const START_PATIENCE: Duration = Duration::from_secs(2);
+
+// Runs in every process that inherits LD_PRELOAD, compilers by the dozen: it must cost next to nothing.
+#[ctor::ctor(unsafe)]
+fn constructor() {
+    initialise();
+}
+
+/// Reads the environment, once; libc and atomics only.
+#[cold]
+fn initialise() {
+    config::remember();
+    let is_on = !config::is_disabled();
+    if mode::initialise(is_on) && is_on {
+        if !config::stacks_are_off() {
+            stacks::find_python();
+        }
+        // SAFETY: the function has the wanted signature and lives as long as the library, which is never unloaded.
+        unsafe { on_exit(at_exit, ptr::null_mut()) };
+    }
+}
+
+/// Whether events are taken, or will be once there are any.
+pub(crate) fn is_on() -> bool {
+    mode::get().unwrap_or_else(|| {
+        initialise();
+        mode::get() == Some(true)
+    })
+}
+
+/// The tracker, made now if this is the first event. `None`: tracking is off, or this event is counted as come too early.
+#[cold]
+#[inline(never)]
+pub(crate) fn start() -> Option<&'static Tracker> {
+    if !is_on() {
+        return None;
+    }
+    thread::keeping_errno(|| {
+        let Some(guard) = fork_guard::make() else {
+            mode::turn_off(format_args!(
+                "the kernel refuses a page that is wiped on fork (it must be Linux 4.14 or later)"
+            ));
+            return None;
+        };
+        if guard.starting.swap(1, Ordering::Relaxed) == 0
+            && let Err(error) = flusher::spawn(run_flusher, ptr::from_ref(guard).cast_mut().cast())
+        {
+            mode::turn_off(format_args!("cannot start the flusher thread: {error}"));
+        }
+        wait_for_start(guard)
+    })
+}
+
+/// The ring is made on the flusher's own thread, never on that of an event, whose stack may be small. So even an event in a
+/// signal handler may wait here: the thread that it waits for is another. Waiting in vain happens once; later events are
+/// counted as come too early until the ring is there.
+fn wait_for_start(guard: &ForkGuard) -> Option<&'static Tracker> {
+    let since = Instant::now();
+    while is_on() {
+        if let Some(tracker) = fork_guard::tracker() {
+            return Some(tracker);
+        }
+        if since.elapsed() >= START_PATIENCE || guard.waited_in_vain.load(Ordering::Relaxed) != 0 {
+            guard.waited_in_vain.store(1, Ordering::Relaxed);
+            guard.early.fetch_add(1, Ordering::Relaxed);
+            break;
+        }
+        std::thread::sleep(Duration::from_micros(20));
+    }
+    None
+}
+
+/// The flusher's thread: makes ring and tracker, and then flushes until the end.
+extern "C" fn run_flusher(guard: *mut c_void) -> *mut c_void {
+    // SAFETY: `start` passes a guard, which lives as long as the process.
+    let guard = unsafe { &*guard.cast_const().cast::<ForkGuard>() };
+    let flushed = catch_unwind(|| {
+        if let Some(mut flusher) = make(guard) {
+            flusher.run();
+        }
+    });
+    if flushed.is_err() {
+        mode::turn_off(format_args!("an error inside ttmem; please report it"));
+    }
+    ptr::null_mut()
+}
+
+/// Makes ring and tracker, and lets the waiting events through. Gives what the flusher runs on.
+fn make(guard: &'static ForkGuard) -> Option<Flusher> {
+    let (config, complaints) = Config::read();
+    complaints.iter().for_each(|complaint| complain::once(format_args!("{complaint}")));
+    if config.kernel_clock {
+        Clock::forbid_counter();
+    }
+    let options = CreateOptions {
+        folder: &config.folder,
+        ring_bytes: config.ring_bytes,
+        queue_slots: QUEUE_SLOTS,
+        producer: env!("CARGO_PKG_VERSION"),
+    };
+    let ring = match RingFile::create(&options) {
+        Ok(ring) => ring,
+        Err(error) => {
+            mode::turn_off(format_args!(
+                "{error}; set TTMEM_DIR to a folder of your own with 8 MiB free, or TTMEM_DISABLE=1"
+            ));
+            return None;
+        }
+    };
+    let full_queue: &'static FullQueue = Box::leak(Box::new(FullQueue::new(config.on_full)));
+    let (flush_requests, requests) = crossbeam_channel::bounded(flush::CAPACITY);
+    let flusher = Flusher::new(ring.clone(), requests, full_queue, config.checkpoints);
+    let tracker: &'static Tracker = Box::leak(Box::new(Tracker {
+        queue: ring.queue(),
+        full_queue,
+        flush_requests,
+        clock: ring.clock(),
+        process: ring.header().pid,
+        producers: ring.producers(),
+        flusher: ring.flusher(),
+        pools: ring.pools(),
+        pool_cache: PoolCache::new(),
+        pool_sets: PoolSets::new(),
+        stacks: Stacks::create(config.stacks, &ring),
+    }));
+    tracker.producers.count_early(guard.early.swap(0, Ordering::Relaxed));
+    guard.open(tracker);
+    Some(flusher)
+}
+
+/// Events that came too early since the tracker was made: counted where the reader sees them.
+pub(crate) fn settle_early(tracker: &Tracker) {
+    if let Some(guard) = fork_guard::make()
+        && guard.early.load(Ordering::Relaxed) != 0
+    {
+        tracker.producers.count_early(guard.early.swap(0, Ordering::Relaxed));
+    }
+}
+
+unsafe extern "C" {
+    /// glibc's: like atexit, and the handler learns the exit code.
+    fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+}
+
+/// Notes the exit code. Registered by the constructor, so it runs after the program's own handlers. It waits for nothing and
+/// frees nothing: late events still come, and what the flusher has not drained lies in the queue, where the reader finds it.
+extern "C" fn at_exit(code: c_int, _: *mut c_void) {
+    match fork_guard::tracker() {
+        Some(tracker) => {
+            settle_early(tracker);
+            tracker.flusher.set_exited(code);
+        }
+        None if is_on() => fired::complain_if_nothing_fired(),
+        None => {}
+    }
+}
