@@ -40,6 +40,9 @@ struct LinkMap {
     name: *const c_char,
 }
 
+/// What the file names of tt-metal's and ttnn's libraries begin with.
+const METAL: [&[u8]; 5] = [b"libtt_metal.", b"libtt-metal.", b"libtt_stl.", b"_ttnncpp.", b"_ttnn."];
+
 type FindObject = unsafe extern "C" fn(*mut c_void, *mut FoundObject) -> c_int;
 
 /// `_dl_find_object`, from glibc 2.35 on: no lock. Looked up by the constructor.
@@ -138,6 +141,13 @@ impl Module {
         unsafe { CStr::from_ptr(self.name) }.to_bytes()
     }
 
+    /// Whether it is a library of tt-metal's or ttnn's.
+    pub(super) fn is_metal(&self) -> bool {
+        let path = self.path();
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        METAL.iter().any(|library| name.starts_with(library))
+    }
+
     /// The GNU build id, read from the notes in memory.
     pub(crate) fn build_id(&self) -> Option<&'static [u8]> {
         // SAFETY: the first page of a module is its ELF header where its first segment begins the file; checked by the magic.
@@ -185,6 +195,17 @@ mod tests {
         assert!((found.start..found.end).contains(&address) && (by_headers.start..by_headers.end).contains(&address));
         assert!(found.eh_frame_header().is_some() && module_of(8).is_none());
         assert_eq!(found.eh_frame_header, by_headers.eh_frame_header);
+    }
+
+    #[test]
+    fn the_file_name_says_what_is_tt_metals() {
+        let is_metal =
+            |path: &CStr| Module { start: 0, end: 0, bias: 0, name: path.as_ptr(), eh_frame_header: 0 }.is_metal();
+        let own =
+            [c"/v/libtt_metal.so", c"/v/_ttnncpp.so", c"_ttnn.cpython-310-x86_64-linux-gnu.so", c"libtt_stl.so.1"];
+        assert!(own.into_iter().all(is_metal));
+        let others = [c"", c"/v/_ttnncpp.so/libapp.so", c"/usr/bin/python3", c"/v/libtt_metals.so"];
+        assert!(!others.into_iter().any(is_metal));
     }
 
     #[test]
