@@ -1,7 +1,6 @@
 //! Follows one process while it runs, and answers questions about it: the protocol of docs/follow.md, without its pipes.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -13,9 +12,9 @@ use ttmem_ledger::{RESERVED, Span};
 use ttmem_ring::{RING_EXTENSION, RingReader, discover, remove_ring};
 
 use crate::{
-    Session, SiteStyle, Symbols, Tell,
-    report::{DeviceReport, EventCounts, OutOfMemoryReport, Report, SpanReport, devices, terse},
-    sites::Naming,
+    Session, SiteStyle, Suppressions, Tell,
+    analysis::{Analysis, Interner, Refusal, Region},
+    report::{Context, DeviceReport, EventCounts, OutOfMemoryReport, Report, SpanReport, devices, terse},
 };
 
 /// How long an answer waits for its mark if the asker does not say.
@@ -240,7 +239,9 @@ impl Follower {
         match ask.ask {
             What::Now => Ok(self.now()),
             What::Report => {
-                let mut report = Report::new(&self.sessions);
+                let style = SiteStyle::default();
+                let analysis = Analysis::new(&self.sessions, &Suppressions::default(), style);
+                let mut report = Report::new(&analysis, style, None);
                 for process in &mut report.processes {
                     process.live.truncate(REGIONS_TOLD);
                     process.released_at_close.truncate(REGIONS_TOLD);
@@ -326,21 +327,20 @@ impl Follower {
                 let is_inside = other.parent.is_some_and(|parent| inside.contains(&parent));
                 is_inside && inside.insert(other.number)
             });
-            let symbols = RefCell::new(Symbols::default());
-            let naming = Naming::new(account.sites(), SiteStyle::default(), &symbols);
+            let interner = Interner::default();
+            let sites = interner.of_process(account.sites(), SiteStyle::default());
             let was_within = |ticks: u64| ticks >= span.begin_ticks && span.end_ticks.is_none_or(|end| ticks <= end);
             let refused = account.ledger().out_of_memory().iter().filter(|refused| was_within(refused.ticks));
-            let mut out_of_memory: Vec<OutOfMemoryReport> = refused
-                .rev()
-                .take(REFUSALS_TOLD)
-                .map(|refused| OutOfMemoryReport::new(refused, &clock, &naming))
-                .collect();
-            out_of_memory.reverse();
+            let mut refusals: Vec<Refusal> =
+                refused.rev().take(REFUSALS_TOLD).map(|refused| Refusal::new(refused, &clock, &sites)).collect();
+            refusals.reverse();
+            let context = Context::plain();
+            let report = |span: &Span| SpanReport::new(&Region::new(span, &clock, &sites), &context);
             return Ok(Body::Region {
-                out_of_memory_text: terse(&out_of_memory),
-                out_of_memory,
-                region: Box::new(SpanReport::new(&span, &clock, &naming)),
-                nested: nested.into_iter().map(|span| SpanReport::new(span, &clock, &naming)).collect(),
+                out_of_memory_text: terse(&refusals),
+                out_of_memory: refusals.iter().map(|refusal| OutOfMemoryReport::new(refusal, &context)).collect(),
+                region: Box::new(report(&span)),
+                nested: nested.into_iter().map(report).collect(),
             });
         }
         Err(match (&ask.id, &ask.name) {

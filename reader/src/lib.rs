@@ -10,8 +10,8 @@
 #![forbid(unsafe_code)]
 
 mod account;
+pub mod analysis;
 pub mod commands;
-pub mod diff;
 pub mod doctor;
 pub mod export;
 mod failure;
@@ -24,18 +24,17 @@ pub mod replay;
 pub mod report;
 pub mod serve;
 mod sites;
-mod suppressions;
 mod told;
 pub mod top;
 mod view;
 
 pub use account::Account;
+pub use analysis::Suppressions;
 pub use failure::Failure;
 pub use follow::{Follower, Target};
 pub use ingest::{Drainer, Ended, Keep, Lookout, Recorder, Session};
 pub use replay::{Recording, Replay};
-pub use sites::{SiteStyle, Sites, Symbols};
-pub use suppressions::{SuppressionUse, Suppressions};
+pub use sites::{CallSite, Frame, SiteStyle, Sites, Symbols};
 pub use told::{Counts, Tell, Told};
 pub use ttmem_ledger::Mark;
 pub use view::{DeviceMemory, DeviceView, KindView, ProcessView, View};

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use ttmem_reader::{Drainer, Ended, Keep, report::Report};
+use ttmem_reader::{Drainer, Ended, Keep, SiteStyle, Suppressions, analysis::Analysis};
 use ttmem_ring::{CreateOptions, RingFile};
 use ttmem_wire::{Event, Memory, Target};
 
@@ -171,9 +171,9 @@ fn a_drainer_holds_on_to_no_dead_ring() {
     assert!(!rings.iter().any(|ring| ring.exists()), "a dead ring that was drained is only memory");
     let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
     assert!(!mapped.contains(folder.rings().to_str().unwrap()), "{mapped}");
-    let report = Report::new(drainer.sessions());
-    assert_eq!(report.processes.len(), 3);
-    assert!(report.processes.iter().all(|process| process.live.len() == 1 && process.ended.is_some()));
+    let analysis = Analysis::new(drainer.sessions(), &Suppressions::default(), SiteStyle::default());
+    assert_eq!(analysis.processes.len(), 3);
+    assert!(analysis.processes.iter().all(|process| process.live.len() == 1 && process.end.is_end()));
     assert_eq!(drainer.complaints().collect::<Vec<_>>().len(), 1, "what is no ring is told of");
 }
 

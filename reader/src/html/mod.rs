@@ -11,7 +11,7 @@ mod timeline;
 
 use std::path::Path;
 
-use crate::{Failure, report::Report};
+use crate::{Failure, SiteStyle, Suppressions, analysis::Analysis, report::Report};
 
 /// The page on a recording or a ring.
 ///
@@ -24,7 +24,9 @@ pub fn page(path: &Path) -> Result<String, Failure> {
     let wanted = lines.map(|line| moments::Moments::new(line.peaks(), line.marks()));
     let mut moments = wanted;
     input.replay(&mut |account, process, event| moments.of(process).note(account, event))?;
-    let report = Report::new(processes.iter().map(|(_, tell)| tell));
+    let style = SiteStyle::default();
+    let analysis = Analysis::new(processes.iter().map(|(_, tell)| tell), &Suppressions::default(), style);
+    let report = Report::new(&analysis, style, None);
     let told: Vec<model::Process> = processes
         .iter()
         .zip(&report.processes)

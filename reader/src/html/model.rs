@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Told,
-    report::{EndedReport, MemoryReport, ProcessReport, Verdict, bytes, plain_name, verdict},
+    report::{EndedReport, MemoryReport, ProcessReport, bytes, plain_name},
 };
 
 /// Rows of a moment; what is smaller is summed up.
@@ -269,11 +269,14 @@ impl Process {
             command: said.command.clone(),
             started_at: said.started_at.clone(),
             ended: ended(said),
-            verdict: match verdict(said) {
-                Verdict::Clean(text) => ("good", text),
-                Verdict::Left(text) => ("bad", text),
-                Verdict::Inconclusive(text) => ("unsure", text),
-            },
+            verdict: said.verdict.as_ref().map_or(("unsure", String::new()), |verdict| {
+                let mood = match verdict.answer.as_ref() {
+                    "clean" => "good",
+                    "inconclusive" => "unsure",
+                    _ => "bad",
+                };
+                (mood, verdict.text.clone())
+            }),
             reported: Number(said.events.reported),
             lost: Number(said.events.lost),
             findings: said.findings.iter().map(|finding| finding.text.clone()).collect(),

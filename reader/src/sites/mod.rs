@@ -3,6 +3,7 @@
 mod file;
 mod lines;
 mod shape;
+mod shim;
 mod symbols;
 
 use std::{
@@ -15,6 +16,7 @@ use ttmem_recording::Site;
 pub(crate) use file::SiteFile;
 pub use shape::SiteStyle;
 pub(crate) use shape::is_library;
+pub use shim::{CallSite, Frame};
 pub use symbols::Symbols;
 
 /// The sites of one process, as far as they are known.

@@ -1,0 +1,239 @@
+//! The answer to "does it leak": decided here, and nowhere else.
+//!
+//! In this order: inconclusive, since events are missing; leak, since something grows and is never given back; leftover, since its
+//! owner never freed it; clean. What is suppressed, held by the program cache or undecided is named beside it.
+
+use super::shim::{Course, Undecided};
+use ttmem_wire::Memory;
+
+use super::{Allocation, Growth, GrowthSource, Loop, ProcessAnalysis, allocation::Held, process::Ending};
+
+/// The verdict on one process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// The answer.
+    pub answer: Answer,
+    /// What is missing, where the answer is inconclusive.
+    pub missing: Option<Missing>,
+    /// What grows, the largest rate first. Of an inconclusive answer too: it is what was seen.
+    pub leaks: Vec<Leak>,
+    /// What owners never freed.
+    pub leftover: Leftover,
+    /// What counts for nothing, and is named.
+    pub beside: Beside,
+}
+
+/// In the order in which they are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answer {
+    /// Not every event is in the sums.
+    Inconclusive,
+    /// Something grows and is never given back.
+    Leak,
+    /// Something was never freed by its owner.
+    Leftover,
+    /// Neither.
+    #[default]
+    Clean,
+}
+
+impl Answer {
+    /// Its name in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inconclusive => "inconclusive",
+            Self::Leak => "leak",
+            Self::Leftover => "leftover",
+            Self::Clean => "clean",
+        }
+    }
+}
+
+/// Why the sums cannot be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// So many events were lost.
+    Lost(u64),
+    /// The recording was cut short before the process ended, after so many events.
+    Cut(Option<u64>),
+    /// So many events went to another reader.
+    DrainedElsewhere(u64),
+    /// So many events are in no sum.
+    NotUnderstood(u64),
+    /// More or fewer events than reported are accounted for.
+    Miscounted {
+        /// What the program reported.
+        reported: u64,
+        /// What is accounted for.
+        known: u64,
+    },
+}
+
+/// A source of memory that grows, in the loop that shows it best.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leak {
+    /// The source.
+    pub source: GrowthSource,
+    /// The loop.
+    pub point: Loop,
+    /// How often the loop was looked at.
+    pub iterations: u64,
+    /// From the first look to the last, in ns; 0 where it is not known.
+    pub span_ns: u64,
+}
+
+impl Leak {
+    /// Bytes that stay in a second, where time is known.
+    pub fn bytes_per_second(&self) -> Option<f64> {
+        let iterations = self.iterations.checked_sub(1).filter(|&count| count > 0)?;
+        let seconds = self.span_ns as f64 / 1e9;
+        (self.span_ns > 0).then(|| self.source.bytes_per_iteration * iterations as f64 / seconds)
+    }
+}
+
+/// What owners never freed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftover {
+    /// Live when the process ended.
+    pub live: Held,
+    /// Released by closes of devices.
+    pub released: Held,
+    /// Where both were.
+    pub devices: Vec<i32>,
+}
+
+/// What is no leak and no leftover, or not known to be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Beside {
+    /// Live, while the process runs.
+    pub live_now: Held,
+    /// Covered by suppressions.
+    pub suppressed: Held,
+    /// Live, held by the program cache.
+    pub cached: Held,
+    /// Live circular buffers.
+    pub circular_buffers: u64,
+    /// Leaks that suppressions cover.
+    pub suppressed_leaks: u64,
+    /// The program cache has more in each iteration: bytes.
+    pub cache_growth: Option<f64>,
+    /// No loop decides, and the reason that the longest gives.
+    pub undecided: Option<(Loop, u64, Undecided)>,
+    /// The loop that shows that nothing grows, and its iterations.
+    pub baseline: Option<(Loop, u64)>,
+}
+
+/// Decides.
+pub(super) fn verdict(process: &ProcessAnalysis) -> Verdict {
+    let missing = missing(process);
+    let loops = deciding(&process.growth);
+    let leaks = leaks(&loops);
+    let leftover = leftover(process);
+    let answer = match () {
+        () if missing.is_some() => Answer::Inconclusive,
+        () if !leaks.is_empty() => Answer::Leak,
+        () if leftover.live.allocations + leftover.released.allocations > 0 => Answer::Leftover,
+        () => Answer::Clean,
+    };
+    Verdict { answer, missing, leaks, leftover, beside: beside(process, &loops) }
+}
+
+/// Why the sums cannot be trusted, if they cannot.
+fn missing(process: &ProcessAnalysis) -> Option<Missing> {
+    let counts = process.counts;
+    if counts.lost > 0 {
+        return Some(Missing::Lost(counts.lost));
+    }
+    if let Ending::Cut(after) = process.end {
+        return Some(Missing::Cut(after));
+    }
+    if counts.drained_elsewhere > 0 {
+        return Some(Missing::DrainedElsewhere(counts.drained_elsewhere));
+    }
+    let anomalies = process.anomalies;
+    let homeless = [process.unreadable, anomalies.unknown_pools, anomalies.without_memory];
+    let homeless = homeless.into_iter().fold(0, u64::saturating_add);
+    if homeless > 0 {
+        return Some(Missing::NotUnderstood(homeless));
+    }
+    // Of a process that runs, some events are on their way; of one that ended, none.
+    let known = counts.drained.saturating_add(counts.lost);
+    (process.end.is_end() && counts.reported != known)
+        .then_some(Missing::Miscounted { reported: counts.reported, known })
+}
+
+/// The loops that count: marks and closes; time only where none of these decides.
+fn deciding(growth: &[Growth]) -> Vec<&Growth> {
+    let is_decided = |growth: &&Growth| !matches!(growth.course(), Course::Undecided(_));
+    let (by_time, named): (Vec<&Growth>, Vec<&Growth>) = growth.iter().partition(|growth| growth.point == Loop::Time);
+    if named.iter().any(is_decided) || !by_time.iter().any(is_decided) && !named.is_empty() { named } else { by_time }
+}
+
+/// What grows in these loops, each source in the loop with the most iterations that shows it.
+fn leaks(loops: &[&Growth]) -> Vec<Leak> {
+    let mut loops: Vec<&Growth> = loops.to_vec();
+    loops.sort_by_key(|growth| std::cmp::Reverse(growth.iterations));
+    let mut leaks: Vec<Leak> = Vec::new();
+    for growth in loops {
+        let is_known = |source: &GrowthSource, leaks: &[Leak]| {
+            leaks.iter().any(|known| {
+                let sizes = (known.source.size, source.size);
+                known.point != growth.point
+                    && known.source.memory == source.memory
+                    && known.source.site == source.site
+                    && (sizes.0 == sizes.1 || sizes.0.is_none() || sizes.1.is_none())
+            })
+        };
+        let new: Vec<Leak> = growth
+            .leaks()
+            .filter(|source| !is_known(source, &leaks))
+            .map(|source| Leak {
+                source: source.clone(),
+                point: growth.point.clone(),
+                iterations: growth.iterations,
+                span_ns: growth.span_ns,
+            })
+            .collect();
+        leaks.extend(new);
+    }
+    leaks.sort_by(|one, other| other.source.bytes_per_iteration.total_cmp(&one.source.bytes_per_iteration));
+    leaks
+}
+
+fn leftover(process: &ProcessAnalysis) -> Leftover {
+    let mut devices: Vec<i32> = process.left_by_owners().map(|one| one.device).collect();
+    devices.sort_unstable();
+    devices.dedup();
+    let live = process.live.iter().filter(|one| process.end.is_end() && one.is_owned());
+    let released = process.released_at_close.iter().filter(|one| one.is_owned());
+    Leftover { live: Held::of(live), released: Held::of(released), devices }
+}
+
+fn beside(process: &ProcessAnalysis, loops: &[&Growth]) -> Beside {
+    let is_circular = |one: &&Allocation| one.memory == Memory::CircularBuffer;
+    let is_suppressed = |one: &&Allocation| one.suppressed_by.is_some();
+    let live = || process.live.iter();
+    let sources = || loops.iter().flat_map(|growth| &growth.sources);
+    let longest = |is_it: &dyn Fn(Course) -> bool| {
+        let fitting = loops.iter().filter(|growth| is_it(growth.course()));
+        fitting.max_by_key(|growth| growth.iterations)
+    };
+    let baseline = longest(&|course| course == Course::Baseline);
+    let undecided = longest(&|course| matches!(course, Course::Undecided(_)));
+    let cache_growth: f64 =
+        loops.iter().flat_map(|growth| growth.cache_growth()).map(|one| one.bytes_per_iteration).sum();
+    Beside {
+        live_now: Held::of(live().filter(|one| !process.end.is_end() && one.is_owned())),
+        suppressed: Held::of(live().chain(&process.released_at_close).filter(is_suppressed)),
+        cached: Held::of(live().filter(|one| one.cached && one.suppressed_by.is_none())),
+        circular_buffers: live().filter(is_circular).filter(|one| one.suppressed_by.is_none()).count() as u64,
+        suppressed_leaks: sources().filter(|one| one.grows() && !one.cached && one.suppressed_by.is_some()).count()
+            as u64,
+        cache_growth: (cache_growth > 0.0).then_some(cache_growth),
+        undecided: undecided.filter(|_| baseline.is_none()).and_then(|growth| match growth.course() {
+            Course::Undecided(why) => Some((growth.point.clone(), growth.iterations, why)),
+            _ => None,
+        }),
+        baseline: baseline.map(|growth| (growth.point.clone(), growth.iterations)),
+    }
+}
