@@ -47,7 +47,7 @@ pub use regions::Region;
 pub use runs::{MANY, Spread, commands};
 pub use shim::{Course, Undecided};
 pub(crate) use sites::Interner;
-pub(crate) use suppressions::{EARLIER, size_of};
+pub(crate) use suppressions::{EARLIER, apply_to_region, size_of};
 pub use suppressions::{RuleUse, Suppressions};
 pub use tree::{Node, tree};
 pub use verdict::{Answer, Beside, Leak, Leftover, Missing, Verdict};

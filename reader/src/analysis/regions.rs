@@ -1,14 +1,13 @@
 //! Regions of the program: what each saw, device by device. The ledger calls them spans, see [`ttmem_ledger::Spans`].
 
+use std::collections::BTreeMap;
+
 use ttmem_ledger::{Amount, Span, WindowSums};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
 use super::{Allocation, allocation::Held, process::allocations, sites::CallSites};
 use crate::Account;
-
-/// Allocations that a region left and that are listed, the largest.
-const LEFT_LISTED: usize = 256;
 
 /// One region of the program.
 #[derive(Clone, Debug)]
@@ -39,7 +38,9 @@ pub struct Region {
     pub left_cached: Held,
     /// The same of what was made in an inner region that is kept apart.
     pub left_apart: Held,
-    /// The allocations of `left`, largest first; 256 at most.
+    /// What suppressions cover of `left`, by device and memory, as far as it is listed.
+    pub left_suppressed: BTreeMap<(i32, Memory), Held>,
+    /// The allocations of `left`, largest first: all of a region that is open, else 256 at most.
     pub left_allocations: Vec<Allocation>,
 }
 
@@ -51,7 +52,6 @@ impl Region {
             add(&mut left_cached, sums.left_cached);
             add(&mut left_apart, sums.left_apart);
         }
-        let listed = &span.window.left_behind;
         Self {
             number: span.number,
             id: span.id.clone(),
@@ -66,7 +66,16 @@ impl Region {
             left,
             left_cached,
             left_apart,
-            left_allocations: allocations(&listed[..listed.len().min(LEFT_LISTED)], clock, sites),
+            left_allocations: allocations(&span.window.left_behind, clock, sites),
+            left_suppressed: BTreeMap::new(),
+        }
+    }
+
+    /// Adds up what is covered, once [`Allocation::suppressed_by`] is noted.
+    pub(super) fn add_up_suppressed(&mut self) {
+        self.left_suppressed.clear();
+        for one in self.left_allocations.iter().filter(|one| one.suppressed_by.is_some()) {
+            self.left_suppressed.entry((one.device, one.memory)).or_default().add(1, one.size);
         }
     }
 }

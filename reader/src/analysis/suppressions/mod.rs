@@ -5,7 +5,7 @@ mod rules;
 
 use std::collections::HashMap;
 
-use super::{Allocation, Growth, GrowthSource, Held, ProcessAnalysis};
+use super::{Allocation, Growth, GrowthSource, Held, ProcessAnalysis, Region};
 use rules::Matcher;
 pub use rules::Suppressions;
 pub(crate) use rules::size as size_of;
@@ -28,10 +28,7 @@ pub struct RuleUse {
 
 /// Notes beside everything which rule covers it: the first that does.
 pub(super) fn apply(rules: &Suppressions, processes: &mut [ProcessAnalysis], runs: &mut [Growth]) -> Vec<RuleUse> {
-    let mut uses: Vec<RuleUse> = rules
-        .texts()
-        .map(|(rule, line)| RuleUse { rule: rule.to_owned(), line, covered: Held::default(), growth: 0 })
-        .collect();
+    let mut uses = unused(rules);
     if uses.is_empty() {
         return uses;
     }
@@ -45,7 +42,10 @@ pub(super) fn apply(rules: &Suppressions, processes: &mut [ProcessAnalysis], run
             }
         }
         process.marks.iter_mut().flat_map(|mark| mark.live.iter_mut().flatten()).for_each(mark);
-        process.regions.iter_mut().flat_map(|region| &mut region.left_allocations).for_each(mark);
+        for region in &mut process.regions {
+            region.left_allocations.iter_mut().for_each(mark);
+            region.add_up_suppressed();
+        }
         let lists = Lists::of(process.live.iter().chain(&process.released_at_close));
         cover(rules, &mut process.growth, &lists, &mut uses);
     }
@@ -53,6 +53,26 @@ pub(super) fn apply(rules: &Suppressions, processes: &mut [ProcessAnalysis], run
     let lists = Lists::of(left);
     cover(rules, runs, &lists, &mut uses);
     uses
+}
+
+/// The same for what one region left: what each rule covered of it.
+pub(crate) fn apply_to_region(rules: &Suppressions, region: &mut Region) -> Vec<RuleUse> {
+    let mut uses = unused(rules);
+    let matcher = rules.matcher();
+    for one in &mut region.left_allocations {
+        one.suppressed_by = matcher.covering(one);
+        if let Some(at) = one.suppressed_by {
+            uses[at].covered.add(1, one.size);
+        }
+    }
+    region.add_up_suppressed();
+    uses
+}
+
+fn unused(rules: &Suppressions) -> Vec<RuleUse> {
+    let unused =
+        |(rule, line): (&str, u64)| RuleUse { rule: rule.to_owned(), line, covered: Held::default(), growth: 0 };
+    rules.texts().map(unused).collect()
 }
 
 /// A source is covered by a rule that names it; or where rules cover all that is live of it.

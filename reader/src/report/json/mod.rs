@@ -25,7 +25,7 @@ pub use verdict::{LeakReport, VerdictReport};
 use super::words;
 use crate::{
     Ended, SiteStyle,
-    analysis::{Allocation, Analysis, By, Ending, ProcessAnalysis},
+    analysis::{Allocation, Analysis, By, Ending, ProcessAnalysis, RuleUse},
     sites::CallSite,
 };
 
@@ -289,17 +289,7 @@ impl Report {
             devices: shared(&analysis.devices),
             growth_over_runs: analysis.runs.iter().map(|growth| GrowthReport::new(growth, &context)).collect(),
             processes: analysis.processes.iter().map(|process| context.process(process, by)).collect(),
-            suppressions: analysis
-                .suppressions
-                .iter()
-                .map(|used| SuppressionReport {
-                    rule: used.rule.clone(),
-                    line: used.line,
-                    regions: used.covered.allocations,
-                    bytes: used.covered.bytes,
-                    growth: used.growth,
-                })
-                .collect(),
+            suppressions: analysis.suppressions.iter().map(SuppressionReport::new).collect(),
         }
     }
 
@@ -325,6 +315,18 @@ impl Report {
     }
 }
 
+impl SuppressionReport {
+    pub(crate) fn new(used: &RuleUse) -> Self {
+        Self {
+            rule: used.rule.clone(),
+            line: used.line,
+            regions: used.covered.allocations,
+            bytes: used.covered.bytes,
+            growth: used.growth,
+        }
+    }
+}
+
 /// What a report writes its parts with.
 pub(crate) struct Context<'a> {
     pub(crate) style: SiteStyle,
@@ -333,11 +335,6 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// For answers without suppressions, call sites in the default style.
-    pub(crate) fn plain() -> Self {
-        Self { style: SiteStyle::default(), rules: &[] }
-    }
-
     /// A call site's frames, innermost first.
     fn frames(&self, site: &CallSite) -> Vec<String> {
         let frames = if self.style.full { &site.frames[..] } else { site.users() };

@@ -131,6 +131,7 @@ impl Facts {
             begin_ns: report.begin_ns,
             end_ns: report.end_ns,
             sums: Vec::new(),
+            left_suppressed: Default::default(),
             left: held(report.left_behind),
             left_cached: held(report.left_cached),
             left_apart: held(report.left_apart),

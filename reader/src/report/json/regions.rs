@@ -8,6 +8,9 @@ use ttmem_ledger::{Amount, WindowSums};
 use super::{AllocationReport, Context};
 use crate::analysis::{Held, Region};
 
+/// Allocations that a region left and that are listed, the largest.
+const LEFT_LISTED: usize = 256;
+
 /// One region of the program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SpanReport {
@@ -37,6 +40,9 @@ pub struct SpanReport {
     pub left_cached: LeftReport,
     /// The same of what was made in an inner region that is kept apart.
     pub left_apart: LeftReport,
+    /// Of `left_behind`, what suppressions cover, as far as it is listed.
+    #[serde(default)]
+    pub left_suppressed: LeftReport,
     /// The allocations of `left_behind`, largest first; 256 at most.
     pub left_behind_regions: Vec<AllocationReport>,
 }
@@ -67,6 +73,8 @@ pub struct SpanMemory {
     pub left_behind: LeftReport,
     pub left_cached: LeftReport,
     pub left_apart: LeftReport,
+    #[serde(default)]
+    pub left_suppressed: LeftReport,
 }
 
 /// What came to life in a region of the program and lives at its end.
@@ -98,9 +106,13 @@ impl SpanReport {
                 devices.push(SpanDevice { device_id: *device_id, memory: BTreeMap::new() });
             }
             if let Some(device) = devices.last_mut() {
-                device.memory.insert(name.to_string(), memory(sums));
+                let suppressed = region.left_suppressed.get(&(*device_id, *name)).copied().unwrap_or_default();
+                device.memory.insert(name.to_string(), memory(sums, suppressed));
             }
         }
+        let mut suppressed = Held::default();
+        region.left_suppressed.values().for_each(|held| suppressed.add(held.allocations, held.bytes));
+        let listed = &region.left_allocations;
         Self {
             number: region.number,
             id: region.id.clone(),
@@ -115,12 +127,13 @@ impl SpanReport {
             left_behind: region.left.into(),
             left_cached: region.left_cached.into(),
             left_apart: region.left_apart.into(),
-            left_behind_regions: context.allocations(&region.left_allocations),
+            left_suppressed: suppressed.into(),
+            left_behind_regions: context.allocations(&listed[..listed.len().min(LEFT_LISTED)]),
         }
     }
 }
 
-fn memory(sums: &WindowSums) -> SpanMemory {
+fn memory(sums: &WindowSums, suppressed: Held) -> SpanMemory {
     SpanMemory {
         begin_bytes: sums.begin_bytes,
         begin_buffers: sums.begin_buffers,
@@ -135,5 +148,6 @@ fn memory(sums: &WindowSums) -> SpanMemory {
         left_behind: sums.left_behind.into(),
         left_cached: sums.left_cached.into(),
         left_apart: sums.left_apart.into(),
+        left_suppressed: suppressed.into(),
     }
 }
