@@ -10,6 +10,8 @@ use super::{
 };
 use crate::{
     Failure,
+    html::Drawing,
+    replay::Input,
     report::{Cut, Report},
 };
 
@@ -45,22 +47,29 @@ pub(super) struct ReportFiles {
 impl ReportFiles {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let suppressions = self.output.read_suppressions()?;
+        let live_at_marks = self.output.live_at_marks || self.mark.is_some();
+        let mut processes = Vec::new();
+        let mut drawing = None;
         if let Some(path) = &self.html {
-            let [input] = self.files.as_slice() else {
+            let [file] = self.files.as_slice() else {
                 return Err(Failure::new("--html draws one recording or ring; name one file"));
             };
             output::check_writable(path)?;
-            output::write_text_file(path, &crate::html::page(input)?)?;
+            let (drawn, drawn_processes) = Drawing::of(Input::open(file, live_at_marks)?)?;
+            (drawing, processes) = (Some((path, drawn)), drawn_processes);
+        } else {
+            for path in &self.files {
+                processes.extend(input::read(path, live_at_marks)?);
+            }
+        }
+        let mut report = Report::in_style(&processes, self.output.site_style());
+        suppressions.apply(&mut report);
+        if let Some((path, drawing)) = drawing {
+            output::write_text_file(path, &drawing.page(&processes, &report))?;
             if !self.output.quiet {
                 output::tell(&format!("ttmem: the page is in {}\n", path.display()));
             }
         }
-        let mut processes = Vec::new();
-        for path in &self.files {
-            processes.extend(input::read(path, self.output.live_at_marks || self.mark.is_some())?);
-        }
-        let mut report = Report::in_style(&processes, self.output.site_style());
-        suppressions.apply(&mut report);
         let cut = match (&self.mark, &self.region) {
             (Some(name), _) => Some(Cut::at_mark(&mut report, name)?),
             (_, Some(name)) => Some(Cut::to_region(&mut report, name)?),

@@ -48,7 +48,7 @@ pub(super) fn process(told: &Told<'_>, style: SiteStyle, symbols: &RefCell<Symbo
             restored: told.counts.restored,
             lost: told.counts.lost,
         },
-        is_cut: told.is_cut,
+        is_cut: told.cut_after.is_some(),
         unmatched_frees: anomalies.unmatched_frees,
         devices: devices(&ledger.totals()),
         live: regions(&ledger.live(), &clock),
