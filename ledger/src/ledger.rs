@@ -459,13 +459,19 @@ impl Ledger {
 
     /// What is live (or was when the process ended): largest first, then by device, memory, address, age.
     pub fn live(&self) -> Vec<LiveRegion> {
-        let state = self.state();
-        let mut live: Vec<LiveRegion> = self.places.regions().map(|(key, region)| region.shown(key, state)).collect();
-        for (device, on_device) in self.circular_buffers.devices() {
-            live.extend(on_device.entries().map(|buffer| buffer.shown(device, state)));
-        }
+        let mut live: Vec<LiveRegion> = self.iter_live().collect();
         sort_largest_first(&mut live);
         live
+    }
+
+    /// The same in no order.
+    pub fn iter_live(&self) -> impl Iterator<Item = LiveRegion> {
+        let state = self.state();
+        let circular = self
+            .circular_buffers
+            .devices()
+            .flat_map(move |(device, on_device)| on_device.entries().map(move |buffer| buffer.shown(device, state)));
+        self.places.regions().map(move |(key, region)| region.shown(key, state)).chain(circular)
     }
 
     /// What closing devices released, close by close. Circular buffers are in the sums only.
