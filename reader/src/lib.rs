@@ -2,8 +2,9 @@
 //!
 //! * [`Session`]: one ring, from its first event to the end of its process.
 //! * [`Drainer`]: all rings of a folder, as they come and go.
-//! * [`Recorder`] and [`mod@replay`]: a file that keeps every event, and what it tells.
-//! * [`replay::walk`] and [`export`]: a file event by event, and the formats of other tools.
+//! * [`Recorder`]: a file that keeps every event.
+//! * [`mod@replay`]: from such a file, or a ring, to accounts and steps.
+//! * [`export`]: the formats of other tools.
 //! * [`report`]: what the sessions add up to, as text and as JSON.
 //!
 //! The command `ttmem` is a thin layer over this library: see [`commands`].
@@ -19,6 +20,7 @@ mod follow;
 pub mod html;
 mod ingest;
 mod launch;
+mod named;
 mod progress;
 pub mod replay;
 pub mod report;

@@ -145,15 +145,6 @@ pub(crate) fn site(tracker: &'static Tracker) -> u32 {
     }
 }
 
-/// The same with more frames, where time does not matter.
-pub(crate) fn deep_site(tracker: &'static Tracker) -> u32 {
-    let mut site = 0;
-    if let Some(stacks) = tracker.stacks {
-        guarded(|| site = unless_nested(|| stacks.deep_site()));
-    }
-    site
-}
-
 /// What a signal handler reports in the middle of a report goes without a site.
 #[inline(always)]
 fn unless_nested(site: impl FnOnce() -> u32) -> u32 {

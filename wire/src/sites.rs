@@ -41,7 +41,7 @@ pub const CUT_NATIVE: u8 = 1;
 pub const CUT_PYTHON: u8 = 2;
 
 /// The largest number of frames of a kind.
-pub const MAX_FRAMES: usize = 32;
+pub const MAX_FRAMES: usize = 64;
 
 const STACK: u8 = 1;
 const CODE: u8 = 2;

@@ -8,8 +8,8 @@ use std::{
 
 use ttmem_wire::Memory;
 
-use super::{Allocation, Analysis, Held, Missing, ProcessAnalysis, named};
-use crate::{Failure, sites::CallSite};
+use super::{Allocation, Analysis, Held, Missing, ProcessAnalysis};
+use crate::{Failure, named, sites::CallSite};
 
 /// What B has other than A.
 #[derive(Clone, Debug)]

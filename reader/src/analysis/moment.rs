@@ -1,47 +1,29 @@
 //! One moment of each process, or the regions of one name: `--at`, `--mark` and `--region`.
 
-use super::{Allocation, Analysis, ProcessAnalysis, named};
-use crate::Failure;
+use std::cmp::Reverse;
 
-/// What a report is about, if not all.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Selection {
-    /// The moment with the most bytes live in all memories.
-    Peak,
-    /// The end.
-    Exit,
-    /// A mark: the last of its name, or `name:N`.
-    Mark(String),
-    /// So many seconds after the first event.
-    Seconds(f64),
-    /// The regions of a name, or `name:N`.
-    Region(String),
-}
+use ttmem_ledger::Totals;
+use ttmem_wire::Memory;
+
+use super::{Allocation, Analysis, Interner, ProcessAnalysis, Suppressions};
+use crate::{
+    Failure, SiteStyle, Tell, named,
+    replay::{self, At},
+};
 
 /// What was live at one moment of a process.
 #[derive(Clone, Debug)]
 pub struct Moment {
     /// Which moment.
-    pub selection: Selection,
+    pub at: At,
     /// `CLOCK_REALTIME`, ns since 1970; `None` at the end.
     pub at_ns: Option<u64>,
+    /// ns since the first event of the process; `None` where it is not known.
+    pub since_ns: Option<u64>,
+    /// The sums then.
+    pub totals: Vec<(i32, Memory, Totals)>,
     /// What was live then: largest first.
     pub live: Vec<Allocation>,
-}
-
-impl std::str::FromStr for Selection {
-    type Err = std::convert::Infallible;
-
-    /// `peak`, `exit` (or `end`), a number of seconds, else the name of a mark.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>();
-        Ok(match (text, seconds) {
-            ("peak", _) => Self::Peak,
-            ("exit" | "end", _) => Self::Exit,
-            (_, Ok(seconds)) if seconds.is_finite() && seconds >= 0.0 => Self::Seconds(seconds),
-            _ => Self::Mark(text.to_owned()),
-        })
-    }
 }
 
 impl Analysis {
@@ -58,11 +40,6 @@ impl Analysis {
         self.processes.retain_mut(|process| {
             let last = found.next().unwrap_or_default().pop();
             process.marks = last.map(|at| process.marks.swap_remove(at)).into_iter().collect();
-            process.moment = process.marks.first().map(|mark| Moment {
-                selection: Selection::Mark(mark.name.clone()),
-                at_ns: Some(mark.at_ns),
-                live: mark.live.clone().unwrap_or_default(),
-            });
             last.is_some()
         });
         Ok(())
@@ -90,8 +67,50 @@ impl Analysis {
     /// Sets the moment of each process to its end.
     pub fn select_exit(&mut self) {
         for process in &mut self.processes {
-            process.moment = Some(Moment { selection: Selection::Exit, at_ns: None, live: process.live.clone() });
+            process.moment = Some(Moment {
+                at: At::Exit,
+                at_ns: None,
+                since_ns: None,
+                totals: process.totals.clone(),
+                live: process.live.clone(),
+            });
         }
+    }
+
+    /// Sets the moment of each process to one that a second replay of its input found. Processes without it are left out.
+    /// `processes` are those of the same input.
+    pub fn select_replayed(
+        &mut self,
+        at: &At,
+        found: &[replay::Moment],
+        processes: &[Box<dyn Tell>],
+        suppressions: &Suppressions,
+        style: SiteStyle,
+    ) {
+        let rules = suppressions.matcher();
+        let interner = Interner::default();
+        for moment in found {
+            let Some(told) = processes.get(moment.process).map(Tell::told) else { continue };
+            let sites = interner.of_process(told.account.sites(), style);
+            let lives = moment.live.iter().map(|life| Allocation::new(&life.region, &told.clock, &sites));
+            let mut live: Vec<Allocation> = lives.collect();
+            live.sort_by_key(|one| Reverse(one.size));
+            live.iter_mut().for_each(|one| one.suppressed_by = rules.covering(one));
+            let is_it = |process: &&mut ProcessAnalysis| (process.pid, process.ring_id) == (told.pid, told.ring_id);
+            if let Some(process) = self.processes.iter_mut().find(is_it) {
+                if let (At::Mark(_), [mark]) = (at, process.marks.as_mut_slice()) {
+                    mark.live = Some(live.clone());
+                }
+                process.moment = Some(Moment {
+                    at: at.clone(),
+                    at_ns: moment.time_ns,
+                    since_ns: moment.time_ns.map(|time| time.saturating_sub(told.realtime_start_ns)),
+                    totals: moment.totals.clone(),
+                    live,
+                });
+            }
+        }
+        self.processes.retain(|process| process.moment.is_some());
     }
 
     /// Leaves the process with this id.
@@ -121,20 +140,4 @@ fn regions(process: &ProcessAnalysis) -> Vec<&str> {
 fn unknown<'a>(what: &str, name: &str, all: impl Iterator<Item = &'a str>) -> Failure {
     let known = named::some_of(all).map_or_else(|| "there is none".to_owned(), |names| format!("there are {names}"));
     Failure::new(format!("no {what} {name:?}; {known}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_are_told_apart() {
-        let read = |text: &str| text.parse::<Selection>().unwrap();
-        assert_eq!(read("peak"), Selection::Peak);
-        assert_eq!(read("1.5"), Selection::Seconds(1.5));
-        assert_eq!(read("2s"), Selection::Seconds(2.0));
-        assert_eq!(read("epoch 3"), Selection::Mark("epoch 3".into()));
-        assert_eq!(read("-1"), Selection::Mark("-1".into()));
-        assert_eq!(read("inf"), Selection::Mark("inf".into()));
-    }
 }

@@ -114,8 +114,7 @@ impl ProcessAnalysis {
             library_version: told.library_version.to_owned(),
             end: match told.ended {
                 Some(ended) => Ending::Ended(ended),
-                None if told.is_cut => Ending::Cut(Some(told.counts.drained)),
-                None => Ending::Running,
+                None => told.cut_after.map_or(Ending::Running, |after| Ending::Cut(Some(after))),
             },
             counts: told.counts,
             is_over: told.is_over,

@@ -2,6 +2,8 @@
 
 use std::{env, path::Path};
 
+use ttmem_ring::RING_EXTENSION;
+
 use super::output::shell_words;
 use crate::{analysis::Analysis, report::FINDING_IDS};
 
@@ -34,7 +36,9 @@ fn remedy() -> String {
 
 /// After `ttmem report`: the page, where there is none yet, else what a sentence means.
 pub(super) fn after_report(analysis: &Analysis, files: &[std::path::PathBuf], is_page_written: bool) -> Option<String> {
-    if let ([file], false) = (files, is_page_written) {
+    if let ([file], false) = (files, is_page_written)
+        && file.extension().is_none_or(|extension| extension != RING_EXTENSION.trim_start_matches('.'))
+    {
         let page = Path::new(file.file_name()?).with_extension("html");
         let words = [page.to_string_lossy(), file.to_string_lossy()];
         return Some(format!("Next: ttmem report --html {}", shell_words(words)));

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     Failure,
-    analysis::{Analysis, By, Selection},
+    analysis::{Analysis, By},
+    html::Drawing,
+    replay::{At, Input, moment},
     report::{Report, View},
 };
 
@@ -37,7 +39,7 @@ pub(super) struct ReportFiles {
     /// Report what was live at one moment: peak, exit, the name of a mark (the last of that name; NAME:3 is the third), or so many
     /// seconds after the first event.
     #[arg(long, value_name = "peak|exit|MARK|SECONDS", conflicts_with_all = ["mark", "region"])]
-    at: Option<String>,
+    at: Option<At>,
     /// Add up what was live then (without --at, at the end): by site, op, size, device, memory or generation.
     #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true, conflicts_with = "region")]
     by: Option<By>,
@@ -61,64 +63,76 @@ pub(super) struct ReportFiles {
 impl ReportFiles {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let suppressions = self.output.judge.suppressions()?;
+        let quiet = self.output.quiet;
+        let style = self.output.site_style();
+        let at = self.moment();
+        if at.is_some() && self.files.len() > 1 {
+            return Err(Failure::new("--at, --mark, --by and --tree show one recording or ring; name one file"));
+        }
+        let live_at_marks = self.output.live_at_marks;
+        let mut processes = Vec::new();
+        let mut drawing = None;
         if let Some(path) = &self.html {
-            let [input] = self.files.as_slice() else {
+            let [file] = self.files.as_slice() else {
                 return Err(Failure::new("--html draws one recording or ring; name one file"));
             };
             output::check_writable(path)?;
-            output::write_text_file(path, &crate::html::page(input)?)?;
-            if !self.output.quiet {
-                output::tell(&format!("ttmem: the page is in {}\n", path.display()));
+            let (drawn, drawn_processes) = Drawing::of(Input::open(file, live_at_marks)?)?;
+            (drawing, processes) = (Some((path, drawn)), drawn_processes);
+        } else {
+            for path in &self.files {
+                processes.extend(input::read(path, live_at_marks)?);
             }
         }
-        let selection = self.selection();
-        let needs_marks = matches!(selection, Some(Selection::Mark(_)));
-        let mut processes = Vec::new();
-        for path in &self.files {
-            processes.extend(input::read(path, self.output.live_at_marks || needs_marks)?);
-        }
-        let style = self.output.site_style();
         let mut analysis = Analysis::new(&processes, &suppressions, style);
-        drop(processes);
         if let Some(pid) = self.pid {
             analysis.select_process(pid)?;
         }
-        // Judged as a whole, whatever is shown of it.
-        let code = self.output.judge.exit_code(&analysis, 0, self.output.quiet);
-        match &selection {
-            None => {}
-            Some(Selection::Exit) => analysis.select_exit(),
-            Some(Selection::Mark(name)) => analysis.select_mark(name)?,
-            Some(Selection::Region(name)) => analysis.select_region(name)?,
-            Some(Selection::Peak | Selection::Seconds(_)) => {
-                return Err(Failure::new("--at peak and --at SECONDS: not there yet"));
+        if let Some((path, drawing)) = drawing {
+            let report = Report::new(&analysis, style, None);
+            output::write_text_file(path, &drawing.page(&processes, &analysis, &report))?;
+            if !quiet {
+                output::tell(&format!("ttmem: the page is in {}\n", path.display()));
             }
         }
+        // Judged as a whole, whatever is shown of it.
+        let code = self.output.judge.exit_code(&analysis, 0, quiet);
+        match (&at, &self.region, self.files.as_slice()) {
+            (Some(At::Exit), ..) => analysis.select_exit(),
+            (Some(at), _, [file]) => {
+                if let At::Mark(name) = at {
+                    analysis.select_mark(name)?;
+                }
+                let found = moment(&Input::open(file, false)?, at)?;
+                analysis.select_replayed(at, &found, &processes, &suppressions, style);
+            }
+            (_, Some(name), _) => analysis.select_region(name)?,
+            _ => {}
+        }
+        drop(processes);
         if let Some(path) = &self.output.json {
             output::write_json(path, &Report::new(&analysis, style, self.by))?;
         }
-        if !self.output.quiet && !self.output.json_is_stdout() {
-            output::print(&self.text(&analysis, selection.as_ref()))?;
+        if !quiet && !self.output.json_is_stdout() {
+            output::print(&self.text(&analysis, at.is_some()))?;
         }
         Ok(ExitCode::from(code))
     }
 
-    /// What of it is reported, if not all.
-    fn selection(&self) -> Option<Selection> {
-        let at = self.at.as_deref().and_then(|at| at.parse().ok());
-        at.or_else(|| self.mark.clone().map(Selection::Mark))
-            .or_else(|| self.region.clone().map(Selection::Region))
-            .or_else(|| (self.by.is_some() || self.tree).then_some(Selection::Exit))
+    /// The moment that is reported, if it is one.
+    fn moment(&self) -> Option<At> {
+        let at = self.at.clone().or_else(|| self.mark.clone().map(At::Mark));
+        at.or_else(|| (self.by.is_some() || self.tree).then_some(At::Exit))
     }
 
-    fn text(&self, analysis: &Analysis, selection: Option<&Selection>) -> String {
+    fn text(&self, analysis: &Analysis, is_moment: bool) -> String {
         let screen = self.output.stacks().stdout();
-        if let Some(selection) = selection {
-            let view = match (selection, self.by) {
-                (Selection::Region(_), _) => View::Regions,
-                (_, Some(by)) => View::By(by),
-                _ if self.tree => View::Tree,
-                _ => View::List,
+        if is_moment || self.region.is_some() {
+            let view = match self.by {
+                _ if self.region.is_some() => View::Regions,
+                Some(by) => View::By(by),
+                None if self.tree => View::Tree,
+                None => View::List,
             };
             return output::text_of_view(analysis, view, &screen);
         }

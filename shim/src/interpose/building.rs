@@ -134,7 +134,7 @@ pub(super) fn is_building() -> bool {
 fn is_still_there(builder: Builder) -> bool {
     let registers = Registers::here();
     let mut found = false;
-    Rules.walk(&registers, MAX_FRAMES, |frame| {
+    Rules.walk(&registers, MAX_FRAMES, |frame, _| {
         // It stands behind a call, which may be the function's last deed.
         found = (builder.start..builder.end).contains(&frame.pc.wrapping_sub(1)) && is_at(frame, builder.place);
         if found || is_behind(frame, builder.place) { Go::Stop } else { Go::Count }

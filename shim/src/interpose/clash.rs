@@ -75,7 +75,7 @@ fn note(looked: &Looked, text: Option<&[u8]>) {
             address: told.limit,
             size: told.end,
             holder: programs::number(looked.program),
-            site: capture::deep_site(tracker),
+            site: capture::site(tracker),
             cores: told.cores,
             ..Event::default()
         };

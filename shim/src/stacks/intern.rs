@@ -19,7 +19,6 @@ const MAX_NAME: usize = 1024;
 const MAX_LINES: usize = 256 << 10;
 
 /// Frames as words of the stack record.
-#[derive(Default)]
 struct Frames {
     python: [u64; PYTHON_FRAMES],
     native: [u64; MAX_FRAMES],
@@ -32,22 +31,28 @@ impl Stacks {
     /// Writes the stack down and gives its reference; 0 if there is no room. `key` is what the walk made of it.
     #[cold]
     #[inline(never)]
-    pub(super) fn first_sight(&self, registers: &Registers, most: usize, key: u64) -> u32 {
+    pub(super) fn first_sight(&self, registers: &Registers, key: u64) -> u32 {
         if self.file.is_full() {
             self.file.count_refused();
             return 0;
         }
-        let reference = crate::thread::keeping_errno(|| self.write_down(registers, most, key));
+        let reference = crate::thread::keeping_errno(|| self.write_down(registers, key));
         if reference.is_none() {
             self.file.count_refused();
         }
         reference.unwrap_or(0)
     }
 
-    fn write_down(&self, registers: &Registers, most: usize, key: u64) -> Option<u32> {
-        let mut frames = Frames { is_whole: true, ..Frames::default() };
+    fn write_down(&self, registers: &Registers, key: u64) -> Option<u32> {
+        let mut frames = Frames {
+            python: [0; PYTHON_FRAMES],
+            native: [0; MAX_FRAMES],
+            python_count: 0,
+            native_count: 0,
+            is_whole: true,
+        };
         let mut again = Key::new();
-        self.walk(registers, most, |step| match step {
+        let is_cut = self.walk(registers, |step| match step {
             Step::Python(frame) => {
                 again.add_python(&frame);
                 frames.push_python(self.code(&frame), frame.at);
@@ -67,7 +72,7 @@ impl Stacks {
             return None;
         }
         let Frames { python, native, python_count, native_count, .. } = &frames;
-        let cut = u8::from(*native_count == most) * CUT_NATIVE + u8::from(*python_count == PYTHON_FRAMES) * CUT_PYTHON;
+        let cut = u8::from(is_cut) * CUT_NATIVE + u8::from(*python_count == PYTHON_FRAMES) * CUT_PYTHON;
         let mut space = self.file.space(STACK_HEAD + 8 * (native_count + python_count))?;
         space.put_word(sites::stack_head(*native_count, *python_count, cut));
         let words = native.iter().take(*native_count).chain(python.iter().take(*python_count));

@@ -13,7 +13,6 @@ mod table;
 use std::{ops::Range, sync::atomic::AtomicU64};
 
 use ttmem_ring::RingFile;
-use ttmem_wire::sites::MAX_FRAMES;
 
 use crate::{complain, config::StackChoice};
 pub(crate) use native::{Go, Registers, Rules};
@@ -21,7 +20,8 @@ use python::Python;
 use side_file::SideFile;
 use table::Table;
 
-/// Native frames of a site; more are cut.
+/// Native frames of a site, beside those of tt-metal and ttnn; more are cut. Theirs do not count, since the outermost of
+/// them names the operation: with them a site has up to [`ttmem_wire::sites::MAX_FRAMES`].
 const NATIVE_FRAMES: usize = 16;
 /// Python frames of a site; more are cut.
 const PYTHON_FRAMES: usize = 32;
@@ -88,33 +88,22 @@ impl Stacks {
     /// The site of the call that we stand in, 0 for none.
     #[inline(never)]
     pub(crate) fn site(&'static self) -> u32 {
-        self.site_of(NATIVE_FRAMES)
-    }
-
-    /// The same with more native frames: where tt-metal is called from far below, they name the operation.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn deep_site(&'static self) -> u32 {
-        self.site_of(MAX_FRAMES)
-    }
-
-    #[inline(always)]
-    fn site_of(&'static self, most: usize) -> u32 {
         let registers = Registers::here();
         let mut key = Key::new();
-        self.walk(&registers, most, |frame| match frame {
+        self.walk(&registers, |frame| match frame {
             Step::Python(frame) => key.add_python(&frame),
             Step::Native(address) => key.add(address as u64),
         });
         let key = key.finish();
-        let found = self.stacks.find(key).unwrap_or_else(|| self.first_sight(&registers, most, key));
+        let found = self.stacks.find(key).unwrap_or_else(|| self.first_sight(&registers, key));
         // Keeps this frame where it is until all is done: the registers are its own.
         std::hint::black_box(found)
     }
 
-    /// Every frame that counts: Python's first, then native ones up to the interpreter, both innermost first.
+    /// Shows every frame of a site: Python's first, then native ones up to the interpreter, both innermost first. Returns
+    /// whether there are more native ones than a site has.
     #[inline(always)]
-    fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(Step)) {
+    fn walk(&self, registers: &Registers, mut visit: impl FnMut(Step)) -> bool {
         let mut in_python = false;
         if let Some(python) = &self.python {
             python.walk(|frame| {
@@ -122,9 +111,9 @@ impl Stacks {
                 visit(Step::Python(frame));
             });
         }
-        if self.choice.native() {
-            let mut skipping = true;
-            Rules.walk(registers, most, |&Registers { pc: address, .. }| {
+        let mut skipping = true;
+        self.choice.native()
+            && Rules.walk(registers, NATIVE_FRAMES, |&Registers { pc: address, .. }, is_metal| {
                 if skipping && self.own.contains(&address) {
                     return native::Go::Skip;
                 }
@@ -134,9 +123,8 @@ impl Stacks {
                     return native::Go::Stop;
                 }
                 visit(Step::Native(address));
-                native::Go::Count
-            });
-        }
+                if is_metal { native::Go::Skip } else { native::Go::Count }
+            })
     }
 }
 

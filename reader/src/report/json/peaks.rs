@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AllocationReport, Context};
-use crate::analysis::{By, Key, Peak, ProcessAnalysis, Row, Selection, rows};
+use super::{AllocationReport, Context, DeviceReport};
+use crate::{
+    analysis::{By, Key, Peak, ProcessAnalysis, Row, rows},
+    replay::At,
+};
 
 /// The peak of one memory, on devices that have it alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +55,9 @@ pub struct MomentReport {
     pub mark: Option<String>,
     /// When; null at the end.
     pub at_ns: Option<u64>,
-    /// What was live then.
+    /// The sums then.
+    pub devices: Vec<DeviceReport>,
+    /// What was live then: largest first.
     pub live: Vec<AllocationReport>,
     /// The same added up, with --by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,17 +117,18 @@ impl PeakReport {
 impl MomentReport {
     pub(super) fn new(process: &ProcessAnalysis, by: Option<By>, context: &Context<'_>) -> Option<Self> {
         let moment = process.moment.as_ref()?;
-        let (name, mark) = match &moment.selection {
-            Selection::Peak => ("peak", None),
-            Selection::Exit => ("exit", None),
-            Selection::Seconds(_) => ("seconds", None),
-            Selection::Mark(mark) | Selection::Region(mark) => ("mark", Some(mark.clone())),
+        let (name, mark) = match &moment.at {
+            At::Peak => ("peak", None),
+            At::Exit => ("exit", None),
+            At::Seconds(_) => ("seconds", None),
+            At::Mark(mark) => ("mark", Some(mark.clone())),
         };
         let added = by.map(|by| rows(process, &moment.live, by));
         Some(Self {
             moment: name.into(),
             mark,
             at_ns: moment.at_ns,
+            devices: super::devices(&moment.totals),
             live: context.allocations(&moment.live),
             rows: added.map(|rows| rows.iter().map(|row| RowReport::new(row, context)).collect()),
         })

@@ -4,7 +4,8 @@ use std::fmt::{self, Write};
 
 use super::{Screen, allocations, process, regions, table::Table, tree as trees};
 use crate::{
-    analysis::{Analysis, By, Key, Moment, ProcessAnalysis, Selection, rows, tree},
+    analysis::{Analysis, By, Key, Moment, ProcessAnalysis, rows, tree},
+    replay::At,
     report::words::{bytes, count, from_here, shorten},
 };
 
@@ -50,22 +51,17 @@ fn write_moment(
     moment: &Moment,
     view: View,
 ) -> fmt::Result {
-    let (title, about) = match &moment.selection {
-        Selection::Peak => ("At the peak".to_owned(), ", the most bytes in all memories"),
-        Selection::Exit => ("At the end".to_owned(), ""),
-        Selection::Seconds(seconds) => (format!("After {seconds} s"), ""),
-        Selection::Mark(name) | Selection::Region(name) => {
-            (format!("At mark {name:?}"), ", peaks and counts until then")
-        }
+    let (title, about) = match &moment.at {
+        At::Peak => ("At the peak".to_owned(), ", when most bytes were live in all memories"),
+        At::Exit => ("At the end".to_owned(), ""),
+        At::Seconds(seconds) => (format!("After {seconds} s"), ""),
+        At::Mark(name) => (format!("At mark {name:?}"), ", peaks and counts until then"),
     };
-    screen.heading(out, &title, about)?;
+    let since = moment.since_ns.filter(|_| moment.at == At::Peak);
+    let since = since.map_or_else(String::new, |ns| format!(", {:.3} s after the start", ns as f64 / 1e9));
+    screen.heading(out, &title, &format!("{about}{since}"))?;
     writeln!(out)?;
-    let totals = match (&moment.selection, process.marks.as_slice()) {
-        (Selection::Mark(_), [mark]) => &mark.totals[..],
-        (Selection::Exit, _) => &process.totals[..],
-        _ => &[],
-    };
-    process::write_sums(out, screen, totals)?;
+    process::write_sums(out, screen, &moment.totals)?;
     if moment.live.is_empty() {
         return writeln!(out, "Nothing was live.");
     }

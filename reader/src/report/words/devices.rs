@@ -3,7 +3,7 @@
 use super::units::ranges;
 
 /// "device 3", or "devices 0-7, each", within `room` where it can be.
-pub fn each(ids: &[i32], room: usize) -> String {
+pub(crate) fn each(ids: &[i32], room: usize) -> String {
     match ids {
         [id] => format!("device {id}"),
         ids => format!("devices {}, each", ranges(ids, room.saturating_sub("devices , each".len()))),
@@ -19,6 +19,6 @@ pub fn plain(ids: &[i32]) -> String {
 }
 
 /// "on device 3", or "on devices 0-7".
-pub fn on(ids: &[i32]) -> String {
+pub(crate) fn on(ids: &[i32]) -> String {
     format!("on {}", plain(ids))
 }

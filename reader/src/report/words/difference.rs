@@ -7,7 +7,7 @@ use super::{
 use crate::analysis::{ChangeKind, Difference, Incomplete, Side};
 
 /// The sentence.
-pub fn sentence(difference: &Difference) -> String {
+pub(crate) fn sentence(difference: &Difference) -> String {
     let named = |name: &'static str, side: &Side| side.incomplete.map(|why| (name, why));
     if let Some((name, why)) = named("A", &difference.a).or_else(|| named("B", &difference.b)) {
         return format!("Inconclusive: {name} is not complete, {}.", why_incomplete(why));
@@ -32,7 +32,7 @@ pub fn sentence(difference: &Difference) -> String {
 }
 
 /// Why a side is not known whole.
-pub fn why_incomplete(why: Incomplete) -> String {
+pub(crate) fn why_incomplete(why: Incomplete) -> String {
     match why {
         Incomplete::Missing(missing) => what_is_missing(missing),
         Incomplete::Listed { listed, all } => {
@@ -42,7 +42,7 @@ pub fn why_incomplete(why: Incomplete) -> String {
 }
 
 /// What allocations of one kind did.
-pub fn change(kind: ChangeKind) -> &'static str {
+pub(crate) fn change(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Appeared => "appeared",
         ChangeKind::Went => "went",

@@ -26,7 +26,7 @@ pub const FINDING_IDS: &[&str] = &[
 ];
 
 /// The id of a pattern, for `ttmem explain`.
-pub fn id(observation: &Observation) -> &'static str {
+pub(crate) fn id(observation: &Observation) -> &'static str {
     match observation {
         Observation::EventsLost(_) => "events-lost",
         Observation::DrainedElsewhere(_) => "drained-elsewhere",
@@ -48,7 +48,7 @@ pub fn id(observation: &Observation) -> &'static str {
 }
 
 /// The sentence about it.
-pub fn sentence(observation: &Observation) -> String {
+pub(crate) fn sentence(observation: &Observation) -> String {
     let events = |number: u64, one: &str, many: &str| format!("{} {}", count(number), noun(number, one, many));
     match observation {
         Observation::EventsLost(lost) => format!(

@@ -8,7 +8,7 @@ use super::{
 use crate::analysis::{Course, Growth, Held, Leak, Loop};
 
 /// The sentence on a loop.
-pub fn sentence(growth: &Growth) -> String {
+pub(crate) fn sentence(growth: &Growth) -> String {
     let looks = looks(&growth.point, growth.iterations);
     let held = amount(growth.live);
     match growth.course() {
@@ -28,17 +28,17 @@ pub fn sentence(growth: &Growth) -> String {
 }
 
 /// "5 allocations (640.0 KiB)".
-pub fn amount(held: Held) -> String {
+pub(crate) fn amount(held: Held) -> String {
     format!("{} ({})", number(held), bytes(held.bytes))
 }
 
 /// "5 allocations".
-pub fn number(held: Held) -> String {
+pub(crate) fn number(held: Held) -> String {
     format!("{} {}", count(held.allocations), noun(held.allocations, "allocation", "allocations"))
 }
 
 /// "1 allocation (128.0 KiB)" of each iteration; of less than one an iteration, how often.
-pub fn rate_of(allocations: f64, size: f64) -> String {
+pub(crate) fn rate_of(allocations: f64, size: f64) -> String {
     let size = bytes(size.round().max(0.0) as u64);
     let number = if (allocations - allocations.round()).abs() < 0.005 {
         count(allocations.round() as u64)
@@ -52,7 +52,7 @@ pub fn rate_of(allocations: f64, size: f64) -> String {
 }
 
 /// "per iteration", as the point calls it.
-pub fn per_iteration(point: &Loop) -> &'static str {
+pub(crate) fn per_iteration(point: &Loop) -> &'static str {
     match point {
         Loop::Marks(_) => "per iteration",
         Loop::Closes(_) => "per close",
@@ -62,7 +62,7 @@ pub fn per_iteration(point: &Loop) -> &'static str {
 }
 
 /// "40 marks "request #"".
-pub fn looks(point: &Loop, iterations: u64) -> String {
+pub(crate) fn looks(point: &Loop, iterations: u64) -> String {
     let number = count(iterations);
     match point {
         Loop::Marks(name) => format!("{number} marks \"{name}\""),
@@ -74,12 +74,12 @@ pub fn looks(point: &Loop, iterations: u64) -> String {
 }
 
 /// "over 40 marks "request #"".
-pub fn over(leak: &Leak) -> String {
+pub(crate) fn over(leak: &Leak) -> String {
     format!("over {}", looks(&leak.point, leak.iterations))
 }
 
 /// "1 allocation (128.0 KiB) more per iteration"; where the loop is time, "about 3.0 MiB more per second".
-pub fn more(leak: &Leak) -> String {
+pub(crate) fn more(leak: &Leak) -> String {
     match leak.bytes_per_second().filter(|_| leak.point == Loop::Time) {
         Some(second) => format!("about {} more per second", bytes(second.round() as u64)),
         None => {

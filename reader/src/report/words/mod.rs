@@ -15,4 +15,4 @@ pub(crate) use findings::id as finding_id;
 pub(super) use findings::sentence as finding;
 pub(super) use units::short_count;
 pub use units::{bytes, count, from_here, noun, shorten};
-pub use verdict::verdict;
+pub(super) use verdict::verdict;

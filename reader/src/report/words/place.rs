@@ -5,7 +5,7 @@ use crate::sites::{CallSite, Frame};
 use super::units::from_here;
 
 /// "ttnn.empty at attention (server.py:39)", as far as it is known.
-pub fn made_by(site: &CallSite) -> Option<String> {
+pub(crate) fn made_by(site: &CallSite) -> Option<String> {
     let frame = site.telling(1).first().map(|frame| from_here(&frame.to_string()));
     let caller =
         caller(site).map_or_else(String::new, |caller| format!(", called by {}", from_here(&caller.to_string())));
@@ -23,7 +23,7 @@ fn caller(site: &CallSite) -> Option<&Frame> {
 }
 
 /// "asked by ttnn.matmul at model.py:41", as far as it is known, behind a comma.
-pub fn asked(site: &CallSite) -> String {
+pub(crate) fn asked(site: &CallSite) -> String {
     let by = site.op.as_ref().map_or_else(String::new, |op| format!(" by {op}"));
     let at = site.telling(1).first().map(ToString::to_string);
     let at = at.as_deref().and_then(short).map_or_else(String::new, |at| format!(" at {at}"));
@@ -31,7 +31,7 @@ pub fn asked(site: &CallSite) -> String {
 }
 
 /// File and line of a frame, without the folders.
-pub fn short(frame: &str) -> Option<&str> {
+pub(crate) fn short(frame: &str) -> Option<&str> {
     let (_, place) = frame.strip_suffix(')')?.split_once(" (")?;
     let place = place.rsplit_once(", ").map_or(place, |(_, source)| source);
     let place = place.rsplit_once('/').map_or(place, |(_, file)| file);

@@ -8,7 +8,7 @@ use super::{
 use crate::analysis::{Collision, Holding, Refusal};
 
 /// What happened, in a sentence without its first number.
-pub fn sentence(refusal: &Refusal) -> String {
+pub(crate) fn sentence(refusal: &Refusal) -> String {
     let place = plain(&refusal.devices);
     let asked = asked(&refusal.site);
     if let Some(clash) = &refusal.clash {
@@ -29,7 +29,7 @@ pub fn sentence(refusal: &Refusal) -> String {
 }
 
 /// The first number: what was asked for, or what was missing.
-pub fn size(refusal: &Refusal) -> Option<String> {
+pub(crate) fn size(refusal: &Refusal) -> Option<String> {
     match &refusal.clash {
         Some(clash) => clash.shortfall.map(bytes),
         None => Some(bytes(refusal.size)),
@@ -49,12 +49,12 @@ fn of_clash(clash: &Collision, place: &str) -> String {
 }
 
 /// The range of cores, as tt-metal writes it: "[0-0 - 7-7]".
-pub fn cores(clash: &Collision) -> Option<String> {
+pub(crate) fn cores(clash: &Collision) -> Option<String> {
     clash.cores.map(|range| format!("[{}-{} - {}-{}]", range.first_x, range.first_y, range.last_x, range.last_y))
 }
 
 /// What they are, how old, and what would free them.
-pub fn of_holding(holding: &Holding, now_ns: u64) -> String {
+pub(crate) fn of_holding(holding: &Holding, now_ns: u64) -> String {
     let number = holding.held.allocations;
     let mut text = format!("{} {}", count(number), noun(number, "allocation", "allocations"));
     if let Some(op) = &holding.site.op {

@@ -51,7 +51,7 @@ pub fn noun<'a>(number: u64, one: &'a str, many: &'a str) -> &'a str {
 }
 
 /// A count that fits nine columns: whole, else in thousands, millions and so on, rounded down.
-pub fn short_count(value: u64) -> String {
+pub(crate) fn short_count(value: u64) -> String {
     const UNITS: [&str; 6] = ["", "k", "M", "G", "T", "P"];
     let (mut value, mut unit) = (value, 0);
     while value >= if unit == 0 { 10_000_000 } else { 1_000_000 } {

@@ -9,7 +9,7 @@ use super::{
 use crate::analysis::{Answer, Held, Leak, Loop, Missing, ProcessAnalysis, Undecided};
 
 /// The verdict on a process, with the line of code, the op and the rate.
-pub fn verdict(process: &ProcessAnalysis) -> String {
+pub(crate) fn verdict(process: &ProcessAnalysis) -> String {
     let verdict = &process.verdict;
     let mut sentences = match (verdict.answer, verdict.missing) {
         (Answer::Inconclusive, missing) => {
@@ -171,7 +171,7 @@ fn beside(process: &ProcessAnalysis) -> Option<String> {
 }
 
 /// Why the sums cannot be trusted.
-pub fn what_is_missing(missing: Missing) -> String {
+pub(crate) fn what_is_missing(missing: Missing) -> String {
     let events = |number: u64| format!("{} {}", count(number), noun(number, "event was", "events were"));
     match missing {
         Missing::Lost(number) => format!("{} lost", events(number)),
@@ -190,7 +190,7 @@ pub fn what_is_missing(missing: Missing) -> String {
 }
 
 /// Why a loop does not decide.
-pub fn why_undecided(why: Undecided) -> &'static str {
+pub(crate) fn why_undecided(why: Undecided) -> &'static str {
     match why {
         Undecided::FewIterations => "too few iterations",
         Undecided::FewGenerations => "too few iterations kept something",

@@ -10,6 +10,9 @@ mod rules;
 #[cfg(target_arch = "x86_64")]
 mod trails;
 
+#[cfg(not(target_arch = "x86_64"))]
+use ttmem_wire::sites::MAX_FRAMES;
+
 pub(crate) use modules::find_lookup;
 pub(super) use modules::{Module, module_of};
 
@@ -26,9 +29,6 @@ pub(crate) enum Go {
     /// No further.
     Stop,
 }
-
-/// Frames that are left out in front, at most: our own.
-const SKIPPED: usize = 16;
 
 /// Where a walk begins, and what it shows of each caller: how it will go on.
 #[derive(Clone, Copy, Debug)]
@@ -109,20 +109,30 @@ pub(crate) struct Rules;
 #[cfg(not(target_arch = "x86_64"))]
 impl Rules {
     #[inline(always)]
-    pub(crate) fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(&Registers) -> Go) {
-        let Some(stack) = StackMemory::from(registers.sp) else { return };
+    pub(crate) fn walk(
+        &self,
+        registers: &Registers,
+        most: usize,
+        mut visit: impl FnMut(&Registers, bool) -> Go,
+    ) -> bool {
+        let Some(stack) = StackMemory::from(registers.sp) else { return false };
         let (mut fp, mut low, mut counted) = (registers.fp, registers.sp, 0);
-        for _ in 0..most + SKIPPED {
-            let (Some(next), Some(pc)) = (stack.read(fp), stack.read(fp.wrapping_add(8))) else { return };
-            if fp < low || pc == 0 || counted == most {
-                return;
+        for _ in 0..most.max(MAX_FRAMES) {
+            let (Some(next), Some(pc)) = (stack.read(fp), stack.read(fp.wrapping_add(8))) else { return false };
+            if fp < low || pc == 0 {
+                return false;
             }
-            match visit(&Registers { pc, sp: 0, fp: next }) {
+            // Whose code it is takes a look into the loader's lists, so each frame counts.
+            match visit(&Registers { pc, sp: 0, fp: next }, false) {
                 Go::Count => counted += 1,
                 Go::Skip => {}
-                Go::Stop => return,
+                Go::Stop => return false,
+            }
+            if counted == most {
+                return true;
             }
             (low, fp) = (fp + 16, next);
         }
+        true
     }
 }

@@ -40,6 +40,9 @@ struct LinkMap {
     name: *const c_char,
 }
 
+/// What the file names of tt-metal's and ttnn's libraries begin with.
+const METAL: [&[u8]; 5] = [b"libtt_metal.", b"libtt-metal.", b"libtt_stl.", b"_ttnncpp.", b"_ttnn."];
+
 type FindObject = unsafe extern "C" fn(*mut c_void, *mut FoundObject) -> c_int;
 
 /// `_dl_find_object`, from glibc 2.35 on: no lock. Looked up by the constructor.
@@ -136,6 +139,13 @@ impl Module {
         }
         // SAFETY: the loader's own string, which lives as long as the module is loaded.
         unsafe { CStr::from_ptr(self.name) }.to_bytes()
+    }
+
+    /// Whether it is a library of tt-metal's or ttnn's.
+    pub(super) fn is_metal(&self) -> bool {
+        let path = self.path();
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        METAL.iter().any(|library| name.starts_with(library))
     }
 
     /// The GNU build id, read from the notes in memory.

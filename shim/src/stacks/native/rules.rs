@@ -6,11 +6,12 @@ use gimli::{
 };
 
 use super::{
-    Go, Registers, SKIPPED, StackMemory,
+    Go, Registers, StackMemory,
     modules::{self, Module},
     trails::Trails,
 };
 use crate::known::Known;
+use ttmem_wire::sites::MAX_FRAMES;
 
 const RBP: Register = Register(6);
 const RSP: Register = Register(7);
@@ -55,8 +56,10 @@ enum Saved {
 impl Rule {
     const END: u64 = 1;
     const STEP: u64 = 2;
+    /// Of a packed rule: the address lies in a library of tt-metal's or ttnn's.
+    const METAL: u64 = 1 << 6;
 
-    /// Bits: 0-1 which, 2-3 and 4-5 the two kinds, 8-35 and 36-63 their offsets. Never 0.
+    /// Bits: 0-1 which, 2-3 and 4-5 the two kinds, 6 [`Self::METAL`], 8-35 and 36-63 their offsets. Never 0.
     fn pack(self) -> u64 {
         let Self::Step { cfa, rbp } = self else { return Self::END };
         let (cfa_kind, cfa_offset) = match cfa {
@@ -105,26 +108,34 @@ impl Rule {
 }
 
 impl Rules {
-    /// Shows the callers to `visit`, innermost first, as they will be when they go on; those that count, `most` of them.
+    /// Shows the callers to `visit`, innermost first, as they will be when they go on, and whether their code is tt-metal's
+    /// or ttnn's: until `most` of them count, and [`MAX_FRAMES`] (or `most`) in all. Returns whether a limit ended the walk.
     #[inline(always)]
-    pub(crate) fn walk(&self, registers: &Registers, most: usize, mut visit: impl FnMut(&Registers) -> Go) {
-        let Some(stack) = StackMemory::from(registers.sp) else { return };
+    pub(crate) fn walk(
+        &self,
+        registers: &Registers,
+        most: usize,
+        mut visit: impl FnMut(&Registers, bool) -> Go,
+    ) -> bool {
+        let Some(stack) = StackMemory::from(registers.sp) else { return false };
         let mut registers = *registers;
         let mut counted = 0;
         let trail = TRAILS.from(registers.sp);
-        for step in 0..most + SKIPPED {
-            let rule = trail.at(step, registers.pc, || self.rule(registers.pc));
-            let Some(caller) = Rule::caller(rule, &stack, &registers) else { return };
+        let mut rule = trail.at(0, registers.pc, || self.rule(registers.pc));
+        for step in 1..=most.max(MAX_FRAMES) {
+            let Some(caller) = Rule::caller(rule, &stack, &registers) else { return false };
             registers = caller;
-            match visit(&registers) {
+            rule = trail.at(step, registers.pc, || self.rule(registers.pc));
+            match visit(&registers, rule & Rule::METAL != 0) {
                 Go::Count => counted += 1,
                 Go::Skip => {}
-                Go::Stop => return,
+                Go::Stop => return false,
             }
             if counted == most {
-                return;
+                return true;
             }
         }
+        true
     }
 
     #[inline(always)]
@@ -135,10 +146,10 @@ impl Rules {
     #[cold]
     #[inline(never)]
     fn learn(&self, pc: usize) -> u64 {
-        let packed = crate::thread::keeping_errno(|| modules::module_of(pc))
-            .and_then(|module| work_out(&module, pc))
-            .unwrap_or(Rule::End)
-            .pack();
+        let module = crate::thread::keeping_errno(|| modules::module_of(pc));
+        let rule = module.and_then(|module| work_out(&module, pc)).unwrap_or(Rule::End);
+        let metal = if module.is_some_and(|module| module.is_metal()) { Rule::METAL } else { 0 };
+        let packed = rule.pack() | metal;
         KNOWN.keep(pc, packed);
         packed
     }
@@ -322,7 +333,8 @@ mod tests {
             }
             let registers = Registers::here();
             let mut found = Vec::new();
-            rules.walk(&registers, 16, |frame| {
+            rules.walk(&registers, 16, |frame, is_metal| {
+                assert!(!is_metal);
                 found.push(frame.pc);
                 Go::Count
             });

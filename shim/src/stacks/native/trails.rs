@@ -6,12 +6,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ttmem_wire::sites::MAX_FRAMES;
+
 use crate::known::first_place;
 
 /// Depths that are told apart. More share them, and then write over one another's.
 const TRAILS_LOG2: u32 = 7;
 /// Frames that are kept of a walk.
-const STEPS: usize = 32;
+const STEPS: usize = MAX_FRAMES;
 
 /// The last walks, by the stack pointer that they began with. As a static, it takes memory where it is touched.
 pub(super) struct Trails([Trail; 1 << TRAILS_LOG2]);

@@ -1,11 +1,9 @@
-//! How many bytes are live, from changes alone, and when most were.
+//! How many bytes are live, from changes alone.
 
 use std::collections::BTreeMap;
 
 use ttmem_ledger::{Change, Life};
 use ttmem_wire::Memory;
-
-use super::{Step, What};
 
 pub(super) fn device_of(change: &Change) -> i32 {
     match change {
@@ -28,7 +26,7 @@ impl LiveBytes {
                 self.0.insert(place, *bytes);
                 return Some((place, *bytes));
             }
-            // What they take is told by the footprint.
+            // The footprint has their bytes.
             Change::Born(life) | Change::Widened { life, .. } | Change::Gone(life)
                 if life.region.memory == Memory::CircularBuffer =>
             {
@@ -46,46 +44,5 @@ impl LiveBytes {
     /// What is live there.
     pub fn of(&self, device: i32, memory: Memory) -> u64 {
         self.0.get(&(device, memory)).copied().unwrap_or(0)
-    }
-}
-
-/// Finds the event after which most bytes were live.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fullest {
-    sums: LiveBytes,
-    all: i128,
-    most: i128,
-    /// Up to and with the event at work.
-    number: u64,
-    fullest: u64,
-}
-
-impl Fullest {
-    pub(super) fn see(&mut self, step: &Step<'_>) {
-        let What::Change(change) = step.what else { return };
-        if step.number + 1 != self.number {
-            self.look();
-            self.number = step.number + 1;
-        }
-        let memory = match change {
-            Change::Born(life) | Change::Widened { life, .. } | Change::Gone(life) => life.region.memory,
-            Change::Footprint { .. } => Memory::CircularBuffer,
-        };
-        let before = self.sums.of(device_of(change), memory);
-        if let Some((_, after)) = self.sums.apply(change) {
-            self.all += i128::from(after) - i128::from(before);
-        }
-    }
-
-    /// Between two events: while one is at work, what it moves may count twice.
-    fn look(&mut self) {
-        if self.all > self.most {
-            (self.most, self.fullest) = (self.all, self.number);
-        }
-    }
-
-    pub(super) fn done(&mut self) -> u64 {
-        self.look();
-        self.fullest
     }
 }

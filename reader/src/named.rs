@@ -4,7 +4,7 @@
 const LISTED: usize = 8;
 
 /// The places of a name that is there as it was given, else that of `name:N`, the Nth from 1.
-pub(super) fn find(names: &[&str], name: &str) -> Vec<usize> {
+pub(crate) fn find(names: &[&str], name: &str) -> Vec<usize> {
     let of = |name: &str| -> Vec<usize> { (0..names.len()).filter(|&at| names[at] == name).collect() };
     let all = of(name);
     if !all.is_empty() {
@@ -17,7 +17,7 @@ pub(super) fn find(names: &[&str], name: &str) -> Vec<usize> {
 }
 
 /// The first of the names that there are, each once; `None` if there is none.
-pub(super) fn some_of<'a>(all: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn some_of<'a>(all: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut names: Vec<String> = Vec::new();
     for known in all.map(|known| format!("{known:?}")) {
         if !names.contains(&known) {
