@@ -77,6 +77,8 @@ pub struct Leak {
     /// The loop.
     pub point: Loop,
     /// How often the loop was looked at.
+    pub looks: u64,
+    /// Iterations between the first look and the last.
     pub iterations: u64,
     /// From the first look to the last, in ns; 0 where it is not known.
     pub span_ns: u64,
@@ -85,9 +87,8 @@ pub struct Leak {
 impl Leak {
     /// Bytes that stay in a second, where time is known.
     pub fn bytes_per_second(&self) -> Option<f64> {
-        let iterations = self.iterations.checked_sub(1).filter(|&count| count > 0)?;
         let seconds = self.span_ns as f64 / 1e9;
-        (self.span_ns > 0).then(|| self.source.bytes_per_iteration * iterations as f64 / seconds)
+        (self.span_ns > 0).then(|| self.source.bytes_per_iteration * self.iterations as f64 / seconds)
     }
 }
 
@@ -117,9 +118,9 @@ pub struct Beside {
     pub suppressed_leaks: u64,
     /// The program cache has more in each iteration: bytes.
     pub cache_growth: Option<f64>,
-    /// No loop decides, and the reason that the longest gives.
+    /// No loop decides: the longest, how often it was looked at, and its reason.
     pub undecided: Option<(Loop, u64, Undecided)>,
-    /// The loop that shows that nothing grows, and its iterations.
+    /// The loop that shows that nothing grows, and how often it was looked at.
     pub baseline: Option<(Loop, u64)>,
 }
 
@@ -190,6 +191,7 @@ fn leaks(loops: &[&Growth]) -> Vec<Leak> {
             .map(|source| Leak {
                 source: source.clone(),
                 point: growth.point.clone(),
+                looks: growth.looks,
                 iterations: growth.iterations,
                 span_ns: growth.span_ns,
             })
@@ -231,9 +233,9 @@ fn beside(process: &ProcessAnalysis, loops: &[&Growth]) -> Beside {
             as u64,
         cache_growth: (cache_growth > 0.0).then_some(cache_growth),
         undecided: undecided.filter(|_| baseline.is_none()).and_then(|growth| match growth.course() {
-            Course::Undecided(why) => Some((growth.point.clone(), growth.iterations, why)),
+            Course::Undecided(why) => Some((growth.point.clone(), growth.looks, why)),
             _ => None,
         }),
-        baseline: baseline.map(|growth| (growth.point.clone(), growth.iterations)),
+        baseline: baseline.map(|growth| (growth.point.clone(), growth.looks)),
     }
 }

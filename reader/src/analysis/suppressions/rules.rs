@@ -135,7 +135,7 @@ impl Matcher<'_> {
             return true;
         }
         *self.sites.borrow_mut().entry((at, Arc::as_ptr(site) as usize)).or_insert_with(|| {
-            let frames: Vec<String> = site.users().iter().map(ToString::to_string).collect();
+            let frames: Vec<String> = site.users().map(ToString::to_string).collect();
             globs().all(|glob| frames.iter().any(|frame| glob.is_match(frame)))
         })
     }
