@@ -228,3 +228,29 @@ fn nanoseconds(clock: &ClockMap, ticks: u64) -> u64 {
 fn narrow(bytes: u128) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+impl Growth {
+    /// One for tests: 40 looks, and one source of 1 KiB with this course, which keeps one allocation an iteration if it grows.
+    pub(crate) fn example(point: Loop, course: Course) -> Self {
+        let rate = if course == Course::Grows { 1.0 } else { 0.0 };
+        let live = Held { allocations: 39, bytes: 39 * 1024 };
+        let source = GrowthSource {
+            memory: Memory::Dram,
+            site: Arc::default(),
+            size: Some(1024),
+            cached: false,
+            course,
+            live,
+            allocations_per_iteration: rate,
+            bytes_per_iteration: rate * 1024.0,
+            generations: 38,
+            births_kept: 38,
+            births: 38,
+            devices: vec![0],
+            is_reported: course == Course::Grows,
+            suppressed_by: None,
+        };
+        Self { point, looks: 40, iterations: 39, span_ns: 39_000_000_000, live, sources: vec![source] }
+    }
+}

@@ -60,7 +60,7 @@ impl Suppressions {
     }
 
     /// Reads the text of a file; an error has its line and what is wrong there.
-    fn parse(text: &str) -> Result<Self, (u64, String)> {
+    pub(crate) fn parse(text: &str) -> Result<Self, (u64, String)> {
         let mut rules = Vec::new();
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.split_once('#').map_or(text, |(rule, _)| rule).trim();
