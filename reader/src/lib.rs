@@ -36,7 +36,7 @@ pub use failure::Failure;
 pub use follow::{Follower, Target};
 pub use ingest::{Drainer, Ended, Keep, Lookout, Recorder, Session};
 pub use replay::{Recording, Replay};
-pub use sites::{CallSite, Frame, SiteStyle, Sites, Symbols};
+pub use sites::{CallSite, Frame, Origin, SiteStyle, Sites, Symbols, tell_apart};
 pub use told::{Counts, Tell, Told};
 pub use ttmem_ledger::Mark;
 pub use view::{DeviceMemory, DeviceView, KindView, ProcessView, View};

@@ -279,8 +279,11 @@ impl Sites {
     fn number(&mut self, one: &Allocation) -> usize {
         let Self { full_stacks, all, known, readings } = self;
         *known.entry(one.site_key()).or_insert_with(|| {
-            let frames = if *full_stacks { &one.site.frames[..] } else { one.site.users() };
-            let reading = frames.iter().map(ToString::to_string).collect();
+            let reading = if *full_stacks {
+                one.site.frames.iter().map(ToString::to_string).collect()
+            } else {
+                one.site.users().map(ToString::to_string).collect()
+            };
             *readings.entry(reading).or_insert_with(|| {
                 all.push(one.site.clone());
                 all.len() - 1

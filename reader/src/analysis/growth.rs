@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::shim::{Course, Series, Undecided};
+use super::shim::{Course, Series};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
@@ -34,6 +34,8 @@ pub struct Growth {
     /// Where it was looked at.
     pub point: Loop,
     /// How often.
+    pub looks: u64,
+    /// Iterations between the first look and the last.
     pub iterations: u64,
     /// From the first look to the last, in ns; 0 where it is not known.
     pub span_ns: u64,
@@ -112,7 +114,6 @@ impl Growth {
         let undecided = judged.find(|source| matches!(source.course, Course::Undecided(_)));
         match undecided {
             Some(source) => source.course,
-            None if self.sources.is_empty() && self.iterations < 3 => Course::Undecided(Undecided::FewIterations),
             None => Course::Baseline,
         }
     }
@@ -127,21 +128,20 @@ impl Growth {
     /// Whether each iteration after the warm-up kept as much as the next.
     pub fn is_steady(&self) -> bool {
         let is_whole = |rate: f64| (rate - rate.round()).abs() < 1e-9;
-        self.leaks().all(|leak| is_whole(leak.allocations_per_iteration) && leak.generations + 2 >= self.iterations)
+        self.leaks().all(|leak| is_whole(leak.allocations_per_iteration) && leak.generations + 1 >= self.iterations)
     }
 
     /// Bytes that stay in a second, where time is known.
     pub fn bytes_per_second(&self) -> Option<f64> {
         let (_, bytes) = self.rate();
-        let iterations = self.iterations.checked_sub(1).filter(|&count| count > 0)?;
-        (self.span_ns > 0).then(|| bytes * iterations as f64 / (self.span_ns as f64 / 1e9))
+        (self.span_ns > 0).then(|| bytes * self.iterations as f64 / (self.span_ns as f64 / 1e9))
     }
 }
 
 /// The loops of one process; devices that were closed alike are one.
 pub(super) fn loops(series: &[Series], clock: &ClockMap, sites: &CallSites<'_>) -> Vec<Growth> {
     // A single look is no loop, and the sums have it already.
-    let looked = series.iter().filter(|series| series.iterations > 1);
+    let looked = series.iter().filter(|series| series.looks > 1);
     let loops = looked.map(|series| one(series, nanoseconds(clock, series.ticks), &|site| sites.of(site)));
     let device = |growth: &Growth| match &growth.point {
         Loop::Closes(devices) => devices.first().copied().unwrap_or(0),
@@ -160,7 +160,7 @@ pub(super) fn loops(series: &[Series], clock: &ClockMap, sites: &CallSites<'_>) 
             Loop::Closes(_) => None,
             other => Some(other.clone()),
         };
-        (name, growth.iterations, sources.collect::<Vec<_>>())
+        (name, growth.looks, sources.collect::<Vec<_>>())
     };
     let merged = alike(loops, device, key).into_iter().map(|group| {
         let mut growth = group.first;
@@ -177,7 +177,7 @@ pub(super) fn loops(series: &[Series], clock: &ClockMap, sites: &CallSites<'_>) 
 
 /// One series as a loop.
 pub(super) fn one(series: &Series, span_ns: u64, site: &dyn Fn(u32) -> Arc<CallSite>) -> Growth {
-    let reported: Vec<_> = series.leaks().collect();
+    let reported: Vec<_> = series.leaks().into_iter().chain(series.cached_growth()).collect();
     let mut sources: Vec<GrowthSource> = series
         .trends
         .iter()
@@ -216,7 +216,7 @@ pub(super) fn one(series: &Series, span_ns: u64, site: &dyn Fn(u32) -> Arc<CallS
         super::shim::Point::Closes(device) => Loop::Closes(vec![*device]),
         super::shim::Point::Time => Loop::Time,
     };
-    Growth { point, iterations: series.iterations, span_ns, live, sources }
+    Growth { point, looks: series.looks, iterations: series.iterations, span_ns, live, sources }
 }
 
 fn nanoseconds(clock: &ClockMap, ticks: u64) -> u64 {
@@ -227,4 +227,30 @@ fn nanoseconds(clock: &ClockMap, ticks: u64) -> u64 {
 
 fn narrow(bytes: u128) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+impl Growth {
+    /// One for tests: 40 looks, and one source of 1 KiB with this course, which keeps one allocation an iteration if it grows.
+    pub(crate) fn example(point: Loop, course: Course) -> Self {
+        let rate = if course == Course::Grows { 1.0 } else { 0.0 };
+        let live = Held { allocations: 39, bytes: 39 * 1024 };
+        let source = GrowthSource {
+            memory: Memory::Dram,
+            site: Arc::default(),
+            size: Some(1024),
+            cached: false,
+            course,
+            live,
+            allocations_per_iteration: rate,
+            bytes_per_iteration: rate * 1024.0,
+            generations: 38,
+            births_kept: 38,
+            births: 38,
+            devices: vec![0],
+            is_reported: course == Course::Grows,
+            suppressed_by: None,
+        };
+        Self { point, looks: 40, iterations: 39, span_ns: 39_000_000_000, live, sources: vec![source] }
+    }
 }

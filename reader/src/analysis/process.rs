@@ -154,3 +154,34 @@ pub(super) fn allocations(
 ) -> Vec<Allocation> {
     regions.iter().map(|region| Allocation::new(region, clock, sites)).collect()
 }
+
+#[cfg(test)]
+impl ProcessAnalysis {
+    /// One for tests: it exited, with these live and these loops.
+    pub(crate) fn example(live: Vec<Allocation>, growth: Vec<Growth>) -> Self {
+        Self {
+            pid: 4242,
+            command: vec!["python".into(), "model.py".into()],
+            started_ns: 0,
+            ring_id: 7,
+            library_version: String::new(),
+            end: Ending::Ended(crate::Ended::Code(0)),
+            counts: Counts { reported: 9, drained: 9, ..Counts::default() },
+            is_over: true,
+            unreadable: 0,
+            anomalies: Anomalies::default(),
+            totals: vec![(0, Memory::Dram, Totals::default())],
+            live,
+            released_at_close: Vec::new(),
+            marks: Vec::new(),
+            regions: Vec::new(),
+            regions_not_listed: 0,
+            growth,
+            refusals: Vec::new(),
+            peaks: Vec::new(),
+            moment: None,
+            observations: Vec::new(),
+            verdict: Verdict::default(),
+        }
+    }
+}

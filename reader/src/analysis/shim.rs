@@ -15,6 +15,8 @@ pub enum Undecided {
     FewIterations,
     FewGenerations,
     StillFilling,
+    Paused,
+    NothingRepeats,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,21 +56,24 @@ pub struct Trend {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub point: Point,
+    pub looks: u64,
     pub iterations: u64,
     pub ticks: u64,
     pub trends: Vec<Trend>,
 }
 
 impl Series {
-    pub fn leaks(&self) -> impl Iterator<Item = &Trend> {
+    pub fn leaks(&self) -> Vec<&Trend> {
         let growing = || self.trends.iter().filter(|trend| trend.course == Course::Grows);
-        growing().filter(move |trend| {
-            trend.source.size.is_some()
-                || !growing().any(|other| {
-                    other.source.size.is_some()
-                        && (other.source.memory, other.source.site) == (trend.source.memory, trend.source.site)
-                })
-        })
+        let is_site = |one: &Trend, other: &Trend| {
+            (one.source.memory, one.source.site) == (other.source.memory, other.source.site)
+        };
+        let has_size = |trend: &Trend| growing().any(|other| other.source.size.is_some() && is_site(other, trend));
+        growing().filter(|trend| trend.source.size.is_some() || !has_size(trend)).collect()
+    }
+
+    pub fn cached_growth(&self) -> Vec<&Trend> {
+        Vec::new()
     }
 }
 
@@ -104,7 +109,8 @@ fn one(series: ttmem_ledger::Series) -> Series {
             ttmem_ledger::Point::Marks(name) => Point::Marks(name),
             ttmem_ledger::Point::Closes(device) => Point::Closes(device),
         },
-        iterations: looks,
+        looks,
+        iterations: looks.saturating_sub(1),
         ticks: 0,
         trends: series.trends.into_iter().filter_map(trend).collect(),
     }

@@ -20,7 +20,7 @@ pub(crate) struct Interner {
 impl Interner {
     /// The one site that reads as this one.
     pub(crate) fn intern(&self, site: Arc<CallSite>, style: SiteStyle) -> Arc<CallSite> {
-        let shown = if style.full { site.frames.to_vec() } else { site.users().to_vec() };
+        let shown = if style.full { site.frames.to_vec() } else { site.users().cloned().collect() };
         self.readings.borrow_mut().entry((site.op.clone(), shown)).or_insert(site).clone()
     }
 

@@ -28,7 +28,8 @@ pub fn tree(live: &[Allocation]) -> Vec<Node> {
     }
     let mut roots = Vec::new();
     for (site, held) in by_site.values() {
-        match site.users() {
+        let frames: Vec<&Frame> = site.users().collect();
+        match frames.as_slice() {
             [] => add(&mut roots, None, site, *held, &[]),
             [first, callers @ ..] => add(&mut roots, Some(first), site, *held, callers),
         }
@@ -37,7 +38,7 @@ pub fn tree(live: &[Allocation]) -> Vec<Node> {
     roots
 }
 
-fn add(nodes: &mut Vec<Node>, frame: Option<&Frame>, site: &CallSite, held: Held, callers: &[Frame]) {
+fn add(nodes: &mut Vec<Node>, frame: Option<&Frame>, site: &CallSite, held: Held, callers: &[&Frame]) {
     let at = nodes.iter().position(|node| node.frame.as_ref() == frame).unwrap_or_else(|| {
         let node = Node { frame: frame.cloned(), op: site.op.clone(), held: Held::default(), callers: Vec::new() };
         nodes.push(node);

@@ -77,6 +77,8 @@ pub struct Leak {
     /// The loop.
     pub point: Loop,
     /// How often the loop was looked at.
+    pub looks: u64,
+    /// Iterations between the first look and the last.
     pub iterations: u64,
     /// From the first look to the last, in ns; 0 where it is not known.
     pub span_ns: u64,
@@ -85,9 +87,8 @@ pub struct Leak {
 impl Leak {
     /// Bytes that stay in a second, where time is known.
     pub fn bytes_per_second(&self) -> Option<f64> {
-        let iterations = self.iterations.checked_sub(1).filter(|&count| count > 0)?;
         let seconds = self.span_ns as f64 / 1e9;
-        (self.span_ns > 0).then(|| self.source.bytes_per_iteration * iterations as f64 / seconds)
+        (self.span_ns > 0).then(|| self.source.bytes_per_iteration * self.iterations as f64 / seconds)
     }
 }
 
@@ -117,9 +118,9 @@ pub struct Beside {
     pub suppressed_leaks: u64,
     /// The program cache has more in each iteration: bytes.
     pub cache_growth: Option<f64>,
-    /// No loop decides, and the reason that the longest gives.
+    /// No loop decides: the longest, how often it was looked at, and its reason.
     pub undecided: Option<(Loop, u64, Undecided)>,
-    /// The loop that shows that nothing grows, and its iterations.
+    /// The loop that shows that nothing grows, and how often it was looked at.
     pub baseline: Option<(Loop, u64)>,
 }
 
@@ -190,6 +191,7 @@ fn leaks(loops: &[&Growth]) -> Vec<Leak> {
             .map(|source| Leak {
                 source: source.clone(),
                 point: growth.point.clone(),
+                looks: growth.looks,
                 iterations: growth.iterations,
                 span_ns: growth.span_ns,
             })
@@ -231,9 +233,108 @@ fn beside(process: &ProcessAnalysis, loops: &[&Growth]) -> Beside {
             as u64,
         cache_growth: (cache_growth > 0.0).then_some(cache_growth),
         undecided: undecided.filter(|_| baseline.is_none()).and_then(|growth| match growth.course() {
-            Course::Undecided(why) => Some((growth.point.clone(), growth.iterations, why)),
+            Course::Undecided(why) => Some((growth.point.clone(), growth.looks, why)),
             _ => None,
         }),
-        baseline: baseline.map(|growth| (growth.point.clone(), growth.iterations)),
+        baseline: baseline.map(|growth| (growth.point.clone(), growth.looks)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Counts,
+        analysis::{Analysis, Suppressions},
+    };
+
+    fn marks() -> Loop {
+        Loop::Marks("step #".into())
+    }
+
+    fn decided(process: ProcessAnalysis, rules: &str) -> Verdict {
+        let rules = Suppressions::parse(rules).unwrap();
+        Analysis::of(vec![process], &rules).processes.remove(0).verdict
+    }
+
+    fn live(cached: bool) -> Vec<Allocation> {
+        vec![Allocation { cached, ..Allocation::example() }]
+    }
+
+    #[test]
+    fn the_answers_are_tried_in_their_order() {
+        let grows = || vec![Growth::example(marks(), Course::Grows)];
+        let lossy = |growth| {
+            let counts = Counts { reported: 9, drained: 7, lost: 2, ..Counts::default() };
+            ProcessAnalysis { counts, ..ProcessAnalysis::example(live(false), growth) }
+        };
+        let inconclusive = decided(lossy(grows()), "");
+        assert_eq!((inconclusive.answer, inconclusive.missing), (Answer::Inconclusive, Some(Missing::Lost(2))));
+        assert_eq!(inconclusive.leaks.len(), 1, "what was seen is named");
+        assert_eq!(decided(ProcessAnalysis::example(live(false), grows()), "").answer, Answer::Leak);
+        let steady = vec![Growth::example(marks(), Course::Baseline)];
+        let leftover = decided(ProcessAnalysis::example(live(false), steady), "");
+        assert_eq!((leftover.answer, leftover.leftover.live.bytes), (Answer::Leftover, 1024));
+        assert_eq!(leftover.beside.baseline, Some((marks(), 40)));
+        assert_eq!(decided(ProcessAnalysis::example(Vec::new(), Vec::new()), "").answer, Answer::Clean);
+    }
+
+    #[test]
+    fn what_a_close_released_is_a_leftover_and_what_runs_has_none() {
+        let released_at_close = live(false);
+        let closed = ProcessAnalysis { released_at_close, ..ProcessAnalysis::example(Vec::new(), Vec::new()) };
+        let verdict = decided(closed, "");
+        assert_eq!((verdict.answer, verdict.leftover.released.allocations), (Answer::Leftover, 1));
+        let running = ProcessAnalysis { end: Ending::Running, ..ProcessAnalysis::example(live(false), Vec::new()) };
+        let verdict = decided(running, "");
+        assert_eq!((verdict.answer, verdict.beside.live_now.allocations), (Answer::Clean, 1));
+        let cut = ProcessAnalysis { end: Ending::Cut(Some(1204)), ..ProcessAnalysis::example(live(false), Vec::new()) };
+        assert_eq!(decided(cut, "").missing, Some(Missing::Cut(Some(1204))));
+    }
+
+    #[test]
+    fn what_the_program_cache_holds_is_no_leak_and_no_leftover() {
+        let mut cache = Growth::example(marks(), Course::Grows);
+        cache.sources[0].cached = true;
+        let verdict = decided(ProcessAnalysis::example(live(true), vec![cache]), "");
+        assert_eq!((verdict.answer, verdict.beside.cached.allocations), (Answer::Clean, 1));
+        assert_eq!(verdict.beside.cache_growth, Some(1024.0));
+    }
+
+    #[test]
+    fn suppressions_cover_what_is_live_and_what_grows() {
+        let process = || ProcessAnalysis::example(live(false), vec![Growth::example(marks(), Course::Grows)]);
+        for rule in ["memory:DRAM size:1KiB", "device:0", "address:0x0-0x10"] {
+            let verdict = decided(process(), rule);
+            assert_eq!(verdict.answer, Answer::Clean, "{rule}");
+            assert_eq!((verdict.beside.suppressed.allocations, verdict.beside.suppressed_leaks), (1, 1), "{rule}");
+        }
+        assert_eq!(decided(process(), "memory:L1").answer, Answer::Leak);
+        assert_eq!(decided(process(), "device:1").answer, Answer::Leak);
+    }
+
+    #[test]
+    fn time_counts_where_no_mark_decides() {
+        let undecided = Course::Undecided(Undecided::FewIterations);
+        let verdict = |marked: Course, timed: Course| {
+            let growth = vec![Growth::example(marks(), marked), Growth::example(Loop::Time, timed)];
+            decided(ProcessAnalysis::example(Vec::new(), growth), "")
+        };
+        assert_eq!(verdict(Course::Baseline, Course::Grows).answer, Answer::Clean, "marks know the loop");
+        let by_time = verdict(undecided, Course::Grows);
+        assert_eq!((by_time.answer, &by_time.leaks[0].point), (Answer::Leak, &Loop::Time));
+        assert_eq!(by_time.leaks[0].bytes_per_second().map(f64::round), Some(1024.0));
+        let nothing = verdict(undecided, undecided);
+        assert_eq!(nothing.beside.undecided, Some((marks(), 40, Undecided::FewIterations)));
+    }
+
+    #[test]
+    fn a_leak_that_two_loops_show_is_one_leak() {
+        let mut longer = Growth::example(Loop::Marks("request #".into()), Course::Grows);
+        longer.iterations = 400;
+        let growth = vec![Growth::example(marks(), Course::Grows), longer];
+        let verdict = decided(ProcessAnalysis::example(Vec::new(), growth), "");
+        assert_eq!(verdict.leaks.len(), 1);
+        assert_eq!(verdict.leaks[0].iterations, 400);
     }
 }

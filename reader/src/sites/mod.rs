@@ -1,23 +1,37 @@
 //! Call sites: the lines of the program that memory comes from.
 
+mod apart;
+mod call_site;
 mod file;
 mod lines;
-mod shape;
-mod shim;
+mod names;
+mod operation;
+mod origin;
+mod parse;
 mod symbols;
 
 use std::{
-    cell::RefCell,
+    cell::{RefCell, RefMut},
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
 };
 
 use ttmem_recording::Site;
 
+pub use apart::tell_apart;
+pub use call_site::{CallSite, Frame};
 pub(crate) use file::SiteFile;
-pub use shape::SiteStyle;
-pub(crate) use shape::is_library;
-pub use shim::{CallSite, Frame};
+pub use origin::Origin;
 pub use symbols::Symbols;
+
+/// How call sites are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SiteStyle {
+    /// All frames, those of ttnn and tt-metal too.
+    pub full: bool,
+    /// C++ names as the file has them.
+    pub raw_names: bool,
+}
 
 /// The sites of one process, as far as they are known.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +95,8 @@ impl Sites {
 
     /// The frames of one in the default style, innermost first; none where it is not known.
     pub(crate) fn frames_of(&self, id: u32, symbols: &mut Symbols) -> Vec<String> {
-        self.get(id).map_or_else(Vec::new, |site| shape::frames(site, SiteStyle::default(), symbols))
+        let texts = |site| CallSite::new(site, None, SiteStyle::default(), symbols).texts(false);
+        self.get(id).map_or_else(Vec::new, texts)
     }
 
     /// Events that go without their site, since there was no room for more.
@@ -90,36 +105,47 @@ impl Sites {
     }
 }
 
-/// Tells the sites of one process as text, each once.
+/// The call sites of one process, each made once.
 pub(crate) struct Naming<'a> {
     sites: &'a Sites,
     style: SiteStyle,
     symbols: &'a RefCell<Symbols>,
-    told: RefCell<HashMap<u32, Named>>,
+    made: RefCell<HashMap<u32, (Arc<CallSite>, Named)>>,
 }
 
-/// A site as a report has it.
+/// A site as text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Named {
     /// Its frames, innermost first.
     pub(crate) frames: Vec<String>,
-    /// The operation of ttnn, where a frame tells.
+    /// The operation of ttnn, where a frame has its name.
     pub(crate) op: Option<String>,
 }
 
 impl<'a> Naming<'a> {
     pub(crate) fn new(sites: &'a Sites, style: SiteStyle, symbols: &'a RefCell<Symbols>) -> Self {
-        Self { sites, style, symbols, told: RefCell::default() }
+        Self { sites, style, symbols, made: RefCell::default() }
     }
 
-    /// The site of this number; no frames where it is not known.
+    /// The site of this number; without frames where it is not known.
+    pub(crate) fn site(&self, id: u32) -> Arc<CallSite> {
+        self.made(id).map_or_else(Arc::default, |made| made.0.clone())
+    }
+
+    /// The same as text, in the style.
     pub(crate) fn named(&self, id: u32) -> Named {
-        let Some(site) = self.sites.get(id) else { return Named::default() };
-        let mut told = self.told.borrow_mut();
-        let named = told.entry(id).or_insert_with(|| {
+        self.made(id).map_or_else(Named::default, |made| made.1.clone())
+    }
+
+    fn made(&self, id: u32) -> Option<RefMut<'_, (Arc<CallSite>, Named)>> {
+        let site = self.sites.get(id)?;
+        let make = || {
             let mut symbols = self.symbols.borrow_mut();
-            Named { frames: shape::frames(site, self.style, &mut symbols), op: shape::operation(site, &mut symbols) }
-        });
-        named.clone()
+            let op = operation::operation(site, &mut symbols);
+            let made = CallSite::new(site, op, self.style, &mut symbols);
+            let named = Named { frames: made.texts(self.style.full), op: made.op.as_deref().map(str::to_owned) };
+            (Arc::new(made), named)
+        };
+        Some(RefMut::map(self.made.borrow_mut(), |made| made.entry(id).or_insert_with(make)))
     }
 }

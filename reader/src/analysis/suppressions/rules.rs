@@ -60,7 +60,7 @@ impl Suppressions {
     }
 
     /// Reads the text of a file; an error has its line and what is wrong there.
-    fn parse(text: &str) -> Result<Self, (u64, String)> {
+    pub(crate) fn parse(text: &str) -> Result<Self, (u64, String)> {
         let mut rules = Vec::new();
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.split_once('#').map_or(text, |(rule, _)| rule).trim();
@@ -135,7 +135,7 @@ impl Matcher<'_> {
             return true;
         }
         *self.sites.borrow_mut().entry((at, Arc::as_ptr(site) as usize)).or_insert_with(|| {
-            let frames: Vec<String> = site.users().iter().map(ToString::to_string).collect();
+            let frames: Vec<String> = site.users().map(ToString::to_string).collect();
             globs().all(|glob| frames.iter().any(|frame| glob.is_match(frame)))
         })
     }

@@ -21,9 +21,12 @@ pub struct GrowthReport {
     pub devices: Vec<i32>,
     /// How often.
     pub looks: u64,
+    /// Iterations between the first look and the last.
+    #[serde(default)]
+    pub iterations: u64,
     /// `grows`, `baseline` or `undecided`.
     pub verdict: Cow<'static, str>,
-    /// Why it is undecided: `few_iterations`, `few_generations` or `still_filling`.
+    /// Why it is undecided: `few_iterations`, `few_generations`, `still_filling`, `paused` or `nothing_repeats`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<Cow<'static, str>>,
     /// The verdict as a sentence.
@@ -112,10 +115,12 @@ pub(super) fn course_name(course: Course) -> &'static str {
 }
 
 /// The reasons for `undecided` by their names.
-pub(super) const REASONS: [(Undecided, &str); 3] = [
+pub(super) const REASONS: [(Undecided, &str); 5] = [
     (Undecided::FewIterations, "few_iterations"),
     (Undecided::FewGenerations, "few_generations"),
     (Undecided::StillFilling, "still_filling"),
+    (Undecided::Paused, "paused"),
+    (Undecided::NothingRepeats, "nothing_repeats"),
 ];
 
 fn reason(course: Course) -> Option<Cow<'static, str>> {
@@ -147,7 +152,8 @@ impl GrowthReport {
             point: point.into(),
             name,
             devices,
-            looks: growth.iterations,
+            looks: growth.looks,
+            iterations: growth.iterations,
             verdict: course_name(course).into(),
             undecided: reason(course),
             text: words::growth::sentence(growth),

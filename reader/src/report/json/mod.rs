@@ -337,8 +337,10 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// A call site's frames, innermost first.
     fn frames(&self, site: &CallSite) -> Vec<String> {
-        let frames = if self.style.full { &site.frames[..] } else { site.users() };
-        frames.iter().map(ToString::to_string).collect()
+        if self.style.full {
+            return site.frames.iter().map(ToString::to_string).collect();
+        }
+        site.users().map(ToString::to_string).collect()
     }
 
     fn op(site: &CallSite) -> Option<String> {

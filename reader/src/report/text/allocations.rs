@@ -43,7 +43,7 @@ fn kinds(all: &[Allocation]) -> Vec<Kind<'_>> {
     for (order, group) in groups.into_iter().enumerate() {
         let one = group.first;
         // Without a call site nobody knows whether they belong together.
-        let alone = one.site.users().is_empty().then_some(order);
+        let alone = one.site.frames.is_empty().then_some(order);
         let is_of_line = one.cached && alone.is_none();
         let shape = (!is_of_line).then(|| (one.size, held(one), one.num_cores, one.globally_allocated));
         let key = (group.devices.clone(), one.memory, one.cached, one.site_key(), shape, alone);

@@ -65,7 +65,7 @@ fn write_holdings(out: &mut impl Write, screen: &Screen, last: &Refusal, which: 
             screen.faint(out, &line)?;
         }
     }
-    if last.by_site.iter().all(|holding| holding.site.users().is_empty()) {
+    if last.by_site.iter().all(|holding| holding.site.frames.is_empty()) {
         // Nobody knows whose they are: then each by itself.
         if !last.largest.is_empty() {
             screen.faint(out, &format!("  the largest allocations {which}:"))?;

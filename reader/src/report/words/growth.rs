@@ -9,7 +9,7 @@ use crate::analysis::{Course, Growth, Held, Leak, Loop};
 
 /// The sentence on a loop.
 pub(crate) fn sentence(growth: &Growth) -> String {
-    let looks = looks(&growth.point, growth.iterations);
+    let looks = looks(&growth.point, growth.looks);
     let held = amount(growth.live);
     match growth.course() {
         Course::Grows => {
@@ -62,8 +62,8 @@ pub(crate) fn per_iteration(point: &Loop) -> &'static str {
 }
 
 /// "40 marks "request #"".
-pub(crate) fn looks(point: &Loop, iterations: u64) -> String {
-    let number = count(iterations);
+pub(crate) fn looks(point: &Loop, number: u64) -> String {
+    let number = count(number);
     match point {
         Loop::Marks(name) => format!("{number} marks \"{name}\""),
         Loop::Closes(devices) if devices.len() > 1 => format!("{number} closes of each of {}", plain(devices)),
@@ -75,7 +75,7 @@ pub(crate) fn looks(point: &Loop, iterations: u64) -> String {
 
 /// "over 40 marks "request #"".
 pub(crate) fn over(leak: &Leak) -> String {
-    format!("over {}", looks(&leak.point, leak.iterations))
+    format!("over {}", looks(&leak.point, leak.looks))
 }
 
 /// "1 allocation (128.0 KiB) more per iteration"; where the loop is time, "about 3.0 MiB more per second".

@@ -195,5 +195,7 @@ pub(crate) fn why_undecided(why: Undecided) -> &'static str {
         Undecided::FewIterations => "too few iterations",
         Undecided::FewGenerations => "too few iterations kept something",
         Undecided::StillFilling => "it may be a cache that still fills",
+        Undecided::Paused => "it grew, and has not for longer than usual",
+        Undecided::NothingRepeats => "nothing was freed, so nothing repeats",
     }
 }
