@@ -14,6 +14,7 @@ use crate::{
     growth::{Growth, series_name},
     live::sort_largest_first,
     overlap,
+    peak::{MadeBy, PeakComposition},
     place::{Place, Reported},
     places::{Places, Wanted},
     recent::Recent,
@@ -151,6 +152,9 @@ impl Ledger {
             Reported::OneMoreHolder => {}
             Reported::HeldAlready => self.anomalies.duplicate_holders += 1,
         }
+        if self.sums[at].peak.is_due() {
+            self.settle_peak(key.device, key.memory, at);
+        }
         if let Some(by_holder) = &mut self.by_holder {
             by_holder.insert(event.holder, key);
         }
@@ -185,8 +189,20 @@ impl Ledger {
         if let Some(by_holder) = &mut self.by_holder {
             by_holder.remove(who, key);
         }
+        if self.sums[at].peak.is_due() {
+            self.settle_peak(key.device, key.memory, at);
+        }
         self.recent.note(key, who);
         true
+    }
+
+    /// Walks over what is live in a memory for the composition of its peak, if that has been paid for.
+    #[cold]
+    fn settle_peak(&mut self, device: i32, memory: Memory, at: usize) {
+        let peak = &mut self.sums[at].peak;
+        if peak.can_afford(self.places.walk_in(device, memory)) {
+            peak.settle(made(self.places.regions_in(device, memory)));
+        }
     }
 
     /// A free that names the holder alone: it lets go of all that it holds there, which for a buffer on a mesh is a region
@@ -280,6 +296,7 @@ impl Ledger {
         self.closed.begin();
         let taken = self.places.take(device, allocator);
         self.note_close(device, &taken);
+        let mut left = Vec::new();
         for (key, place, at) in taken {
             place.each_holder(|address, id, count| {
                 self.closed.remember(Key { address, ..key }, id, count);
@@ -295,13 +312,20 @@ impl Ledger {
                     changes.push(Change::Gone(life(Key { address, ..key }, region, State::ReleasedAtClose)));
                 }
                 self.sums[at].released_at_close += 1;
-                self.sums[at].remove(extent);
+                self.sums[at].remove(extent, region.made_by());
                 self.released.count += 1;
                 self.released.bytes += u128::from(extent.bytes);
                 self.released.cached += u64::from(region.is_cached());
                 if self.released.regions.len() < MAX_LISTED {
                     self.released.regions.push(region.shown(Key { address, ..key }, State::ReleasedAtClose));
                 }
+            }
+            left.push((key.memory, at));
+        }
+        // Not before all that was taken is out of the sums.
+        for (memory, at) in left {
+            if self.sums[at].peak.is_due() {
+                self.settle_peak(device, memory, at);
             }
         }
     }
@@ -412,6 +436,17 @@ impl Ledger {
         self.sums.iter().map(|(device, memory, totals)| (device, memory, totals.shown())).collect()
     }
 
+    /// What made the peak of each memory of each device, by device, then memory. Where nothing was ever live, and of
+    /// circular buffers, there is none. Walks over what is live where a peak is young: nothing to ask after each event.
+    pub fn peaks(&self) -> Vec<PeakComposition> {
+        let memories = self.sums.iter().filter(|(_, memory, _)| *memory != Memory::CircularBuffer);
+        let shown = memories.map(|(device, memory, totals)| {
+            let live = || made(self.places.regions_in(device, memory));
+            totals.peak.shown((device, memory), totals.shown().peak_bytes, live)
+        });
+        shown.filter(|peak| peak.peak_bytes > 0).collect()
+    }
+
     /// The devices and memories that were ever used, in the order of their first use: an entry keeps its place.
     pub fn memories(&self) -> Vec<(i32, Memory)> {
         self.sums.keys()
@@ -424,13 +459,19 @@ impl Ledger {
 
     /// What is live (or was when the process ended): largest first, then by device, memory, address, age.
     pub fn live(&self) -> Vec<LiveRegion> {
-        let state = self.state();
-        let mut live: Vec<LiveRegion> = self.places.regions().map(|(key, region)| region.shown(key, state)).collect();
-        for (device, on_device) in self.circular_buffers.devices() {
-            live.extend(on_device.entries().map(|buffer| buffer.shown(device, state)));
-        }
+        let mut live: Vec<LiveRegion> = self.iter_live().collect();
         sort_largest_first(&mut live);
         live
+    }
+
+    /// The same in no order.
+    pub fn iter_live(&self) -> impl Iterator<Item = LiveRegion> {
+        let state = self.state();
+        let circular = self
+            .circular_buffers
+            .devices()
+            .flat_map(move |(device, on_device)| on_device.entries().map(move |buffer| buffer.shown(device, state)));
+        self.places.regions().map(move |(key, region)| region.shown(key, state)).chain(circular)
     }
 
     /// What closing devices released, close by close. Circular buffers are in the sums only.
@@ -490,7 +531,9 @@ impl Ledger {
             on_device.entries().map(move |buffer| buffer.shown(device, State::Live).site)
         });
         let live = self.places.regions().map(|(_, region)| region.site);
+        let peaks = self.sums.iter().flat_map(|(_, _, totals)| totals.peak.sites());
         live.chain(circular)
+            .chain(peaks)
             .chain(self.released.regions.iter().map(|region| region.site))
             .chain(refused)
             .chain(self.growth.sites())
@@ -532,6 +575,11 @@ impl Ledger {
 fn wanted(event: &Event, device: Option<i32>, allocator: Option<u32>) -> Wanted {
     let devices = device.map_or(i32::MIN..=i32::MAX, |device| device..=device);
     Wanted { devices, memory: event.memory, allocator, address: event.address, id: event.holder }
+}
+
+/// Regions as the composition of a peak wants them.
+fn made<'a>(regions: impl Iterator<Item = (Key, &'a Region)>) -> impl Iterator<Item = (MadeBy, u64)> {
+    regions.map(|(_, region)| (region.made_by(), region.extent().bytes))
 }
 
 fn life(key: Key, region: &Region, state: State) -> Life {

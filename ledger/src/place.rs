@@ -58,13 +58,13 @@ impl Place {
                 }
             };
             self.index.insert(hash, at);
-            totals.add(region.extent());
+            totals.add(region.extent(), region.made_by(), region.ticks);
             return Reported::New;
         };
         let region = &mut self.shelf[at as usize].region;
         let before = region.extent();
         region.widen(event);
-        totals.change(before, region.extent());
+        totals.widen(before, region.extent(), region.made_by(), event.ticks);
         if holders::join(region, &mut self.further, address, event.holder) {
             Reported::OneMoreHolder
         } else {
@@ -88,10 +88,15 @@ impl Place {
             self.index.remove(found);
             self.vacant.push(found.at);
             let region = *region;
-            totals.remove(region.extent());
+            totals.remove(region.extent(), region.made_by());
             return Some((who, Some(region)));
         }
         Some((who, None))
+    }
+
+    /// Steps of a walk over its regions.
+    pub(crate) fn walk(&self) -> usize {
+        self.shelf.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

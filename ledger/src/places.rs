@@ -238,6 +238,12 @@ impl Places {
             .flat_map(|(key, place)| place.regions().map(move |(address, region)| (Key { address, ..key }, region)))
     }
 
+    /// Steps that [`Places::regions_in`] takes.
+    pub(crate) fn walk_in(&self, device: i32, memory: Memory) -> usize {
+        let places = self.index.range((device, memory, 0)..=(device, memory, u32::MAX));
+        places.map(|(_, &at)| self.slots[at].place.walk()).sum()
+    }
+
     /// Those in one memory of a device.
     pub(crate) fn regions_in(&self, device: i32, memory: Memory) -> impl Iterator<Item = (Key, &Region)> {
         self.index.range((device, memory, 0)..=(device, memory, u32::MAX)).flat_map(move |(name, &at)| {

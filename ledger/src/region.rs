@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ttmem_wire::{Event, Memory, flags};
 
-use crate::{LiveRegion, State, totals::Extent};
+use crate::{LiveRegion, State, peak::MadeBy, totals::Extent};
 
 /// What a region is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,6 +97,10 @@ impl Region {
 
     pub(crate) fn extent(&self) -> Extent {
         Extent { bytes: self.size, per_bank: (self.per_bank != UNKNOWN).then_some(self.per_bank) }
+    }
+
+    pub(crate) fn made_by(&self) -> MadeBy {
+        MadeBy { site: self.site, cached: self.is_cached() }
     }
 
     /// Another report of the same bytes: the larger extent holds.

@@ -8,7 +8,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
 
-use crate::places::Places;
+use crate::{
+    peak::{MadeBy, Peak},
+    places::Places,
+};
 
 /// What one memory of one device holds and has seen. Bytes are on that device; "per bank" is within each of its banks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +35,7 @@ pub struct Totals {
 }
 
 /// The sums while they run: wide enough that no report of 2^64-1 bytes can wrap them.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct RunningTotals {
     pub(crate) bytes: u128,
     pub(crate) bytes_per_bank: u128,
@@ -45,10 +48,13 @@ pub(crate) struct RunningTotals {
     pub(crate) allocations: u64,
     pub(crate) frees: u64,
     pub(crate) released_at_close: u64,
+    /// The most of all segments, this one included.
+    highest_bytes: u128,
     /// The same of all segments before.
-    earlier_peak_bytes: u128,
     earlier_peak_bytes_per_bank: u128,
     banks_were_unknown_earlier: bool,
+    /// What made `highest_bytes`. Not of circular buffers.
+    pub(crate) peak: Peak,
 }
 
 /// The sums of all devices and memories. The index of one stays the same, so that who adds often need not look it up.
@@ -121,7 +127,7 @@ impl Sums {
         let mut live = vec![RunningTotals::default(); self.all.len()];
         for (at, region) in places.regions_with_sums() {
             let Some(totals) = live.get_mut(at) else { return false };
-            totals.add(region.extent());
+            totals.add(region.extent(), region.made_by(), region.ticks);
         }
         let mut pointed_at = vec![false; self.all.len()];
         self.index.len() == self.all.len()
@@ -153,20 +159,26 @@ pub(crate) struct Extent {
 }
 
 impl RunningTotals {
-    pub(crate) fn add(&mut self, extent: Extent) {
+    pub(crate) fn add(&mut self, extent: Extent, by: MadeBy, ticks: u64) {
         self.regions += 1;
-        self.add_extent(extent);
+        if !self.add_extent(extent, ticks) {
+            self.peak.came(by, extent.bytes);
+        }
     }
 
-    pub(crate) fn remove(&mut self, extent: Extent) {
+    pub(crate) fn remove(&mut self, extent: Extent, by: MadeBy) {
         self.regions -= 1;
         self.remove_extent(extent);
+        self.peak.went(by, extent.bytes);
     }
 
-    /// A region that lives on with other bytes.
-    pub(crate) fn change(&mut self, before: Extent, after: Extent) {
+    /// A region that lives on with no fewer bytes.
+    pub(crate) fn widen(&mut self, before: Extent, after: Extent, by: MadeBy, ticks: u64) {
         self.remove_extent(before);
-        self.add_extent(after);
+        if !self.add_extent(after, ticks) && before.bytes != after.bytes {
+            self.peak.went(by, before.bytes);
+            self.peak.came(by, after.bytes);
+        }
     }
 
     /// For memory whose bytes are not the sum of its regions.
@@ -175,9 +187,11 @@ impl RunningTotals {
         self.bytes = bytes;
         self.bytes_per_bank = bytes;
         self.note_peaks();
+        self.highest_bytes = self.highest_bytes.max(bytes);
     }
 
-    fn add_extent(&mut self, extent: Extent) {
+    /// Returns whether more bytes are live than ever before.
+    fn add_extent(&mut self, extent: Extent, ticks: u64) -> bool {
         self.bytes += u128::from(extent.bytes);
         match extent.per_bank {
             Some(bytes) => self.bytes_per_bank += u128::from(bytes),
@@ -187,6 +201,12 @@ impl RunningTotals {
             }
         }
         self.note_peaks();
+        let is_highest = self.bytes > self.highest_bytes;
+        if is_highest {
+            self.highest_bytes = self.bytes;
+            self.peak.rise(ticks);
+        }
+        is_highest
     }
 
     fn remove_extent(&mut self, extent: Extent) {
@@ -199,7 +219,8 @@ impl RunningTotals {
 
     fn is_sound(&self, live: &Self, is_circular: bool) -> bool {
         let of_regions = |sums: &Self| (sums.bytes, sums.bytes_per_bank, sums.regions, sums.regions_without_banks);
-        (is_circular || of_regions(self) == of_regions(live))
+        (is_circular || of_regions(self) == of_regions(live) && self.peak.is_sound(self.bytes, self.highest_bytes))
+            && self.peak_bytes <= self.highest_bytes
             && [self.allocations, self.frees, self.released_at_close].into_iter().all(is_count)
     }
 
@@ -210,7 +231,6 @@ impl RunningTotals {
 
     /// Peaks are counted anew from here; those of before stay known.
     pub(crate) fn begin_segment(&mut self) {
-        self.earlier_peak_bytes = self.earlier_peak_bytes.max(self.peak_bytes);
         self.earlier_peak_bytes_per_bank = self.earlier_peak_bytes_per_bank.max(self.peak_bytes_per_bank);
         self.banks_were_unknown_earlier |= self.banks_were_unknown;
         self.peak_bytes = self.bytes;
@@ -225,7 +245,7 @@ impl RunningTotals {
             live_bytes: narrow(self.bytes),
             live_buffers: self.regions,
             live_bytes_per_bank: (self.regions_without_banks == 0).then(|| narrow(self.bytes_per_bank)),
-            peak_bytes: narrow(self.peak_bytes.max(self.earlier_peak_bytes)),
+            peak_bytes: narrow(self.highest_bytes),
             peak_bytes_per_bank: (!banks_were_unknown).then(|| narrow(peak_bytes_per_bank)),
             allocations: self.allocations,
             frees: self.frees,

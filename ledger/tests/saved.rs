@@ -16,7 +16,7 @@ fn told(account: &Account) -> String {
             (ledger.totals(), ledger.live(), ledger.live_count(), ledger.released_at_close()),
             (ledger.anomalies(), ledger.out_of_memory(), ledger.findings(), ledger.growth()),
             (account.spans().closed().collect::<Vec<_>>(), account.spans().open(ledger).collect::<Vec<_>>()),
-            (account.spans().not_listed(), account.spans().has_moment("\u{1f}sync:1")),
+            (account.spans().not_listed(), account.spans().has_moment("\u{1f}sync:1"), ledger.peaks()),
             (account.marks(), account.marks_forgotten(), account.unreadable(), account.pools().collect::<Vec<_>>()),
         )
     )

@@ -6,15 +6,15 @@ import ctypes
 
 #: Longer names of marks are cut here by the library (bytes of UTF-8).
 MAX_MARK_BYTES = 255
-#: What reserved marks begin with: regions, and moments that a tool waits for.
+#: The first character of reserved marks: regions, and moments that a tool waits for.
 RESERVED = "\x1f"
 
 
 class _Library:
-    """The functions, with their types. A function that the library lacks is an AttributeError."""
+    """The functions, with their types. A function that the library lacks raises AttributeError."""
 
     def __init__(self) -> None:
-        # Marks take nanoseconds: the GIL is held, since giving it up would cost more. A flush waits, so it is given up.
+        # A mark takes nanoseconds and keeps the GIL, since to release it takes longer. A flush waits, and releases it.
         quick, slow = ctypes.PyDLL(None), ctypes.CDLL(None)
         self.mark = quick.ttmem_mark
         self.mark.argtypes, self.mark.restype = [ctypes.c_char_p], None
@@ -52,7 +52,7 @@ def set_mark(name: bytes) -> None:
 
 
 def mark(name: str) -> None:
-    """Notes this moment under a name. Reports show the memory at each mark; `ttmem diff --from --to` compares two.
+    """Marks this moment with a name. Reports show the memory at each mark; `ttmem diff --from --to` compares two.
 
     Args:
         name: any text; more than 255 bytes of UTF-8 are cut. A name that begins with U+001F, which is reserved for
@@ -65,7 +65,7 @@ def mark(name: str) -> None:
 
 
 def enabled() -> bool:
-    """Whether device memory events of this process are taken: the library is in it and was not turned off.
+    """Whether the device memory events of this process are captured: the library is in it, and on.
 
     Source: `ttmem_enabled`.
     """
@@ -73,15 +73,15 @@ def enabled() -> bool:
 
 
 def flush(timeout: float = 1.0) -> bool:
-    """Waits until all that was reported before is where a reader of another process can see it.
+    """Waits until a reader in another process can see all that was reported before.
 
-    Not needed for safety: what was reported survives the process. A tool needs it that asks `ttmem follow`.
+    Not needed for safety: reported events survive the process. For tools that ask `ttmem follow`.
 
     Args:
         timeout: the most to wait, in seconds (a resolution of 1 ms).
 
     Returns:
-        Whether all of it is there. True without the library: nothing was reported.
+        Whether a reader can see all of it. True without the library: nothing was reported.
 
     Raises:
         ValueError: if the timeout is negative.

@@ -1,4 +1,4 @@
-"""What the marks of a test allow: `limit_device_memory` and `limit_device_leaks`."""
+"""What the marks of a test allow: `limit_device_memory` and `limit_device_leftover`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import pytest
 from ttmem._sizes import parse_size
 
 MEMORIES = ("DRAM", "L1", "L1_SMALL", "TRACE", "CB", "SYSTEM_MEMORY")
+#: The mark, and its earlier name.
+LEFTOVER = ("limit_device_leftover", "limit_device_leaks")
 MARKERS = {
     "limit_device_memory": "limit_device_memory(size, memory=None): fail the test if it brings more than `size` to any one "
     'device, in one memory ("DRAM", "L1", "L1_SMALL", "TRACE", "CB") or in any but CB; needs --ttmem',
-    "limit_device_leaks": 'limit_device_leaks(size="0 B", memory=None): fail the test if it leaves more than `size` behind, '
-    "over all devices, in one memory or in all; needs --ttmem",
+    "limit_device_leftover": 'limit_device_leftover(size="0 B", memory=None): fail the test if it leaves allocations of more '
+    "than `size`, over all devices, in one memory or in all; needs --ttmem",
+    "limit_device_leaks": "limit_device_leaks: another name of limit_device_leftover",
 }
 
 
 class BadLimit(Exception):
-    """A mark that cannot be meant so; the message is one line that names the test."""
+    """A mark that makes no sense; the message is one line with the name of the test."""
 
 
 @dataclass(frozen=True)
@@ -32,34 +35,33 @@ class Limit:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one test may do: each limit on memory, and the one on leaks if there is one."""
+    """What one test may do: each limit on memory, and the one on leftover allocations if there is one."""
 
     memory: tuple[Limit, ...] = ()
-    leaks: Limit | None = None
+    leftover: Limit | None = None
 
 
 def marks_of(item: pytest.Item) -> list[str]:
-    """The names of our marks that a test has."""
+    """The names of the limits that a test has."""
     return [name for name in MARKERS if item.get_closest_marker(name) is not None]
 
 
-def limits_of(item: pytest.Item, leaks_of_all: int | None) -> Limits:
-    """The limits of a test. A mark nearer to it takes the place of one further away, and any takes that of
-    --ttmem-limit-leaks.
+def limits_of(item: pytest.Item, leftover_of_all: int | None) -> Limits:
+    """The limits of a test. The mark nearest to the test counts; without one, --ttmem-limit-leftover.
 
     Raises:
-        BadLimit: if a mark cannot be meant so.
+        BadLimit: if a mark makes no sense.
     """
     memory: dict[str | None, Limit] = {}
     for mark in item.iter_markers("limit_device_memory"):
         limit = _limit(item, mark, None)
         memory.setdefault(limit.memory, limit)
-    near = item.get_closest_marker("limit_device_leaks")
+    near = next((mark for mark in item.iter_markers() if mark.name in LEFTOVER), None)
     if near is not None:
-        leaks: Limit | None = _limit(item, near, "0 B")
+        leftover: Limit | None = _limit(item, near, "0 B")
     else:
-        leaks = None if leaks_of_all is None else Limit(leaks_of_all, None)
-    return Limits(tuple(memory.values()), leaks)
+        leftover = None if leftover_of_all is None else Limit(leftover_of_all, None)
+    return Limits(tuple(memory.values()), leftover)
 
 
 def _limit(item: pytest.Item, mark: Any, default: str | None) -> Limit:
@@ -74,7 +76,7 @@ def _limit(item: pytest.Item, mark: Any, default: str | None) -> Limit:
         raise bad('it needs a size, as "24 MB"')
     memory = arguments.get("memory")
     if memory is not None and memory not in MEMORIES:
-        raise bad(f"{memory!r} is no memory: it is one of {', '.join(MEMORIES)}")
+        raise bad(f"{memory!r} is no memory: use one of {', '.join(MEMORIES)}")
     try:
         return Limit(parse_size(arguments.get("size", default)), memory)
     except ValueError as error:

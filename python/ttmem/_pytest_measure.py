@@ -1,20 +1,21 @@
-"""Measures every test of this process: a region each, with its phases, and the verdict on its limits.
+"""Measures every test of this process: a region each, with its phases, and the judgement by its limits.
 
-A verdict needs the end of the teardown, and pytest shows a test's outcome before it. So the reports of a test are held back
-until all of it is over: by running its phases ourselves, as the rerunfailures plugin does too; where that plugin runs them, at
-the first report that it shows.
+A judgement needs the end of the teardown, and pytest shows a test's outcome before it. So this plugin holds the reports of a
+test back until its teardown is over: it runs the phases itself, as the rerunfailures plugin does too. Where that plugin runs
+them, it judges at the first report that is shown.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import re
 from typing import Any, Generator
 
 import pytest
 from _pytest.runner import runtestprotocol
 
-from ttmem import _region
+from ttmem import _region, mark
 from ttmem._follow import Follow, FollowError
 from ttmem._pytest_limits import BadLimit, Limits, limits_of
 from ttmem._pytest_result import complaints, listing, result, trouble
@@ -30,11 +31,11 @@ class Attempt:
         self.was_shown = False
         self.is_measured = False
         self.is_in_teardown = False
-        #: What was found before fixtures of wider scope were torn down, if any are with this test.
+        #: The result from before the teardown of fixtures of wider scope, if this test tears any down.
         self.found: dict[str, Any] | None = None
 
-    def let_go_of_values(self) -> None:
-        """Drops what fixtures of function scope gave: they are torn down, and pytest drops it only a little later."""
+    def drop_values(self) -> None:
+        """Drops the values of fixtures of function scope: these are torn down, and pytest drops the values only a little later."""
         values = getattr(self.item, "funcargs", None) or {}
         fixtures = getattr(getattr(self.item, "_fixtureinfo", None), "name2fixturedefs", {})
         for name in list(values):
@@ -42,20 +43,22 @@ class Attempt:
                 del values[name]
 
     @property
-    def awaits_verdict(self) -> bool:
+    def awaits_judgement(self) -> bool:
         return "teardown" in self.reports and not self.is_measured
 
 
 class Measure:
     """The plugin in a process that runs tests."""
 
-    def __init__(self, config: pytest.Config, leaks_of_all: int | None) -> None:
-        self._leaks_of_all = leaks_of_all
+    def __init__(self, config: pytest.Config, leftover_of_all: int | None, suppressions: str | None) -> None:
+        self._leftover_of_all = leftover_of_all
         self._worker = os.environ.get("PYTEST_XDIST_WORKER", "")
         self._reruns = config.pluginmanager.hasplugin("rerunfailures")
         self._attempt: Attempt | None = None
-        self._follow = Follow()
-        # The ring is made, and drained, from here on.
+        #: Names of the tests so far, numbers as `#`.
+        self._names: set[str] = set()
+        self._follow = Follow(suppressions)
+        # The library makes the ring now, and the command drains it from here on.
         self._follow.ask("now")
 
     # Phases.
@@ -83,18 +86,18 @@ class Measure:
         if fixturedef.scope == "function":
             yield
             return
-        # What it makes lives longer than this test, and is not this test's.
+        # Its allocations live longer than this test, and are no leftover of it.
         with _region.region(f"fixture {fixturedef.argname} ({fixturedef.scope})", apart=True):
             yield
         # The last to be added is the first to be called: before its own teardown.
         fixturedef.addfinalizer(self._look_before_wider_teardown)
 
     def _look_before_wider_teardown(self) -> None:
-        """No other test wants the fixture, so it goes with this test: what that frees (a device that is closed frees all) must
+        """No other test wants the fixture, so this test tears it down. What that frees (the close of a device frees all) must
         not hide what the test left."""
         attempt = self._attempt
         if attempt is not None and attempt.is_in_teardown and attempt.found is None and not attempt.is_measured:
-            attempt.let_go_of_values()
+            attempt.drop_values()
             attempt.found = self._look(attempt)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -104,7 +107,7 @@ class Measure:
         if attempt is not None and attempt.item is item and outcome.excinfo is None:
             attempt.reports[call.when] = outcome.get_result()
 
-    # Who runs them.
+    # Running them.
 
     @pytest.hookimpl
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
@@ -122,50 +125,61 @@ class Measure:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         attempt = self._attempt
         if attempt is not None and attempt.item.nodeid == report.nodeid:
-            if attempt.awaits_verdict and not attempt.was_shown:
+            if attempt.awaits_judgement and not attempt.was_shown:
                 self._judge()
             attempt.was_shown = True
 
     def _judge(self) -> None:
-        """The test is over: its region ends, and its reports say what it did."""
+        """The test is over: its region ends, and its reports get the result."""
         attempt = self._attempt
-        if attempt is None or not attempt.awaits_verdict:
+        if attempt is None or not attempt.awaits_judgement:
             return
         attempt.is_measured = True
         item = attempt.item
         found = self._look(attempt) if attempt.found is None else attempt.found
         _region.end(attempt.identity)
+        self._mark_repeated(item.nodeid)
         limits = Limits()
         try:
-            limits = limits_of(item, self._leaks_of_all)
+            limits = limits_of(item, self._leftover_of_all)
         except BadLimit:
             # It has failed by this already.
             pass
         texts: list[str] = []
         if found["trouble"] is not None:
             if limits != Limits():
-                texts = [f"device memory: nothing is known of it: {found['trouble']}"]
+                texts = [f"device memory: not measured: {found['trouble']}"]
         elif found["complete"]:
             texts = complaints(found, limits)
         found["is_over_limit"] = bool(texts)
-        _tell(attempt, found, texts)
+        _write_result(attempt, found, texts)
+
+    def _mark_repeated(self, nodeid: str) -> None:
+        """Marks the end of a test that ran before, under the same name but for numbers: these marks are a loop, over which
+        ttmem finds growth."""
+        name = re.sub(r"[0-9]+", "#", nodeid)
+        if name in self._names:
+            mark(nodeid)
+        self._names.add(name)
 
     def _look(self, attempt: Attempt) -> dict[str, Any]:
         nodeid = attempt.item.nodeid
         try:
             answer = self._follow.ask("region", id=attempt.identity)
-            if answer["region"]["left_behind"]["buffers"] > 0:
-                # What only a reference cycle holds is no leak; collecting costs, so only where it can matter.
+            found = result(nodeid, self._worker, answer)
+            if found["leftover"]["allocations"] > 0:
+                # What only a reference cycle holds is no leftover. A collection takes time, so only where it can matter.
                 gc.collect()
                 answer = self._follow.ask("region", id=attempt.identity)
-            return result(nodeid, self._worker, answer)
+                found = result(nodeid, self._worker, answer)
+            return found
         except FollowError as error:
             return trouble(nodeid, self._worker, str(error))
 
     def judge_late(self, item: pytest.Item) -> None:
-        """Another plugin has run the phases and shown their reports: the verdict comes as one more."""
+        """Another plugin has run the phases and shown their reports: the judgement comes as one more report."""
         attempt = self._attempt
-        if attempt is None or attempt.item is not item or not attempt.awaits_verdict:
+        if attempt is None or attempt.item is not item or not attempt.awaits_judgement:
             return
         shown = attempt.reports["teardown"]
         late = pytest.TestReport(item.nodeid, item.location, dict(shown.keywords), "passed", None, "teardown")
@@ -176,18 +190,22 @@ class Measure:
     # The end.
 
     def totals(self) -> dict[str, Any]:
-        """What became of this process's events."""
+        """What became of this process's events, and the verdict on it if that is a leak."""
         try:
-            return self._follow.ask("now")["events"]
+            events = self._follow.ask("now")["events"]
+            verdict = self._follow.ask("verdict")["verdict"]
         except FollowError as error:
             return {"trouble": str(error)}
+        # Time alone is no loop of tests: what they leave piles up as they come.
+        is_leak = verdict["answer"] == "leak" and any(leak["point"] != "time" for leak in verdict["leaks"])
+        return {**events, "leak": verdict["text"] if is_leak else None}
 
     def leave(self) -> None:
         self._follow.leave()
 
 
 class Latecomer:
-    """Sees that no test goes without a verdict, whoever runs its phases."""
+    """Judges every test, also where another plugin runs its phases."""
 
     def __init__(self, measure: Measure) -> None:
         self._measure = measure
@@ -207,22 +225,23 @@ def _may_be_rerun(item: pytest.Item) -> bool:
     return get_reruns_count(item) is not None
 
 
-def _tell(attempt: Attempt, found: dict[str, Any], texts: list[str]) -> None:
-    """Writes a test's result into its reports, and fails it where it went over a limit."""
+def _write_result(attempt: Attempt, found: dict[str, Any], texts: list[str]) -> None:
+    """Writes a test's result into its reports, and fails the test if it went over a limit."""
     reports = attempt.reports
     call = reports.get("call")
     last = reports["teardown"]
     last.ttmem = found  # type: ignore[attr-defined]
-    last.user_properties.append(("device_memory_left_behind_bytes", found["left"]["bytes"]))
+    last.user_properties.append(("device_memory_left_behind_bytes", found["left_behind"]["bytes"]))
+    last.user_properties.append(("device_memory_leftover_bytes", found["leftover"]["bytes"]))
     peaks = [row["peak"] for row in found["memory"].values()]
     last.user_properties.append(("device_memory_peak_bytes", max(peaks, default=0)))
     failed = next((report for report in reports.values() if report.failed), None)
     if failed is not None and not _is_unexpected_success(failed):
         if found["out_of_memory"]:
             failed.sections.append(("device memory: refused during the test", found["out_of_memory"].rstrip()))
-        # It has failed anyway, and its traceback holds what its functions held.
-        if found["left"]["buffers"] > 0:
-            lines = ["left behind (a failed test's traceback keeps what its functions held):", *listing(found)]
+        # It has failed anyway, and its traceback keeps what its functions held.
+        if found["leftover"]["allocations"] > 0:
+            lines = ["leftover (a failed test's traceback keeps what its functions held):", *listing(found)]
             failed.sections.append(("device memory", "\n".join(lines)))
         return
     if not texts:

@@ -17,8 +17,8 @@ _numbers = itertools.count(1)
 
 
 def begin(name: str, apart: bool = False) -> str:
-    """Begins a region; returns the id that ends it. For who cannot use `with`."""
-    # Ids of Python begin with p, so that regions of C code in the same process are not taken for ours.
+    """Begins a region; returns the id that ends it. For code where `with` does not fit."""
+    # Ids of Python begin with p, so that they differ from those of C code in the same process.
     identity = f"p{next(_numbers)}"
     head = f"{RESERVED}region:{'apart' if apart else 'begin'}:{identity}:".encode()
     set_mark(head + cut(name, MAX_MARK_BYTES - len(head)))
@@ -31,7 +31,7 @@ def end(identity: str) -> None:
 
 
 class region:
-    """A named stretch of the program. Reports tell what device memory did in it.
+    """A named stretch of the program. Reports have what was allocated, freed and kept in it, and its peak.
 
         with ttmem.region("decode"):
             step()
@@ -40,12 +40,12 @@ class region:
         def prefill(): ...
 
     As a decorator it is one region for each call; of a coroutine function or a generator, one from its first step to its
-    end. Regions may be nested and used again, also by several threads at once; device memory belongs to the process, so a
-    region sees what all threads do in its time. An exception ends it as a return does.
+    end. Regions may be nested and used again, also by several threads at once. Device memory belongs to the process, so a
+    region contains what all threads do in its time. An exception ends it as a return does.
 
     Args:
         name: any text, some 230 bytes of it.
-        apart: what is made within, and lives on, counts for this region and not for those around it. Such is a cache that
+        apart: allocations made within that live on count for this region, and not for those around it. For a cache that
             happens to be filled here.
 
     Raises:

@@ -23,7 +23,7 @@ def parse_size(text: object) -> int:
         Bytes. A fraction of a byte is dropped.
 
     Raises:
-        ValueError: with what was wrong, if it is none.
+        ValueError: if it is no size; the message has the reason.
     """
     if isinstance(text, int) and not isinstance(text, bool):
         if text < 0:
@@ -40,7 +40,7 @@ def parse_size(text: object) -> int:
 
 
 def show_bytes(size: int) -> str:
-    """Bytes in binary units, as ttmem's reports have them: exact below 1 KiB, else one decimal."""
+    """Bytes in binary units, as in ttmem's reports: exact below 1 KiB, else one decimal."""
     if size < 1024:
         return f"{size} B"
     value, unit = size / 1024, 0

@@ -3,7 +3,7 @@
 use std::{fmt, path::Path};
 
 /// What went wrong, where, and what to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure(String);
 
 impl Failure {

@@ -80,8 +80,11 @@ pub(crate) fn start(command: &[OsString], preload: &OsStr, folder: &Path, keeps_
 /// Signals while a child runs: those of the terminal reach the child by themselves and must not end us; those that are sent
 /// to us are passed on. Handlers, not "ignore": exec resets them for the child.
 pub(crate) struct Signals {
+    interrupt: Arc<AtomicBool>,
     terminate: Arc<AtomicBool>,
     hang_up: Arc<AtomicBool>,
+    /// Whether any of them was passed on.
+    has_passed: AtomicBool,
 }
 
 impl Signals {
@@ -95,9 +98,15 @@ impl Signals {
             }
             io::Result::Ok(flag)
         };
-        flag(SIGINT)?;
         flag(SIGQUIT)?;
-        Ok(Self { terminate: flag(SIGTERM)?, hang_up: flag(SIGHUP)? })
+        let [interrupt, terminate, hang_up] = [flag(SIGINT)?, flag(SIGTERM)?, flag(SIGHUP)?];
+        Ok(Self { interrupt, terminate, hang_up, has_passed: AtomicBool::new(false) })
+    }
+
+    /// Whether somebody wants an end: of the command, or of the wait for processes that outlive it.
+    pub(crate) fn has_come(&self) -> bool {
+        let flags = [&*self.interrupt, &*self.terminate, &*self.hang_up, &self.has_passed];
+        flags.into_iter().any(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// Waits for the child.
@@ -108,6 +117,7 @@ impl Signals {
             }
             for (flag, signal) in [(&self.terminate, SIGTERM), (&self.hang_up, SIGHUP)] {
                 if flag.swap(false, Ordering::Relaxed) {
+                    self.has_passed.store(true, Ordering::Relaxed);
                     ttmem_ring::send_signal(child.id(), signal);
                 }
             }

@@ -2,16 +2,17 @@
 //!
 //! * [`Session`]: one ring, from its first event to the end of its process.
 //! * [`Drainer`]: all rings of a folder, as they come and go.
-//! * [`Recorder`] and [`mod@replay`]: a file that keeps every event, and what it tells.
-//! * [`replay::walk`] and [`export`]: a file event by event, and the formats of other tools.
+//! * [`Recorder`]: a file that keeps every event.
+//! * [`mod@replay`]: from such a file, or a ring, to accounts and steps.
+//! * [`export`]: the formats of other tools.
 //! * [`report`]: what the sessions add up to, as text and as JSON.
 //!
 //! The command `ttmem` is a thin layer over this library: see [`commands`].
 #![forbid(unsafe_code)]
 
 mod account;
+pub mod analysis;
 pub mod commands;
-pub mod diff;
 pub mod doctor;
 pub mod export;
 mod failure;
@@ -19,23 +20,23 @@ mod follow;
 pub mod html;
 mod ingest;
 mod launch;
+mod named;
 mod progress;
 pub mod replay;
 pub mod report;
 pub mod serve;
 mod sites;
-mod suppressions;
 mod told;
 pub mod top;
 mod view;
 
 pub use account::Account;
+pub use analysis::Suppressions;
 pub use failure::Failure;
 pub use follow::{Follower, Target};
 pub use ingest::{Drainer, Ended, Keep, Lookout, Recorder, Session};
 pub use replay::{Recording, Replay};
 pub use sites::{CallSite, Frame, Origin, SiteStyle, Sites, Symbols, tell_apart};
-pub use suppressions::{SuppressionUse, Suppressions};
 pub use told::{Counts, Tell, Told};
 pub use ttmem_ledger::Mark;
 pub use view::{DeviceMemory, DeviceView, KindView, ProcessView, View};

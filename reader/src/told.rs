@@ -44,8 +44,8 @@ pub struct Told<'a> {
     pub clock: ClockMap,
     /// What its events add up to.
     pub account: &'a Account,
-    /// It comes from a recording that was cut short before the process ended: what came after is not in it.
-    pub is_cut: bool,
+    /// How many events of the process are in a recording that was cut short before the process ended; `None` of any other.
+    pub cut_after: Option<u64>,
 }
 
 /// Something that a report can be made of.

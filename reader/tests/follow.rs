@@ -10,8 +10,9 @@ use std::{
 
 use serde_json::{Value, json};
 use ttmem_reader::{
-    Follower, Session, Target,
-    report::{Painter, Report, write_text},
+    Follower, Session, SiteStyle, Suppressions, Target,
+    analysis::Analysis,
+    report::{Report, Screen, write_text},
 };
 use ttmem_ring::{CreateOptions, RingFile, RingReader};
 use ttmem_wire::{Event, EventKind, Memory, split_mark};
@@ -50,8 +51,19 @@ impl Ring {
     }
 
     fn follower(&self) -> Follower {
+        self.follower_with(Suppressions::default())
+    }
+
+    fn follower_with(&self, suppressions: Suppressions) -> Follower {
         let folders = vec![self.folder.clone()];
-        Follower::new(Target::Process { pid: std::process::id(), folders })
+        Follower::new(Target::Process { pid: std::process::id(), folders }, suppressions)
+    }
+
+    /// A suppression file with these rules.
+    fn rules(&self, rules: &str) -> PathBuf {
+        let path = self.folder.join("known.txt");
+        std::fs::write(&path, rules).unwrap();
+        path
     }
 }
 
@@ -64,6 +76,10 @@ impl Drop for Ring {
 fn memory(kind: EventKind, address: u64, size: u64) -> Event {
     let target = ttmem_wire::Target::Device(0);
     Event { kind, memory: Some(Memory::Dram), target, address, size, ..Event::default() }
+}
+
+fn on(device: i32, event: Event) -> Event {
+    Event { target: ttmem_wire::Target::Device(device), ..event }
 }
 
 fn ask(follower: &mut Follower, question: &Value) -> Value {
@@ -94,7 +110,8 @@ fn regions_are_in_the_report_and_their_marks_are_not() {
     ring.flush();
     let mut session = Session::looking(RingReader::open(ring.file.path()).unwrap(), false);
     session.advance();
-    let report = Report::new([&session]);
+    let analysis = Analysis::new([&session], &Suppressions::default(), SiteStyle::default());
+    let report = Report::new(&analysis, SiteStyle::default(), None);
     let json: Value = serde_json::from_str(&report.to_json()).unwrap();
     let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -116,7 +133,7 @@ fn regions_are_in_the_report_and_their_marks_are_not() {
     // What was written is read again.
     assert_eq!(Report::from_json(&report.to_json()).unwrap().processes[0].regions.len(), 4);
     let mut text = String::new();
-    write_text(&mut text, &report, Painter::plain()).unwrap();
+    write_text(&mut text, &analysis, &Screen::plain()).unwrap();
     assert!(text.contains("Regions, by name") && text.contains("  test_it[a:b]"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
@@ -155,9 +172,9 @@ fn what_cannot_be_answered_is_said_in_a_line() {
     let ring = Ring::new("errors");
     let mut follower = ring.follower();
     for (question, why) in [
-        (json!({ "ask": "now", "after": "never", "timeout_ms": 30 }), "that mark was not seen within 30 ms"),
-        (json!({ "ask": "region", "name": "no such" }), "no such region was begun"),
-        (json!({ "ask": "region" }), "say which region"),
+        (json!({ "ask": "now", "after": "never", "timeout_ms": 30 }), "the mark \"never\" was not seen within 30 ms"),
+        (json!({ "ask": "region", "name": "no such" }), "no region with the name \"no such\" has begun"),
+        (json!({ "ask": "region" }), "which region? add \"id\" or \"name\""),
         (json!({ "ask": "dance" }), "not a question"),
         (json!({ "ask": "now", "afterwards": 1 }), "not a question"),
     ] {
@@ -169,6 +186,78 @@ fn what_cannot_be_answered_is_said_in_a_line() {
     let answer = ask(&mut ring.follower(), &json!({ "ask": "now", "after": "x" }));
     assert!(answer["error"].as_str().unwrap().contains("drain"), "{answer}");
     assert_eq!(answer["complete"], false);
+}
+
+#[test]
+fn what_a_rule_covers_is_counted_apart() {
+    let ring = Ring::new("suppressed");
+    let rules = ring.rules("memory:L1\n\nmemory:DRAM size:7 # known\n");
+    let mut follower = ring.follower_with(Suppressions::read(&rules).unwrap());
+    a_test(&ring);
+    ring.allocate(8, 9);
+    ring.allocate(9, 7);
+    ring.mark("\u{1f}sync:1");
+    ring.flush();
+    let answer = ask(&mut follower, &json!({ "ask": "region", "id": "p1", "after": "\u{1f}sync:1" }));
+    let region = &answer["region"];
+    // What was left is the sum of both, as without a rule.
+    assert_eq!(region["left_behind"], json!({ "buffers": 3, "bytes": 23 }));
+    assert_eq!(region["left_suppressed"], json!({ "buffers": 2, "bytes": 14 }));
+    assert_eq!(region["devices"][0]["memory"]["DRAM"]["left_suppressed"], region["left_suppressed"]);
+    assert_eq!(answer["nested"][2]["left_suppressed"], json!({ "buffers": 1, "bytes": 7 }));
+    let leftover = answer["leftover"].as_array().unwrap();
+    assert_eq!((leftover.len(), &leftover[0]["address"], &leftover[0]["size"]), (1, &json!(8), &json!(9)));
+    let used = json!([{ "rule": "memory:DRAM size:7", "line": 3, "regions": 2, "bytes": 14, "growth": 0 }]);
+    assert_eq!(answer["suppressions"], used);
+    let covered: Vec<&Value> = region["left_behind_regions"].as_array().unwrap().iter().collect();
+    assert_eq!(covered.iter().filter(|one| one["suppressed_by"] == "memory:DRAM size:7").count(), 2);
+    // The report, and the verdict, judge by the same rules.
+    let report = ask(&mut follower, &json!({ "ask": "report" }));
+    assert_eq!(report["report"]["suppressions"][1]["bytes"], 14);
+    assert_eq!(report["report"]["processes"][0]["regions"][0]["left_suppressed"], region["left_suppressed"]);
+}
+
+#[test]
+fn devices_that_have_the_same_left_are_one_entry() {
+    let ring = Ring::new("alike");
+    let mut follower = ring.follower();
+    ring.mark("\u{1f}region:begin:p1:test");
+    for device in [2, 0, 1] {
+        ring.push(on(device, memory(EventKind::Allocate, 0x100, 50)));
+    }
+    ring.push(on(1, memory(EventKind::Allocate, 0x200, 60)));
+    ring.flush();
+    let answer = ask(&mut follower, &json!({ "ask": "region", "id": "p1" }));
+    let told: Vec<_> =
+        answer["leftover"].as_array().unwrap().iter().map(|one| (&one["size"], &one["devices"])).collect();
+    assert_eq!(told, [(&json!(60), &json!([1])), (&json!(50), &json!([0, 1, 2]))]);
+}
+
+#[test]
+fn the_verdict_is_that_of_the_report() {
+    let ring = Ring::new("verdict");
+    let mut follower = ring.follower();
+    let nobody = ask(
+        &mut Follower::new(Target::Process { pid: 1, folders: vec![] }, Suppressions::default()),
+        &json!({ "ask": "verdict" }),
+    );
+    assert!(nobody["error"].as_str().unwrap().contains("no ring yet"), "{nobody}");
+    for step in 0..12 {
+        ring.allocate(0x1000 + step, 64);
+        ring.mark(&format!("step {step}"));
+    }
+    ring.flush();
+    let answer = ask(&mut follower, &json!({ "ask": "verdict" }));
+    assert_eq!((&answer["answer"], &answer["verdict"]["answer"]), (&json!("verdict"), &json!("leak")), "{answer}");
+    assert_eq!(answer["verdict"]["leaks"][0]["name"], "step #");
+    let report = ask(&mut follower, &json!({ "ask": "report" }));
+    assert_eq!(report["report"]["processes"][0]["verdict"], answer["verdict"]);
+    // Suppressed, it is none.
+    drop(follower);
+    let rules = ring.rules("size:64");
+    let mut follower = ring.follower_with(Suppressions::read(&rules).unwrap());
+    let answer = ask(&mut follower, &json!({ "ask": "verdict" }));
+    assert_eq!((&answer["verdict"]["answer"], &answer["suppressions"][0]["growth"]), (&json!("clean"), &json!(1)));
 }
 
 #[test]
@@ -246,4 +335,26 @@ fn the_command_answers_line_by_line_and_ends_with_its_input() {
     assert!(process.child.wait().unwrap().success());
     let refused = Command::new(env!("CARGO_BIN_EXE_ttmem")).args(["follow", "/no/such.ring"]).output().unwrap();
     assert_eq!((refused.status.code(), String::from_utf8_lossy(&refused.stderr).lines().count()), (Some(2), 1));
+}
+
+#[test]
+fn a_bad_suppression_file_is_one_line() {
+    let ring = Ring::new("bad-rules");
+    let rules = ring.rules("memory:DRAM\ncolour:red\n");
+    let pid = std::process::id().to_string();
+    for (name, variable) in [(true, false), (false, true)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ttmem"));
+        command.args(["follow", "--pid", &pid]).stdin(Stdio::null());
+        if name {
+            command.arg("--suppressions").arg(&rules);
+        }
+        if variable {
+            command.env("TTMEM_SUPPRESSIONS", &rules);
+        }
+        let refused = command.output().unwrap();
+        let line = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!((refused.status.code(), line.lines().count()), (Some(2), 1), "{line}");
+        assert!(line.contains("known.txt:2: \"colour\" is no condition"), "{line}");
+        assert!(refused.stdout.is_empty());
+    }
 }

@@ -92,10 +92,10 @@ fn the_page_tells_the_reports_numbers_and_nothing_gets_out_of_its_data() {
         assert!(sums.contains(number), "{number}: {sums}");
     }
     assert!(part(&dom, "timeline").contains("peak"));
-    assert!(part(&dom, "regions").contains("rows"));
+    assert!(part(&dom, "allocations").contains("rows"));
     assert!(part(&dom, "map").contains("<canvas"));
     // From the first mark to the last: six that were forgotten, on eight chips.
-    assert!(part(&dom, "diff").contains("+48 regions, +27.0 MiB over all devices"), "{}", part(&dom, "diff"));
+    assert!(part(&dom, "diff").contains("+48 allocations, +27.0 MiB over all devices"), "{}", part(&dom, "diff"));
     assert!(!dom.contains("<img"), "{HOSTILE} is text");
     assert_eq!(dom.matches("<script").count(), 2);
 }
@@ -163,7 +163,7 @@ fn a_ring_shows_what_it_has() {
     let Some(dom) = dom(&folder, &html) else { return };
     let sums = part(&dom, "sums");
     assert!(sums.contains("devices 0-1, each") && sums.contains("36,864 B") && sums.contains("73,728 B"), "{sums}");
-    assert!(part(&dom, "regions").contains("0x10000"));
+    assert!(part(&dom, "allocations").contains("0x10000"));
     assert!(part(&dom, "summary").contains("still runs"));
 }
 

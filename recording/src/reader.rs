@@ -105,6 +105,13 @@ impl<R: Read> Reader<R> {
         })
     }
 
+    /// The next document; `None` at the end. Blocks of events are checked and passed over packed: `events` gets the process
+    /// of each, and how many events it has.
+    pub fn next_document(&mut self, mut events: impl FnMut(u32, u32)) -> Result<Option<Meta>, RecordingError> {
+        self.block = None;
+        self.find_document(&mut events).inspect_err(|_| self.state = State::Ended)
+    }
+
     /// Whether the file ended before its writer was done. Known once [`Reader::next`] gave `None`.
     pub fn is_cut(&self) -> bool {
         self.state == State::Cut
@@ -127,36 +134,57 @@ impl<R: Read> Reader<R> {
                 self.block = None;
             }
             let Some(head) = self.read_chunk()? else { return Ok(Found::Nothing) };
-            match head.kind {
-                Kind::META => {
-                    if let Some(meta) = Meta::read(&self.content).map_err(|why| self.damaged(why))? {
-                        if let Meta::Process(process) = &meta {
-                            self.introduced.insert(process.process);
-                        }
-                        return Ok(Found::Meta(meta));
-                    }
-                }
-                Kind::EVENTS if !self.introduced.contains(&head.process) => {
-                    return Err(self.damaged("events of a process that was not introduced"));
-                }
-                Kind::EVENTS => {
-                    let decoder = BlockDecoder::begin(&self.content, head.items as usize);
-                    self.block = Some((head.process, decoder.map_err(|why| self.damaged(why))?));
-                }
-                Kind::END => {
-                    self.state = State::Ended;
-                    self.chunk_at = self.at;
-                    if self.fill(1)? {
-                        return Err(self.damaged("something follows the end of the recording"));
-                    }
-                }
-                // Of a newer writer that thinks that it can be done without.
-                _ => {}
+            if let Some(meta) = self.unpack(&head)? {
+                return Ok(Found::Meta(meta));
             }
         }
     }
 
-    /// Reads the next chunk and its content; `None` at the end of the file.
+    fn find_document(&mut self, events: &mut dyn FnMut(u32, u32)) -> Result<Option<Meta>, RecordingError> {
+        while let Some(head) = self.read_chunk()? {
+            if head.kind == Kind::EVENTS {
+                events(head.process, head.items);
+            } else if let Some(meta) = self.unpack(&head)? {
+                return Ok(Some(meta));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Unpacks a chunk that was read: the document, if it is one; a block of events is ready to be decoded then.
+    fn unpack(&mut self, head: &ChunkHead) -> Result<Option<Meta>, RecordingError> {
+        if !self.decompressor.decompress(&mut self.content, head.plain_bytes as usize) {
+            return Err(self.damaged("this block cannot be decompressed"));
+        }
+        match head.kind {
+            Kind::META => {
+                let meta = Meta::read(&self.content).map_err(|why| self.damaged(why))?;
+                if let Some(Meta::Process(process)) = &meta {
+                    self.introduced.insert(process.process);
+                }
+                return Ok(meta);
+            }
+            Kind::EVENTS if !self.introduced.contains(&head.process) => {
+                return Err(self.damaged("events of a process that was not introduced"));
+            }
+            Kind::EVENTS => {
+                let decoder = BlockDecoder::begin(&self.content, head.items as usize);
+                self.block = Some((head.process, decoder.map_err(|why| self.damaged(why))?));
+            }
+            Kind::END => {
+                self.state = State::Ended;
+                self.chunk_at = self.at;
+                if self.fill(1)? {
+                    return Err(self.damaged("something follows the end of the recording"));
+                }
+            }
+            // Of a newer writer that thinks that it can be done without.
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// Reads the next chunk and its content as it is stored; `None` at the end of the file.
     fn read_chunk(&mut self) -> Result<Option<ChunkHead>, RecordingError> {
         if self.state != State::Reading {
             return Ok(None);
@@ -174,9 +202,6 @@ impl<R: Read> Reader<R> {
         }
         if crc32fast::hash(&self.content) != head.checksum {
             return Err(self.damaged("the checksum of this block is wrong"));
-        }
-        if !self.decompressor.decompress(&mut self.content, head.plain_bytes as usize) {
-            return Err(self.damaged("this block cannot be decompressed"));
         }
         Ok(Some(head))
     }

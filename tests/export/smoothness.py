@@ -214,9 +214,9 @@ def main():
                 ("hover the memory map", lambda: person.hover("#map canvas")),
                 ("look closer at the map", lambda: person.look_closer("#map canvas")),
                 ("another moment of the map", lambda: person.choose("#map select")),
-                ("search the regions", lambda: person.type("#regions input", "layer_12 dram")),
-                ("sort the regions", lambda: person.click("#regions th:nth-child(5)")),
-                ("another moment of the regions", lambda: person.choose("#regions select")),
+                ("search the allocations", lambda: person.type("#allocations input", "layer_12 dram")),
+                ("sort the allocations", lambda: person.click("#allocations th:nth-child(5)")),
+                ("another moment of the allocations", lambda: person.choose("#allocations select")),
                 ("compare other marks", lambda: person.choose("#diff select")),
             ]:
                 time.sleep(0.5)

@@ -80,15 +80,15 @@ class Perfetto(ExportTest):
         found = self.trace(python, trace)
         truth = collections.Counter()
         for pid, device, memory, address, size, born, ended in self.scenario.lifetimes:
-            truth[pid, f"device {device}", f"{memory} regions", address, size, born, ended] += 1
+            truth[pid, f"device {device}", f"{memory} allocations", address, size, born, ended] += 1
         for (pid, device, memory, address), (born, size) in self.scenario.live.items():
-            truth[pid, f"device {device}", f"{memory} regions", address, size, Recording.START + born, None] += 1
+            truth[pid, f"device {device}", f"{memory} allocations", address, size, Recording.START + born, None] += 1
         told = collections.Counter(
             (*place, values["address"], values["size"], born, ended)
-            for place, _, values, born, ended in found["slices"] if place[2] != "CB regions"
+            for place, _, values, born, ended in found["slices"] if place[2] != "CB allocations"
         )
         self.assertEqual(told, truth)
-        self.assertEqual(sum(place[2] == "CB regions" for place, *_ in found["slices"]), 6)
+        self.assertEqual(sum(place[2] == "CB allocations" for place, *_ in found["slices"]), 6)
         counters = {(pid, device, name): readings for pid, device, name, readings in found["counters"]}
         self.assertEqual(
             counters,
@@ -125,7 +125,7 @@ class PytorchSnapshot(ExportTest):
     def test_blocks_tile_and_events_pair(self):
         path = self.export("run.pickle", "--format", "pytorch-snapshot")
         self.assertIn("circular buffers are left out", self.notes)
-        self.assertIn("--process PID", self.notes)
+        self.assertIn("--pid PID", self.notes)
         found = snapshot.load(path)
         live = snapshot.check(found)
         truth = collections.Counter()
@@ -148,7 +148,7 @@ class PytorchSnapshot(ExportTest):
         snapshot.check(found)
 
     def test_addresses_that_would_overlap(self):
-        path = self.export("other.pickle", "--format", "pytorch-snapshot", "--process", "200")
+        path = self.export("other.pickle", "--format", "pytorch-snapshot", "--pid", "200")
         self.assertEqual(snapshot.check(snapshot.load(path)), {3: 36 * KIB})
 
 
@@ -205,7 +205,7 @@ class Stacks(ExportTest):
         self.assertEqual(sum(stacks.values()), sum(peak for peak, _ in self.scenario.peaks.values()))
         # A semicolon in a command would be one frame more.
         self.assertTrue(all(stack.count(";") == 2 for stack in stacks), stacks)
-        one = self.ttmem(self.file, "--format", "folded", "--process", "200").decode()
+        one = self.ttmem(self.file, "--format", "folded", "--pid", "200").decode()
         self.assertEqual(one, "memory DRAM;size_12288 12288\nmemory DRAM;size_24576 24576\n")
 
 

@@ -1,4 +1,4 @@
-"""pytest with the plugin, over the suites of this folder, which use the C ABI alone."""
+"""pytest with the plugin, over the suites in `suites`, which use the C ABI alone."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def python_or_skip():
 
 
 class Outcome:
-    """What one run of pytest said: outcomes by test, and its text."""
+    """The result of one run of pytest: outcomes by test, and its text."""
 
     def __init__(self, done, junit):
         self.code, self.text = done.returncode, done.stdout + done.stderr
@@ -66,7 +66,7 @@ class PluginTest(unittest.TestCase):
         self.assertEqual(outcome.named("failure"), {f"test_number[{number}]" for number in LEAKING}, outcome.text)
         self.assertEqual(len(outcome.named("passed")), 37)
         self.assertIn("3 failed, 37 passed", outcome.text)
-        self.assertIn("3 left 248.0 KiB behind in all, 3 over a limit", outcome.text)
+        self.assertIn("40 tests, 40 with device memory, 3 with leftover allocations (248.0 KiB in all), 3 over a limit", outcome.text)
         self.assertRegex(outcome.text, r"events: [0-9,]+ reported, 0 lost")
 
     def assert_by_name(self, outcome):
@@ -79,33 +79,34 @@ class PluginTest(unittest.TestCase):
 
 class Forty(PluginTest):
     def test_exactly_the_three_that_leak_fail(self):
-        outcome = self.pytest("test_forty.py", "--ttmem", "--ttmem-limit-leaks=0 B", "--ttmem-top=2")
+        outcome = self.pytest("test_forty.py", "--ttmem", "--ttmem-limit-leftover=0 B", "--ttmem-top=2")
         self.assert_forty(outcome)
         message = outcome.messages["test_number[7]"]
-        self.assertIn("left 32.0 KiB behind in 2 buffers, 0 B allowed", message)
-        self.assertRegex(message, r"16\.0 KiB  DRAM at 0x[0-9a-f]+ on device 0")
+        self.assertIn("device memory: leftover: 2 allocations (32.0 KiB) never freed by the owner, 0 B allowed", message)
+        self.assertRegex(message, r"16\.0 KiB  DRAM at 0x[0-9a-f]+ on device 1\n +__init__ \(.*device.py:\d+\)\n +\S+ \(.*test_forty.py:\d+\)")
         self.assertRegex(outcome.text, r"68\.5 KiB DRAM  call +136\.0 KiB +\+136\.0 KiB +test_forty.py::test_number\[33\]")
         self.assertIn("38 more; --ttmem-top N shows N", outcome.text)
         self.assertRegex(outcome.text, r"4\.0 MiB  fixture weights \(session\), for test_forty.py::test_number\[0\]")
         self.assertRegex(outcome.text, r"64\.0 KiB  fixture table \(module\)")
         properties = outcome.properties["test_number[7]"]
         self.assertEqual(properties["device_memory_left_behind_bytes"], "32768")
+        self.assertEqual(properties["device_memory_leftover_bytes"], "32768")
         # The output, and the cycle beside it.
         self.assertEqual(properties["device_memory_peak_bytes"], str(16_384 + 512))
 
-    def test_no_limit_fails_nothing_and_tells_all_the_same(self):
+    def test_without_a_limit_the_summary_is_the_same(self):
         outcome = self.pytest("test_forty.py", "--ttmem")
         self.assertEqual((outcome.code, len(outcome.named("passed"))), (0, 40), outcome.text)
-        self.assertIn("3 left 248.0 KiB behind in all\n", outcome.text)
+        self.assertIn("3 with leftover allocations (248.0 KiB in all)\n", outcome.text)
 
     def test_a_limit_that_is_wide_enough(self):
-        outcome = self.pytest("test_forty.py", "--ttmem", "--ttmem-limit-leaks=80 KiB")
+        outcome = self.pytest("test_forty.py", "--ttmem", "--ttmem-limit-leftover=80 KiB")
         self.assertEqual(outcome.named("failure"), {"test_number[33]"}, outcome.text)
 
     def test_with_xdist(self):
         outcome = self.pytest("test_forty.py", "--ttmem", "--ttmem-limit-leaks=0 B", "-n", "2")
         self.assert_forty(outcome)
-        self.assertRegex(outcome.text, r"workers: gw0: \d+ tests, .* left behind; gw1: \d+ tests, .* left behind")
+        self.assertRegex(outcome.text, r"workers: gw0: \d+ tests, .* leftover; gw1: \d+ tests, .* leftover")
         counts = [int(count) for count in re.findall(r"gw\d: (\d+) tests", outcome.text)]
         self.assertEqual(sum(counts), 40)
         self.assertEqual(outcome.text.count("fixture weights (session)"), 2)
@@ -126,8 +127,8 @@ class Marks(PluginTest):
     def test_limits(self):
         outcome = self.pytest("test_limits.py", "--ttmem")
         self.assert_by_name(outcome)
-        self.assertIn("brought 22.9 MiB of DRAM to device 0 during call, 22.9 MiB allowed", outcome.messages["test_fails_one_byte_over"])
-        ordinary = outcome.messages["test_fails_by_itself_and_not_by_its_leak"]
+        self.assertIn("added 22.9 MiB of DRAM to device 0 during call, 22.9 MiB allowed", outcome.messages["test_fails_one_byte_over"])
+        ordinary = outcome.messages["test_fails_by_itself_and_not_by_its_leftover"]
         self.assertIn("an ordinary failure", ordinary)
         self.assertNotIn("allowed", ordinary)
         self.assertIn("a failed test's traceback keeps what its functions held", outcome.text)
@@ -149,10 +150,10 @@ class Marks(PluginTest):
         self.assert_by_name(outcome)
         for name, why in {
             "test_fails_of_its_unit": "limit_device_memory: '24 XB' is no size: XB is not one of",
-            "test_fails_of_its_number": "limit_device_leaks: 'many' is no size",
+            "test_fails_of_its_number": "limit_device_leftover: 'many' is no size",
             "test_fails_of_its_memory": "limit_device_memory: 'L7' is no memory",
             "test_fails_without_a_size": 'limit_device_memory: it needs a size, as "24 MB"',
-            "test_fails_of_its_keyword": "limit_device_leaks: it takes a size, and memory=",
+            "test_fails_of_its_keyword": "limit_device_leftover: it takes a size, and memory=",
         }.items():
             self.assertIn(f"test_bad_marks.py::{name}: {why}", outcome.messages[name])
 
@@ -178,9 +179,10 @@ class Starting(PluginTest):
         return outcome.text
 
     def test_a_bad_option_is_one_line(self):
-        text = self.usage_error("test_forty.py", "--ttmem", "--ttmem-limit-leaks=lots")
-        self.assertIn("--ttmem-limit-leaks: 'lots' is no size", text)
-        self.assertIn("--ttmem-limit-leaks needs --ttmem", self.usage_error("test_forty.py", "--ttmem-limit-leaks=1"))
+        for option in ("--ttmem-limit-leftover", "--ttmem-limit-leaks"):
+            text = self.usage_error("test_forty.py", "--ttmem", f"{option}=lots")
+            self.assertIn("--ttmem-limit-leftover: 'lots' is no size", text)
+            self.assertIn("--ttmem-limit-leftover needs --ttmem", self.usage_error("test_forty.py", f"{option}=1"))
 
     def test_a_missing_library_says_what_to_do(self):
         text = self.usage_error("test_forty.py", "--ttmem", TTMEM_LIBRARY="/nowhere/libttmem.so")
@@ -213,7 +215,7 @@ class Trouble(PluginTest):
     def test_a_follower_that_is_gone_leaves_no_limit_unchecked(self):
         outcome = self.pytest("test_trouble.py", "--ttmem", "-k", "killed")
         self.assert_by_name(outcome)
-        self.assertIn("device memory: nothing is known of it: ", outcome.messages["test_fails_when_killed"])
+        self.assertIn("device memory: not measured: ", outcome.messages["test_fails_when_killed"])
         # Why it is not there may be told in two ways, by how soon it went.
         counts = [int(count) for count in re.findall(r"inconclusive for (\d+) of them", outcome.text)]
         self.assertEqual(sum(counts), 3, outcome.text)
@@ -224,6 +226,91 @@ class Trouble(PluginTest):
         self.assertEqual(outcome.named("error"), {f"test_number[{number}]" for number in LEAKING}, outcome.text)
         self.assertIn("40 passed, 3 errors", outcome.text)
         self.assertIn("3 over a limit", outcome.text)
+
+
+class Suppressions(PluginTest):
+    LIMIT = ("--ttmem", "--ttmem-limit-leftover=0 B")
+
+    def setUp(self):
+        super().setUp()
+        self.rules = self.folder / "known.txt"
+        # Tests 7 and 19 leave 16 and 40 KiB on each of two devices, test 33 leaves 68.
+        self.rules.write_text("# known\nsize:16KiB leak:test_number\nmemory:DRAM device:0 size:40KiB\nmemory:DRAM device:1 size:40KiB\n")
+
+    def assert_two_are_known(self, outcome):
+        self.assertEqual(outcome.named("failure"), {"test_number[33]"}, outcome.text)
+        self.assertIn("1 with leftover allocations (136.0 KiB in all), 1 over a limit", outcome.text)
+        self.assertIn("suppressed, and no leftover:", outcome.text)
+        self.assertRegex(outcome.text, r"32\.0 KiB  2 allocations \(32\.0 KiB\) of test_forty.py::test_number\[7\], by line 2: size:16KiB leak:test_number\n")
+        for line, device in ((3, 0), (4, 1)):
+            self.assertIn(f"1 allocation (40.0 KiB) of test_forty.py::test_number[19], by line {line}: memory:DRAM device:{device} size:40KiB\n", outcome.text)
+        properties = outcome.properties["test_number[7]"]
+        self.assertEqual(properties["device_memory_leftover_bytes"], "0")
+        self.assertEqual(properties["device_memory_left_behind_bytes"], "32768")
+
+    def test_a_suppressed_leftover_passes_and_is_named(self):
+        self.assert_two_are_known(self.pytest("test_forty.py", *self.LIMIT, f"--ttmem-suppressions={self.rules}"))
+        self.assert_forty(self.pytest("test_forty.py", *self.LIMIT))
+
+    def test_with_xdist_and_a_path_from_where_pytest_was_started(self):
+        path = os.path.relpath(self.rules, SUITES)
+        self.assert_two_are_known(self.pytest("test_forty.py", *self.LIMIT, f"--ttmem-suppressions={path}", "-n", "2"))
+
+    def test_named_by_the_environment_or_an_ini_file(self):
+        self.assert_two_are_known(self.pytest("test_forty.py", *self.LIMIT, TTMEM_SUPPRESSIONS=str(self.rules)))
+        ini = self.folder / "pytest.ini"
+        ini.write_text("[pytest]\nttmem_suppressions = known.txt\n")
+        ini_alone = self.pytest("test_forty.py", *self.LIMIT, "-c", str(ini), "--rootdir", str(SUITES))
+        self.assert_two_are_known(ini_alone)
+        # The environment goes before the ini file, and the option before both.
+        nothing = self.folder / "nothing.txt"
+        nothing.write_text("size:1\n")
+        for more in ((f"--ttmem-suppressions={nothing}",), ()):
+            outcome = self.pytest("test_forty.py", *self.LIMIT, "-c", str(ini), "--rootdir", str(SUITES), *more, TTMEM_SUPPRESSIONS=str(nothing))
+            self.assert_forty(outcome)
+
+    def test_a_part_that_is_known_leaves_the_rest_a_leftover(self):
+        self.rules.write_text("device:0\n")
+        outcome = self.pytest("test_forty.py", *self.LIMIT, f"--ttmem-suppressions={self.rules}")
+        self.assert_forty_by_half(outcome)
+
+    def assert_forty_by_half(self, outcome):
+        self.assertEqual(outcome.named("failure"), {f"test_number[{number}]" for number in LEAKING}, outcome.text)
+        message = outcome.messages["test_number[7]"]
+        self.assertIn("leftover: 1 allocation (16.0 KiB) never freed by the owner, 0 B allowed; 1 allocation (16.0 KiB) suppressed", message)
+        self.assertNotIn("on device 0", message)
+
+    def test_a_bad_file_is_one_line(self):
+        self.rules.write_text("memory:DRAM\ncolour:red\n")
+        for workers in ((), ("-n", "2")):
+            for arguments, variables in (((f"--ttmem-suppressions={self.rules}",), {}), ((), {"TTMEM_SUPPRESSIONS": str(self.rules)})):
+                outcome = self.pytest("test_forty.py", "--ttmem", *workers, *arguments, **variables)
+                self.assertEqual(outcome.code, 4, outcome.text)
+                self.assertEqual(outcome.text.count('known.txt:2: "colour" is no condition'), 1, outcome.text)
+        outcome = self.pytest("test_forty.py", "--ttmem", "--ttmem-suppressions=no-such-file")
+        self.assertEqual(outcome.code, 4, outcome.text)
+        self.assertRegex(outcome.text, "ERROR: --ttmem: .*/no-such-file: No such file")
+        self.assertIn("--ttmem-suppressions needs --ttmem", self.pytest("test_forty.py", "--ttmem-suppressions=x").text)
+
+
+class Growth(PluginTest):
+    def test_a_test_that_is_repeated_leaks_and_its_leftover_passes_the_limit(self):
+        outcome = self.pytest("test_repeated.py", "--ttmem", "--ttmem-limit-leftover=1 MB")
+        self.assert_by_name(outcome)
+        self.assertRegex(outcome.text, r'Leak: 1 allocation \(2\.0 KiB\) more per iteration, over 29 marks "test_repeated.py::test_passes_and_leaks\[#\]"')
+        self.assertIn("30 with leftover allocations (60.0 KiB in all)\n", outcome.text)
+
+    def test_without_a_leak_there_is_no_such_line(self):
+        for arguments in (("test_repeated.py", "-k", "clean"), ("test_limits.py",)):
+            self.assertNotIn("Leak: ", self.pytest(*arguments, "--ttmem").text)
+
+    def test_a_suppressed_leak_is_none(self):
+        rules = self.folder / "known.txt"
+        rules.write_text("leak:test_passes_and_leaks\n")
+        outcome = self.pytest("test_repeated.py", "--ttmem", "--ttmem-limit-leftover=0 B", f"--ttmem-suppressions={rules}")
+        self.assert_by_name(outcome)
+        self.assertNotIn("Leak: ", outcome.text)
+        self.assertIn("30 allocations (60.0 KiB) of test_repeated.py::test_passes_and_leaks[0] and 29 more, by line 1: leak:test_passes_and_leaks\n", outcome.text)
 
 
 class Installed(PluginTest):

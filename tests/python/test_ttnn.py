@@ -29,14 +29,14 @@ class Mesh(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def pytest(self, *arguments, version=wheel.DEFAULT_VERSION, leaks="0 B"):
+    def pytest(self, *arguments, version=wheel.DEFAULT_VERSION, leftover="0 B"):
         python, beside = pythons_or_skip(version)
         junit = self.folder / "junit.xml"
         packages = f"{environment.ROOT / 'python'}:{beside}"
         variables = environment.clean_environment(**wheel.environment("blackhole-8", self.folder))
         variables |= {"PYTHONPATH": packages, "TTMEM_DIR": str(self.folder / "rings"), "TTMEM_BIN": environment.TTMEM}
         command = [python, "-m", "pytest", "-p", "ttmem.pytest_plugin", "-p", "no:cacheprovider"]
-        command += [f"--junit-xml={junit}", "--ttmem", f"--ttmem-limit-leaks={leaks}", *arguments]
+        command += [f"--junit-xml={junit}", "--ttmem", f"--ttmem-limit-leftover={leftover}", *arguments]
         # tt-metal leaves files where it runs.
         done = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=600)
         return Outcome(done, junit)
@@ -46,16 +46,16 @@ class Mesh(unittest.TestCase):
         expected |= {"test_l1_is_over_the_limit", "test_a_leak_after_an_op_that_was_refused"}
         self.assertEqual(outcome.named("failure"), expected, outcome.text)
         self.assertEqual((outcome.code, len(outcome.named("passed"))), (1, 37), outcome.text)
-        self.assertIn("4 left", outcome.text)
+        self.assertIn("4 with leftover allocations (", outcome.text)
         self.assertIn(", 5 over a limit", outcome.text)
         self.assertIn("fixture weights (module)", outcome.text)
         self.assertRegex(outcome.text, r"events: [0-9,]+ reported, 0 lost")
         for number in LEAKING:
             message = outcome.messages[f"test_number[{number}]"]
-            self.assertIn("behind in 8 buffers, 0 B allowed", message)
+            self.assertRegex(message, r"leftover: 8 allocations \(\S+ \S+\) never freed by the owner, 0 B allowed")
             self.assertIn("on devices 0-7, each", message)
         message = outcome.messages["test_l1_is_over_the_limit"]
-        self.assertIn("brought 24.0 KiB of L1 to device 0 during call, 16.0 KiB allowed", message)
+        self.assertIn("added 24.0 KiB of L1 to device 0 during call, 16.0 KiB allowed", message)
 
     def test_exactly_those_that_leak_fail_on_a_mesh_that_stays_open(self):
         outcome = self.pytest(str(SUITES / "test_mesh.py"))
@@ -66,7 +66,7 @@ class Mesh(unittest.TestCase):
         for workers in ((), ("-n", "1")):
             # A failed test's traceback keeps its tensors; each test is to begin with all of L1.
             for name in ("fails_for_want_of_l1", "fails_by_a_clash", "passes_though_it_was_refused", "fails_for_another_reason"):
-                outcome = self.pytest(str(SUITES / "test_refused.py"), *workers, "-k", name, leaks="1 TB")
+                outcome = self.pytest(str(SUITES / "test_refused.py"), *workers, "-k", name, leftover="1 TB")
                 self.assertEqual(outcome.code, 0 if name.startswith("passes") else 1, outcome.text)
                 text = " ".join(outcome.text.split())
                 told = text.count("ttmem: out of memory: ")
@@ -74,7 +74,7 @@ class Mesh(unittest.TestCase):
                 if name == "fails_for_want_of_l1":
                     self.assertRegex(text, r"256\.0 MiB \(\S+ \S+ a bank\) of L1 on devices 0-7, asked by ttnn\.empty at test_refused\.py:16")
                     self.assertRegex(text, r"exhausted, \S+ \S+ missing a bank")
-                    self.assertIn("1 region of ttnn.empty", text)
+                    self.assertIn("1 allocation of ttnn.empty", text)
                 if name == "fails_by_a_clash":
                     self.assertRegex(text, r"buffers of a program end at \d+ on cores \[\S+ - \S+\]; the lowest buffer in L1 lies at \d+")
                     self.assertIn("asked by ttnn.softmax at test_refused.py:28", text)

@@ -10,15 +10,16 @@ use clap::Args;
 
 use super::{
     input::{self, Kind},
-    output,
+    judge::{FAILED, Judge, parse_size},
+    output::{self, StackOptions},
 };
 use crate::{
-    Failure, SiteStyle, Suppressions,
-    diff::{Diff, Runs, Snapshot, diff, write_diff},
-    report::{Painter, Report, bytes},
+    Failure, Suppressions,
+    analysis::{Analysis, Difference, Runs, Snapshot, difference},
+    report::{DifferenceReport, Report, bytes, write_difference},
 };
 
-/// Compares two moments: what appeared, went, grew and shrank, by call site, memory, size and device.
+/// Compare two moments: what appeared, went, grew and shrank, by call site, memory, size and device.
 ///
 /// Two files are compared by what was left at their ends: live when the processes ended, or released only when devices were
 /// closed. With --from and --to, two marks of one file are compared, or a mark of each. A mark that comes often is the
@@ -38,28 +39,23 @@ pub(super) struct DiffFiles {
     /// Compare at this mark of B, or of A where there is no B.
     #[arg(long, value_name = "MARK")]
     to: Option<String>,
-    /// Compare what this region of the program left behind in A with what it did in B; NAME:3 is the third of that name.
-    /// Without B, what its first run in A left with what its last did.
+    /// Compare what this region of the program left in A with what it left in B; NAME:3 is the third of that name.
+    /// Without B, what its first run in A left with what its last left.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to"])]
     region: Option<String>,
-    /// Write the difference as JSON (schema ttmem-diff/1) to this file too; "-" is standard output.
+    /// Write the difference as JSON (schema ttmem-diff/1) to FILE too; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Print nothing.
     #[arg(long)]
     quiet: bool,
-    /// Tell call sites with all their frames, those of ttnn and tt-metal too. (Reports in JSON tell what they have.)
-    #[arg(long)]
-    full_stacks: bool,
-    /// Tell C++ names as the file has them.
-    #[arg(long)]
-    raw_names: bool,
-    /// Leave out what these rules cover (`ttmem explain suppressions`).
-    #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
-    suppressions: Option<PathBuf>,
-    /// Exit with 23 if B holds more than BYTES (default 0; 36KiB will do too) more than A.
+    #[command(flatten)]
+    style: StackOptions,
+    #[command(flatten)]
+    judge: Judge,
+    /// Exit with 23 if B has more than BYTES (default 0; 36KiB will do too) more than A. --fail-on-leak and --fail-on-leftover judge B.
     #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, default_missing_value = "0",
-          value_parser = output::parse_size)]
+          value_parser = parse_size)]
     fail_on_growth: Option<u64>,
     /// A recording, a report in JSON, or a ring.
     #[arg(value_name = "A")]
@@ -74,77 +70,77 @@ impl DiffFiles {
         if let Some(path) = &self.json {
             output::check_writable(path)?;
         }
-        let suppressions = Suppressions::read_if_named(self.suppressions.as_deref())?;
+        let suppressions = self.judge.suppressions()?;
         if self.b.is_none() && self.region.is_none() && (self.from.is_none() || self.to.is_none()) {
             let why = "diff of one file needs --from MARK and --to MARK, or --region NAME; else name two files";
             return Err(Failure::new(why));
         }
-        let a = self.side(&self.a, self.from.as_deref(), false, &suppressions)?;
-        let b = self.side(self.b.as_ref().unwrap_or(&self.a), self.to.as_deref(), true, &suppressions)?;
-        let difference = diff(&a, &b);
+        let a = self.read(&self.a, self.from.as_deref(), &suppressions)?;
+        let b = self.read(self.b.as_ref().unwrap_or(&self.a), self.to.as_deref(), &suppressions)?;
+        let judged = self.judge.exit_code(&b, 0, self.quiet);
+        let a = self.snapshot(a, &self.a, self.from.as_deref(), false)?;
+        let b = self.snapshot(b, self.b.as_ref().unwrap_or(&self.a), self.to.as_deref(), true)?;
+        let style = self.style.style();
+        let difference = difference(&a, &b, style.full);
         if let Some(path) = &self.json {
-            let json = serde_json::to_string_pretty(&difference).unwrap_or_default() + "\n";
+            let report = DifferenceReport::new(&difference, style);
+            let json = serde_json::to_string_pretty(&report).unwrap_or_default() + "\n";
             output::write_text_file(path, &json)?;
         }
         if !self.quiet && self.json.as_deref() != Some(Path::new("-")) {
             let mut text = String::new();
             // Writing to a string does not fail.
-            let _ = write_diff(&mut text, &difference, self.full_stacks, Painter::coloured());
+            let _ = write_difference(&mut text, &difference, &self.style.stdout());
             output::print(&text)?;
         }
-        Ok(self.exit_code(&difference))
+        Ok(ExitCode::from(self.exit_code(&difference, judged)))
     }
 
-    fn side(
+    fn read(&self, path: &Path, mark: Option<&str>, suppressions: &Suppressions) -> Result<Analysis, Failure> {
+        let style = self.style.style();
+        Ok(match input::kind(path)? {
+            Kind::Json => {
+                let text = fs::read_to_string(path).map_err(|error| Failure::with(path, error))?;
+                let report = Report::from_json(&text).map_err(|why| Failure::with(path, why))?;
+                report.analysis(suppressions, style)
+            }
+            _ => Analysis::new(&input::read(path, mark.is_some())?, suppressions, style),
+        })
+    }
+
+    fn snapshot(
         &self,
+        analysis: Analysis,
         path: &Path,
         mark: Option<&str>,
         is_last: bool,
-        suppressions: &Suppressions,
     ) -> Result<Snapshot, Failure> {
-        let mut report = match input::kind(path)? {
-            Kind::Json => {
-                let text = fs::read_to_string(path).map_err(|error| Failure::with(path, error))?;
-                Report::from_json(&text).map_err(|why| Failure::with(path, why))?
-            }
-            _ => {
-                let style = SiteStyle { full: self.full_stacks, raw_names: self.raw_names };
-                Report::in_style(&input::read(path, mark.is_some())?, style)
-            }
-        };
-        suppressions.apply(&mut report);
         let label = path.display().to_string();
-        let mut snapshot = match (mark, self.region.as_deref()) {
-            (Some(mark), _) => Snapshot::at_mark(&report, mark, is_last, label)?,
+        match (mark, self.region.as_deref()) {
+            (Some(mark), _) => Snapshot::at_mark(analysis, mark, is_last, label),
             (None, Some(region)) => {
                 let runs = match (&self.b, is_last) {
                     (Some(_), _) => Runs::All,
                     (None, false) => Runs::First,
                     (None, true) => Runs::Last,
                 };
-                Snapshot::left_by_region(report, region, runs, label)?
+                Snapshot::left_by_region(analysis, region, runs, label)
             }
-            (None, None) => Snapshot::at_end(report, label),
-        };
-        snapshot.regions.retain(|region| region.suppressed_by.is_none());
-        Ok(snapshot)
+            (None, None) => Ok(Snapshot::at_end(analysis, label)),
+        }
     }
 
-    fn exit_code(&self, difference: &Diff) -> ExitCode {
+    fn exit_code(&self, difference: &Difference, judged: u8) -> u8 {
         let grown = u64::try_from(difference.bytes_change).unwrap_or(0);
         match self.fail_on_growth {
             Some(allowed) if grown > allowed => {
                 if !self.quiet {
-                    output::tell(&format!(
-                        "ttmem: grew {}, {} allowed: exit code {}\n",
-                        bytes(grown),
-                        bytes(allowed),
-                        output::LEAKED
-                    ));
+                    let (grown, allowed) = (bytes(grown), bytes(allowed));
+                    output::tell(&format!("ttmem: grew {grown}, {allowed} allowed: exit code {FAILED}\n"));
                 }
-                ExitCode::from(output::LEAKED)
+                FAILED
             }
-            _ => ExitCode::SUCCESS,
+            _ => judged,
         }
     }
 }

@@ -4,17 +4,15 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{
-    input::{self, Kind},
-    output,
-};
+use super::output;
 use crate::{
     Failure,
     export::{self, Format, Options, Value},
-    replay::walk::{At, Walk},
+    replay::{At, Input, Steps},
+    report::count,
 };
 
-/// Writes a recording, or what a ring has, in the format of another tool.
+/// Write a recording, or what a ring has, in the format of another tool
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ttmem export run.ttmem --format perfetto -o run.pftrace     ui.perfetto.dev
@@ -32,34 +30,35 @@ use crate::{
   ttmem export run.ttmem --format parquet -o tables
                           duckdb -c \"from 'tables/regions.parquet'\"")]
 pub(super) struct Export {
-    /// A recording, or a ring file.
+    /// A recording, or a ring file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The format.
+    /// Write this format
     #[arg(long, short, value_enum)]
     format: Format,
-    /// The file to write (of parquet the folder); else standard output.
+    /// Write to this file (of parquet: folder), not to standard output
     #[arg(long, short, value_name = "OUT")]
     output: Option<PathBuf>,
-    /// Which moment pprof, speedscope, folded and csv show what is live at.
-    #[arg(long, value_enum, default_value = "end")]
+    /// Show what was live at this moment, in pprof, speedscope, folded and csv: peak, end, the last mark of a name (NAME:3 is
+    /// the third), or seconds after the first event
+    #[arg(long, value_name = "peak|end|MARK|SECONDS", default_value = "end")]
     at: At,
-    /// What a stack of speedscope and folded is worth.
+    /// Weigh the stacks of speedscope and folded by this
     #[arg(long, value_enum, default_value = "live-bytes")]
     value: Value,
-    /// In csv, every event instead of what is live.
+    /// Write every event to csv, not what is live
     #[arg(long)]
     events: bool,
-    /// Only the process with this id.
-    #[arg(long, value_name = "PID")]
-    process: Option<u32>,
-    /// Only this device: the chips of a mesh are alike, and one is a smaller file.
+    /// Write only the process with this id
+    #[arg(long, value_name = "PID", alias = "process")]
+    pid: Option<u32>,
+    /// Write only this device: the chips of a mesh are alike, and one is a smaller file
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     device: Option<i32>,
-    /// In pytorch-snapshot, the newest N events of each device.
+    /// Keep the newest N events of each device in pytorch-snapshot
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     max_entries: usize,
-    /// In perfetto, lifetimes that are drawn at the same time, for each memory of a device.
+    /// Draw at most N lifetimes at a time in perfetto, for each memory of a device
     #[arg(long, value_name = "N", default_value_t = 1024)]
     max_lanes: usize,
 }
@@ -73,18 +72,12 @@ impl Export {
         if to.is_none() && !self.format.is_text() && std::io::stdout().is_terminal() {
             return Err(Failure::new("this format is not for a terminal: name a file with -o"));
         }
-        let mut walk = match input::kind(&self.file)? {
-            Kind::Recording => Walk::recording(&self.file)?,
-            Kind::Json => {
-                return Err(Failure::with(&self.file, "a report in JSON; this reads recordings and rings"));
-            }
-            Kind::Ring | Kind::Unknown => Walk::ring(&self.file)?,
-        };
-        if let Some(pid) = self.process {
-            walk.choose(pid)?;
+        let mut steps = Steps::of(Input::open(&self.file, false)?)?;
+        if let Some(pid) = self.pid {
+            steps.choose(pid)?;
         }
         if let Some(device) = self.device {
-            walk.choose_device(device);
+            steps.choose_device(device);
         }
         let options = Options {
             format: self.format,
@@ -95,13 +88,22 @@ impl Export {
             max_lanes: self.max_lanes,
             to,
         };
-        let mut notes = export::export(&walk, &options)?;
-        if walk.is_cut() {
-            notes.push("the recording was cut short: what came after is not in it".to_owned());
+        let mut notes = export::export(&steps, &options)?;
+        if let Some(events) = steps.cut_after() {
+            notes.push(format!(
+                "the recording was cut short after {} events: what came after is not in it",
+                count(events)
+            ));
         }
-        let lost: u64 = walk.chosen().map(|(_, process)| process.lost).sum();
+        if steps.restored() > 0 {
+            let folded = count(steps.restored());
+            notes.push(format!(
+                "the ring has a snapshot of its first {folded} events: only what came after is exported"
+            ));
+        }
+        let lost: u64 = steps.chosen().map(|(_, process)| process.lost).sum();
         if lost > 0 {
-            notes.push(format!("{lost} events were lost: what is live may be more or less"));
+            notes.push(format!("{} events were lost: what is live may be more or less", count(lost)));
         }
         for note in notes {
             output::tell(&format!("ttmem: {note}\n"));

@@ -11,28 +11,37 @@ use std::{
 use clap::Args;
 
 use super::rings;
-use crate::{Failure, Follower, Target};
+use crate::{Failure, Follower, Suppressions, Target};
 
-/// Between rounds while events come.
-const SHORT_NAP: Duration = Duration::from_millis(1);
-/// Between rounds while none come.
-const LONG_NAP: Duration = Duration::from_millis(10);
+/// Wait between rounds while events come.
+const SHORT_WAIT: Duration = Duration::from_millis(1);
+/// Wait between rounds while none come.
+const LONG_WAIT: Duration = Duration::from_millis(10);
 
-/// Follows a running process and answers questions about it: JSON, a line each, on standard input and output.
+/// Follow a running process and answer questions about it: JSON, a line each, on standard input and output.
 ///
-/// For tools: a test runner gets exact numbers while the process runs. It drains the process's ring, so nobody else can.
-/// The protocol is in docs/follow.md.
+/// For tools: a test runner reads exact numbers while the process runs. The command drains the ring of the process, so no other
+/// reader can. docs/follow.md describes the protocol.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   echo '{\"ask\":\"now\"}' | ttmem follow --pid 4242
   echo '{\"ask\":\"region\",\"name\":\"decode\"}' | ttmem follow /dev/shm/ttmem-0/4242-*.ring")]
 pub(super) struct Follow {
     /// Follow the process with this id; it may make its ring later.
-    #[arg(long, conflicts_with = "ring", required_unless_present = "ring")]
+    #[arg(
+        long,
+        value_name = "PID",
+        visible_alias = "process",
+        conflicts_with = "ring",
+        required_unless_present = "ring"
+    )]
     pid: Option<u32>,
-    /// When there are no more questions, go on draining until the process has ended, and remove its ring then.
+    /// Drain on after the last question until the process has ended, then remove its ring.
     #[arg(long)]
     until_exit: bool,
+    /// Read what is known and no leak from FILE: rules, one a line (`ttmem explain suppressions`).
+    #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
+    suppressions: Option<PathBuf>,
     /// A ring file.
     #[arg(value_name = "RING")]
     ring: Option<PathBuf>,
@@ -46,32 +55,33 @@ impl Follow {
             (None, None) => return Err(Failure::new("follow: --pid PID or RING")),
         };
         let is_ring = matches!(target, Target::Ring(_));
-        let mut follower = Follower::new(target);
+        let suppressions = Suppressions::read_if_named(self.suppressions.as_deref())?;
+        let mut follower = Follower::new(target, suppressions);
         follower.advance();
         if let Some(why) = follower.refusal().filter(|_| is_ring) {
-            return Err(Failure::new(why));
+            return Err(why.clone());
         }
-        say(&follower.greeting())?;
+        write_line(&follower.greeting())?;
         let lines = questions();
-        let mut nap = SHORT_NAP;
+        let mut wait = SHORT_WAIT;
         loop {
-            match lines.recv_timeout(nap) {
+            match lines.recv_timeout(wait) {
                 Ok(line) => {
-                    say(&follower.answer(&line))?;
+                    write_line(&follower.answer(&line))?;
                     continue;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) if self.until_exit && !follower.is_over() => {
-                    std::thread::sleep(nap)
+                    std::thread::sleep(wait);
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
             }
-            nap = if follower.advance() > 0 { SHORT_NAP } else { (nap * 2).min(LONG_NAP) };
+            wait = if follower.advance() > 0 { SHORT_WAIT } else { (wait * 2).min(LONG_WAIT) };
         }
     }
 }
 
-/// The lines of standard input, as they come.
+/// The lines of standard input as they come.
 fn questions() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
@@ -85,8 +95,8 @@ fn questions() -> mpsc::Receiver<String> {
     lines
 }
 
-/// One line, at once. An asker that is gone needs no answer.
-fn say(line: &str) -> Result<(), Failure> {
+/// Writes one line at once. Where the reader of the pipe is gone, no answer is needed.
+fn write_line(line: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

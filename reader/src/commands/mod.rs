@@ -7,7 +7,9 @@ mod explain;
 mod export;
 mod follow;
 mod input;
+mod judge;
 mod ls;
+mod next;
 mod output;
 mod record;
 mod report;
@@ -37,7 +39,7 @@ const FAILED: u8 = 2;
   ttmem run --json out.json -- pytest -x     the same, for a script
   ttmem record -o run.ttmem -- python m.py   keeps every event, for later
   ttmem diff before.ttmem after.ttmem        what changed?
-  ttmem explain held-by-fewer                what a report's sentence means
+  ttmem explain held-by-fewer                what a sentence of a report means
   ttmem export run.ttmem -f perfetto -o t    for ui.perfetto.dev, and others
   ttmem ls                                   who holds device memory now
   ttmem top                                  the same, live
@@ -72,8 +74,8 @@ Exit codes:
   0    done
   1    doctor found something wrong
   2    a wrong command line, input or environment; one line says which
-  23   more was left than --fail-on-leak allows, or more came than
-       --fail-on-growth does
+  23   --fail-on-leak: it leaks; --fail-on-leftover: more was left than
+       allowed; --fail-on-growth: B has more than allowed
   126, 127  run, record: the command cannot be run, or is not there
   `run` and `record` pass on what their command gave (128+N for signal N)."
 )]

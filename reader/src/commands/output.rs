@@ -9,74 +9,74 @@ use std::{
 };
 
 use clap::Args;
+use terminal_size::{Width, terminal_size_of};
 
+use super::judge::Judge;
 use crate::{
-    Failure, SiteStyle, Suppressions,
-    report::{Cut, Painter, Report, Verdict, bytes, left_behind, verdict, write_cut, write_text},
-    suppressions,
+    Failure, SiteStyle,
+    analysis::Analysis,
+    report::{Report, Screen, View, write_text, write_view},
 };
 
 /// The options of every command that reports.
 #[derive(Debug, Args)]
 pub(super) struct ReportOptions {
-    /// Write the report as JSON (schema ttmem-report/1) to this file too; "-" is standard output.
+    /// Write the report as JSON (schema ttmem-report/1) to FILE too; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     /// Print no report.
     #[arg(long)]
     pub(super) quiet: bool,
-    /// In the JSON, list what was live at each mark, not only the sums.
+    /// List in the JSON what was live at each mark, not only the sums.
     #[arg(long)]
     pub(super) live_at_marks: bool,
-    /// Tell call sites with all their frames, those of ttnn and tt-metal too.
-    #[arg(long)]
-    full_stacks: bool,
-    /// Tell C++ names as the file has them.
-    #[arg(long)]
-    raw_names: bool,
-    /// What is known and no leak: rules, one a line (`ttmem explain suppressions`).
-    #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
-    suppressions: Option<PathBuf>,
-    /// Exit with 23 if processes that ended left more than BYTES (default 0; 36KiB will do too) behind.
-    #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, default_missing_value = "0",
-          value_parser = parse_size)]
-    fail_on_leak: Option<u64>,
+    #[command(flatten)]
+    style: StackOptions,
+    #[command(flatten)]
+    pub(super) judge: Judge,
 }
 
-/// The exit code of --fail-on-leak.
-pub(super) const LEAKED: u8 = 23;
+/// How call sites are shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct StackOptions {
+    /// Show all frames of call sites, Python and native.
+    #[arg(long)]
+    full_stacks: bool,
+    /// Show C++ names as the file has them.
+    #[arg(long)]
+    raw_names: bool,
+}
 
-pub(super) fn parse_size(text: &str) -> Result<u64, String> {
-    suppressions::size(text).ok_or_else(|| "write bytes, as 4096 or 36KiB".to_owned())
+impl StackOptions {
+    pub(super) fn style(self) -> SiteStyle {
+        SiteStyle { full: self.full_stacks, raw_names: self.raw_names }
+    }
+
+    /// A screen as wide as the terminal of standard output.
+    pub(super) fn stdout(self) -> Screen {
+        Screen::of_width(columns(terminal_size_of(io::stdout())), self.full_stacks)
+    }
+
+    /// The same of standard error.
+    pub(super) fn stderr(self) -> Screen {
+        Screen::of_width(columns(terminal_size_of(io::stderr())), self.full_stacks)
+    }
+}
+
+/// What the user says, else what the terminal has.
+fn columns(terminal: Option<(Width, terminal_size::Height)>) -> Option<usize> {
+    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&columns| columns > 0);
+    asked.or_else(|| terminal.map(|(Width(columns), _)| columns.into()))
 }
 
 impl ReportOptions {
-    /// Reads the suppressions, before anything is run.
-    pub(super) fn read_suppressions(&self) -> Result<Suppressions, Failure> {
-        Suppressions::read_if_named(self.suppressions.as_deref())
-    }
-
-    /// The exit code: the command's `code`, or that of a leak where the command itself succeeded. Says why.
-    pub(super) fn exit_code(&self, report: &Report, code: u8) -> u8 {
-        let Some(allowed) = self.fail_on_leak.filter(|_| code == 0) else { return code };
-        let left = left_behind(report);
-        let is_unknown = report.processes.iter().any(|process| matches!(verdict(process), Verdict::Inconclusive(_)));
-        let line = match (left > allowed, is_unknown) {
-            (true, _) => {
-                format!("ttmem: {} left behind, {} allowed: exit code {LEAKED}\n", bytes(left), bytes(allowed))
-            }
-            (false, true) => "ttmem: --fail-on-leak cannot tell: a verdict is inconclusive; exit code 0\n".to_owned(),
-            (false, false) => String::new(),
-        };
-        if !self.quiet {
-            tell(&line);
-        }
-        if left > allowed { LEAKED } else { code }
-    }
-
-    /// How call sites are told.
+    /// How call sites are shown.
     pub(super) fn site_style(&self) -> SiteStyle {
-        SiteStyle { full: self.full_stacks, raw_names: self.raw_names }
+        self.style.style()
+    }
+
+    pub(super) fn stacks(&self) -> StackOptions {
+        self.style
     }
 
     /// Whether the JSON has standard output to itself.
@@ -115,7 +115,7 @@ pub(super) fn shell_words<'a>(words: impl IntoIterator<Item = Cow<'a, str>>) -> 
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-fn is_stdout(path: &Path) -> bool {
+pub(super) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
@@ -178,19 +178,19 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// What is told of one mark or region, the same way.
-pub(super) fn text_of_cut(report: &Report, cut: &Cut) -> String {
+/// The report as text, with styles that the stream strips where it has no use for them.
+pub(super) fn text(analysis: &Analysis, screen: &Screen) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
-    let _ = write_cut(&mut text, report, cut, Painter::coloured());
+    let _ = write_text(&mut text, analysis, screen);
     text
 }
 
-/// The report as text, with styles that the stream strips where it has no use for them.
-pub(super) fn text(report: &Report) -> String {
+/// The text of one moment, or of the regions of one name.
+pub(super) fn text_of_view(analysis: &Analysis, view: View, screen: &Screen) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
-    let _ = write_text(&mut text, report, Painter::coloured());
+    let _ = write_view(&mut text, analysis, view, screen);
     text
 }
 

@@ -4,10 +4,10 @@ use std::{ffi::OsString, fs::File, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{output, run::why_nothing, tracked};
-use crate::{Failure, Keep, Recorder, launch, report::bytes};
+use super::{judge::Judge, output, run::why_nothing, tracked};
+use crate::{Failure, Keep, Recorder, SiteStyle, analysis::Analysis, launch, report::bytes};
 
-/// Runs a command and keeps every event in a file, for `ttmem report`, `ttmem diff` and scripts.
+/// Run a command and keep every event in a file, for `ttmem report`, `ttmem diff` and scripts.
 ///
 /// The file is written as the command runs: when it, or ttmem, is killed, what came until then can be read. The exit code
 /// is the command's own (128+N for signal N).
@@ -20,9 +20,14 @@ pub(super) struct Record {
     /// The file to write; it is replaced.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Say nothing but what is wrong.
+    /// Print nothing but what is wrong.
     #[arg(long)]
     quiet: bool,
+    /// Do not wait for processes that outlive the command: the recording ends with it.
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    judge: Judge,
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -31,9 +36,11 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let path = &self.output;
+        let suppressions = self.judge.suppressions()?;
         let file = File::create(path).map_err(|error| Failure::with(path, format!("cannot be written: {error}")))?;
         let recorder = Recorder::new(file).map_err(|error| Failure::with(path, error))?;
-        let run = tracked::Tracked { command: &self.command, keep: Keep::default(), quiet: self.quiet };
+        let run =
+            tracked::Tracked { command: &self.command, keep: Keep::default(), quiet: self.quiet, waits: !self.no_wait };
         run.run(Some(recorder), |drainer, ended| {
             let written = drainer.finish_recording();
             let processes = drainer.sessions().len();
@@ -59,7 +66,12 @@ impl Record {
                     output::shell_words([path.to_string_lossy()])
                 ));
             }
-            output::after(events.map(drop), launch::exit_code(ended))
+            let mut code = launch::exit_code(ended);
+            if self.judge.is_asked() {
+                let analysis = Analysis::new(drainer.sessions(), &suppressions, SiteStyle::default());
+                code = self.judge.exit_code(&analysis, code, self.quiet);
+            }
+            output::after(events.map(drop), code)
         })
     }
 }

@@ -5,38 +5,56 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
-    input,
+    input, next,
     output::{self, ReportOptions},
 };
 use crate::{
     Failure,
-    report::{Cut, Report},
+    analysis::{Analysis, By},
+    html::Drawing,
+    replay::{At, Input, moment},
+    report::{Report, View},
 };
 
-/// Reports from recordings, and from the rings of living and dead processes.
+/// Report from recordings, and from the rings of living and dead processes.
 ///
-/// Takes nothing out of the rings: a second call tells the same.
+/// Takes nothing out of the rings: a second call reports the same.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ttmem report run.ttmem
   ttmem report --html run.html run.ttmem       (opens in any browser, needs no network)
   ttmem report /dev/shm/ttmem-0/4242-*.ring
-  ttmem report --mark 'epoch 3' run.ttmem      (what was live then)
-  ttmem report --region decode run.ttmem       (what it brought and left)
-  ttmem report --json - run.ttmem | jq .processes[0].live
-  ttmem report --fail-on-leak=36KiB run.ttmem   (exit code 23 if more leaks)")]
+  ttmem report --at peak --by op run.ttmem     (who made the peak)
+  ttmem report --at 'epoch 3' run.ttmem        (what was live then)
+  ttmem report --tree run.ttmem                (what is live, with callers)
+  ttmem report --region decode run.ttmem       (what it added and left)
+  ttmem report --json - run.ttmem | jq .processes[0].verdict
+  ttmem report --fail-on-leak run.ttmem        (exit code 23 if it leaks)")]
 pub(super) struct ReportFiles {
     #[command(flatten)]
     output: ReportOptions,
-    /// Write a page with pictures to this file: timeline, flame graph, memory map (docs/html.md). One input only.
+    /// Write a page with pictures to FILE: timeline, flame graph, memory map (docs/html.md). One input only.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Tell of this mark alone: what was live then. Of several of that name the last; NAME:3 is the third.
-    #[arg(long, value_name = "NAME", conflicts_with = "html")]
+    /// Report what was live at one moment: peak, exit, the name of a mark (the last of that name; NAME:3 is the third), or so many
+    /// seconds after the first event.
+    #[arg(long, value_name = "peak|exit|MARK|SECONDS", conflicts_with_all = ["mark", "region"])]
+    at: Option<At>,
+    /// Add up what was live then (without --at, at the end): by site, op, size, device, memory or generation.
+    #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true, conflicts_with = "region")]
+    by: Option<By>,
+    /// Show what was live then as a tree of callers.
+    #[arg(long, conflicts_with_all = ["by", "region"])]
+    tree: bool,
+    /// Report one mark, as --at does.
+    #[arg(long, value_name = "NAME")]
     mark: Option<String>,
-    /// Tell of this region of the program alone: what it brought, and left behind. All of that name; NAME:3 is the third.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["html", "mark"])]
+    /// Report one region of the program: what it added, and left. All of that name; NAME:3 is the third.
+    #[arg(long, value_name = "NAME", conflicts_with = "mark")]
     region: Option<String>,
+    /// Report the process with this id alone.
+    #[arg(long, value_name = "PID", visible_alias = "process")]
+    pid: Option<u32>,
     /// Recordings, or ring files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -44,45 +62,86 @@ pub(super) struct ReportFiles {
 
 impl ReportFiles {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let suppressions = self.output.read_suppressions()?;
+        let suppressions = self.output.judge.suppressions()?;
+        let quiet = self.output.quiet;
+        let style = self.output.site_style();
+        let at = self.moment();
+        if at.is_some() && self.files.len() > 1 {
+            return Err(Failure::new("--at, --mark, --by and --tree show one recording or ring; name one file"));
+        }
+        let live_at_marks = self.output.live_at_marks;
+        let mut processes = Vec::new();
+        let mut drawing = None;
         if let Some(path) = &self.html {
-            let [input] = self.files.as_slice() else {
+            let [file] = self.files.as_slice() else {
                 return Err(Failure::new("--html draws one recording or ring; name one file"));
             };
             output::check_writable(path)?;
-            output::write_text_file(path, &crate::html::page(input)?)?;
-            if !self.output.quiet {
+            let (drawn, drawn_processes) = Drawing::of(Input::open(file, live_at_marks)?)?;
+            (drawing, processes) = (Some((path, drawn)), drawn_processes);
+        } else {
+            for path in &self.files {
+                processes.extend(input::read(path, live_at_marks)?);
+            }
+        }
+        let mut analysis = Analysis::new(&processes, &suppressions, style);
+        if let Some(pid) = self.pid {
+            analysis.select_process(pid)?;
+        }
+        if let Some((path, drawing)) = drawing {
+            let report = Report::new(&analysis, style, None);
+            output::write_text_file(path, &drawing.page(&processes, &analysis, &report))?;
+            if !quiet {
                 output::tell(&format!("ttmem: the page is in {}\n", path.display()));
             }
         }
-        let mut processes = Vec::new();
-        for path in &self.files {
-            processes.extend(input::read(path, self.output.live_at_marks || self.mark.is_some())?);
+        // Judged as a whole, whatever is shown of it.
+        let code = self.output.judge.exit_code(&analysis, 0, quiet);
+        match (&at, &self.region, self.files.as_slice()) {
+            (Some(At::Exit), ..) => analysis.select_exit(),
+            (Some(at), _, [file]) => {
+                if let At::Mark(name) = at {
+                    analysis.select_mark(name)?;
+                }
+                let found = moment(&Input::open(file, false)?, at)?;
+                analysis.select_replayed(at, &found, &processes, &suppressions, style);
+            }
+            (_, Some(name), _) => analysis.select_region(name)?,
+            _ => {}
         }
-        let mut report = Report::in_style(&processes, self.output.site_style());
-        suppressions.apply(&mut report);
-        let cut = match (&self.mark, &self.region) {
-            (Some(name), _) => Some(Cut::at_mark(&mut report, name)?),
-            (_, Some(name)) => Some(Cut::to_region(&mut report, name)?),
-            _ => None,
-        };
+        drop(processes);
         if let Some(path) = &self.output.json {
-            output::write_json(path, &report)?;
+            output::write_json(path, &Report::new(&analysis, style, self.by))?;
         }
-        if !self.output.quiet && !self.output.json_is_stdout() {
-            let mut text = match &cut {
-                Some(cut) => output::text_of_cut(&report, cut),
-                None => output::text(&report),
+        if !quiet && !self.output.json_is_stdout() {
+            output::print(&self.text(&analysis, at.is_some()))?;
+        }
+        Ok(ExitCode::from(code))
+    }
+
+    /// The moment that is reported, if it is one.
+    fn moment(&self) -> Option<At> {
+        let at = self.at.clone().or_else(|| self.mark.clone().map(At::Mark));
+        at.or_else(|| (self.by.is_some() || self.tree).then_some(At::Exit))
+    }
+
+    fn text(&self, analysis: &Analysis, is_moment: bool) -> String {
+        let screen = self.output.stacks().stdout();
+        if is_moment || self.region.is_some() {
+            let view = match self.by {
+                _ if self.region.is_some() => View::Regions,
+                Some(by) => View::By(by),
+                None if self.tree => View::Tree,
+                None => View::List,
             };
-            if report.processes.is_empty() {
-                text += "No process reported an event.\n";
-            }
-            if self.output.json.is_none() && cut.is_none() {
-                let files = self.files.iter().map(|path| path.to_string_lossy());
-                text += &format!("Next: ttmem report --json report.json {}\n", output::shell_words(files));
-            }
-            output::print(&text)?;
+            return output::text_of_view(analysis, view, &screen);
         }
-        Ok(ExitCode::from(self.output.exit_code(&report, 0)))
+        let mut text = output::text(analysis, &screen);
+        if analysis.processes.is_empty() {
+            text += "No process reported an event.\n";
+        } else if let Some(next) = next::after_report(analysis, &self.files, self.html.is_some()) {
+            text += &format!("{next}\n");
+        }
+        text
     }
 }

@@ -5,15 +5,13 @@ use std::{env, ffi::OsString, process::ExitCode};
 use clap::Args;
 
 use super::{
+    next,
     output::{self, ReportOptions},
     tracked,
 };
-use crate::{Failure, Keep, launch, report::Report};
+use crate::{Failure, Keep, analysis::Analysis, launch, report::Report};
 
-/// What to try when events were lost: a ring for a million.
-const LARGE_RING: u64 = 64 << 20;
-
-/// Runs a command and reports where device memory went in it and all its descendants.
+/// Run a command and report where device memory went in it and all its descendants.
 ///
 /// The library is preloaded; nothing is rebuilt. The report goes to standard error, since standard output is the
 /// command's. The exit code is the command's own (128+N for signal N).
@@ -21,13 +19,17 @@ const LARGE_RING: u64 = 64 << 20;
 #[command(after_help = "Examples:
   ttmem run -- python model.py
   ttmem run --json report.json --quiet -- ./build/test_eltwise
-  ttmem run --fail-on-leak=1024 -- pytest tests/      (exit code 23 if more leaks)")]
+  ttmem run --fail-on-leak -- python serve.py --test  (exit code 23 if it grows)
+  ttmem run --fail-on-leftover=36KiB -- ./build/test  (23 if more was left)")]
 pub(super) struct Run {
     #[command(flatten)]
     output: ReportOptions,
-    /// Keep the ring files, and say where they are: `ttmem report` tells the same of them.
+    /// Keep the ring files, and print where they are: `ttmem report` reads them.
     #[arg(long)]
     keep_rings: bool,
+    /// Do not wait for processes that outlive the command: report what they have so far.
+    #[arg(long)]
+    no_wait: bool,
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -38,36 +40,38 @@ impl Run {
         if let Some(path) = &self.output.json {
             output::check_writable(path)?;
         }
-        let suppressions = self.output.read_suppressions()?;
+        let suppressions = self.output.judge.suppressions()?;
         let keep = Keep { live_at_marks: self.output.live_at_marks, rings: self.keep_rings };
-        let run = tracked::Tracked { command: &self.command, keep, quiet: self.output.quiet };
+        let quiet = self.output.quiet;
+        let run = tracked::Tracked { command: &self.command, keep, quiet, waits: !self.no_wait };
         run.run(None, |drainer, ended| {
-            let mut report = Report::in_style(drainer.sessions(), self.output.site_style());
-            suppressions.apply(&mut report);
-            if !self.output.quiet {
+            let style = self.output.site_style();
+            let analysis = Analysis::new(drainer.sessions(), &suppressions, style);
+            if !quiet {
                 let complaints = drainer.complaints().map(|line| format!("ttmem: {line}\n"));
                 output::tell(&complaints.collect::<String>());
-                self.print(&report);
+                self.print(&analysis);
             }
-            let written = self.output.json.as_deref().map_or(Ok(()), |path| output::write_json(path, &report));
-            output::after(written, self.output.exit_code(&report, launch::exit_code(ended)))
+            let written = self
+                .output
+                .json
+                .as_deref()
+                .map_or(Ok(()), |path| output::write_json(path, &Report::new(&analysis, style, None)));
+            output::after(written, self.output.judge.exit_code(&analysis, launch::exit_code(ended), quiet))
         })
     }
 
-    fn print(&self, report: &Report) {
-        if report.processes.is_empty() {
+    fn print(&self, analysis: &Analysis) {
+        if analysis.processes.is_empty() {
             output::tell(&format!("\nttmem: {}\n", why_nothing()));
             return;
         }
-        let command = || output::shell_words(self.command.iter().map(|word| word.to_string_lossy()));
-        let next = match &self.output.json {
-            _ if report.processes.iter().any(|process| process.events.lost > 0) => {
-                format!("Next: TTMEM_RING_BYTES={LARGE_RING} ttmem run -- {}", command())
-            }
-            None => format!("Next: ttmem run --json report.json -- {}", command()),
-            Some(path) => format!("All of it is in {}.", path.display()),
-        };
-        output::tell(&format!("\n{}{next}\n", output::text(report)));
+        let command = output::shell_words(self.command.iter().map(|word| word.to_string_lossy()));
+        let mut text = output::text(analysis, &self.output.stacks().stderr());
+        if let Some(next) = next::after_run(analysis, &command, self.output.json.is_some()) {
+            text += &format!("{next}\n");
+        }
+        output::tell(&format!("\n{text}"));
     }
 }
 

@@ -1,25 +1,32 @@
 //! A command with the library in it, from its start to the last event: what `run` and `record` have in common.
 
 use std::{
+    collections::BTreeSet,
     env,
     ffi::OsString,
     fs::{self, File},
     path::Path,
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use ttmem_ring::{RingReader, create_private_dir, default_dir, discover};
 
 use super::output;
-use crate::{Drainer, Ended, Failure, Keep, Recorder, launch};
+use crate::{Drainer, Ended, Failure, Keep, Recorder, launch, report::shorten};
 
 /// What to run, and how.
 pub(super) struct Tracked<'a> {
     pub(super) command: &'a [OsString],
     pub(super) keep: Keep,
     pub(super) quiet: bool,
+    /// Whether processes that outlive the command are waited for.
+    pub(super) waits: bool,
 }
+
+/// Between looks whether they still run.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Tracked<'_> {
     /// Runs it; `conclude` makes of what was drained, and of how the command ended, an exit code.
@@ -64,6 +71,9 @@ impl Tracked<'_> {
         let waited = std::thread::scope(|scope| {
             scope.spawn(|| drainer.run_until(&stop));
             let waited = signals.wait(&mut child);
+            if self.waits && waited.is_ok() {
+                self.wait_for_others(folder, pid, &signals);
+            }
             stop.store(true, Ordering::Release);
             wakeup.wake();
             waited
@@ -73,13 +83,30 @@ impl Tracked<'_> {
         conclude(&mut drainer, ended)
     }
 
+    /// Waits for processes that outlive the command, until they end or a signal comes.
+    fn wait_for_others(&self, folder: &Path, command: u32, signals: &launch::Signals) {
+        let mut named = BTreeSet::new();
+        while !signals.has_come() {
+            let running = running(folder).filter(|(pid, _)| *pid != command);
+            let running: Vec<(u32, String)> = running.collect();
+            if running.is_empty() {
+                return;
+            }
+            for (pid, line) in running {
+                if named.insert(pid) && !self.quiet {
+                    output::tell(&format!(
+                        "ttmem: waiting for pid {pid} ({}), which outlives the command; --no-wait does not wait\n",
+                        shorten(&line, 60)
+                    ));
+                }
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// Removes the run's folder, unless somebody still needs it.
     fn tidy(&self, folder: &Path) {
-        let in_use = || {
-            let rings = discover(folder).unwrap_or_default();
-            rings.iter().any(|path| RingReader::open(path).is_ok_and(|ring| ring.is_alive()))
-        };
-        if self.keep.rings || in_use() {
+        if self.keep.rings || running(folder).next().is_some() {
             if !self.quiet {
                 output::tell(&format!("ttmem: the rings are in {}\n", folder.display()));
             }
@@ -87,6 +114,15 @@ impl Tracked<'_> {
         }
         let _ = fs::remove_dir_all(folder);
     }
+}
+
+/// The processes that have a ring here and run: their ids and command lines.
+fn running(folder: &Path) -> impl Iterator<Item = (u32, String)> {
+    let rings = discover(folder).unwrap_or_default().into_iter();
+    rings.filter_map(|path| {
+        let ring = RingReader::open(&path).ok().filter(|ring| ring.is_alive())?;
+        Some((ring.header().pid, ring.header().command.join(" ")))
+    })
 }
 
 /// What the library would only complain about is an error here, before the program runs.

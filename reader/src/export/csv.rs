@@ -9,12 +9,12 @@ use super::{
     Exporter, Output,
     rows::{born_ns, event_row, state_name},
 };
-use crate::replay::walk::{Step, What};
+use crate::replay::{Step, StepKind};
 
 const REGIONS: &str = "pid,device,memory,allocator,program,address,size,size_per_bank,holders,reports,state,\
                        allocated_at_ns,thread,num_cores,globally_allocated,preallocated,cached,site";
 const EVENTS: &str = "time_ns,pid,event,devices,allocator,memory,address,size,size_per_bank,holder,thread,num_cores,\
-                      free_per_bank,largest_free_block,flags,name,site";
+                      free_per_bank,largest_free_block,flags,name,site,region";
 
 pub(super) struct Csv<'a> {
     events: bool,
@@ -28,7 +28,7 @@ impl<'a> Csv<'a> {
     }
 
     fn regions(&mut self, step: &Step<'_>) -> io::Result<()> {
-        let What::Chosen { lives, .. } = step.what else { return Ok(()) };
+        let StepKind::Moment { lives, .. } = step.kind else { return Ok(()) };
         for life in lives {
             let region = &life.region;
             let site = step.process.frames(region.site).join("\n");
@@ -63,7 +63,7 @@ impl<'a> Csv<'a> {
         let devices: Vec<String> = row.devices.iter().map(i32::to_string).collect();
         writeln!(
             self.output,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
             row.time_ns,
             row.pid,
             row.event,
@@ -81,6 +81,7 @@ impl<'a> Csv<'a> {
             row.flags.join(" "),
             quoted(row.name.unwrap_or_default()),
             quoted(&row.site.join("\n")),
+            row.region,
         )
     }
 }

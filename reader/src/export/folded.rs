@@ -6,18 +6,18 @@ use super::{
     Exporter, Output, Value,
     stacks::{Stacks, note_if_empty},
 };
-use crate::replay::walk::{Step, Walk};
+use crate::replay::{Step, Steps};
 
 pub(super) struct Folded<'a> {
-    walk: &'a Walk,
+    steps: &'a Steps,
     value: Value,
     stacks: Stacks,
     output: &'a mut Output,
 }
 
 impl<'a> Folded<'a> {
-    pub(super) fn new(walk: &'a Walk, value: Value, output: &'a mut Output) -> Self {
-        Self { walk, value, stacks: Stacks::default(), output }
+    pub(super) fn new(steps: &'a Steps, value: Value, output: &'a mut Output) -> Self {
+        Self { steps, value, stacks: Stacks::default(), output }
     }
 }
 
@@ -28,9 +28,9 @@ impl Exporter for Folded<'_> {
     }
 
     fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
-        let Self { walk, value, stacks, output } = *self;
+        let Self { steps, value, stacks, output } = *self;
         let mut is_empty = true;
-        for (frames, tally) in stacks.by_frames(walk) {
+        for (frames, tally) in stacks.by_frames(steps) {
             let value = tally.value(value);
             if value > 0 {
                 is_empty = false;

@@ -20,13 +20,13 @@ use super::{
     one_process,
     stacks::{MAX_STACKS, Source},
 };
-use crate::replay::walk::{Step, Walk, Walked, What};
+use crate::replay::{ProcessInfo, Step, StepKind, Steps};
 
 /// The writer that the file names, and the version of the format.
 const VERSION: &str = "v 10400 2";
 
 pub(super) struct Heaptrack<'a> {
-    walk: &'a Walk,
+    steps: &'a Steps,
     process: usize,
     output: Compressor<'a>,
     tables: Tables,
@@ -52,10 +52,10 @@ struct Pending {
 }
 
 impl<'a> Heaptrack<'a> {
-    pub(super) fn begin(walk: &'a Walk, to: Option<&Path>, output: &'a mut Output) -> io::Result<Self> {
+    pub(super) fn begin(steps: &'a Steps, to: Option<&Path>, output: &'a mut Output) -> io::Result<Self> {
         let mut made = Self {
-            walk,
-            process: one_process::busiest(walk),
+            steps,
+            process: one_process::busiest(steps),
             output: Compressor::by_name(to, output)?,
             tables: Tables::default(),
             stacks: HashMap::new(),
@@ -64,7 +64,7 @@ impl<'a> Heaptrack<'a> {
             written_ms: None,
             allocations: 0,
         };
-        let command = walk.processes().get(made.process).map_or(String::new(), |process| process.command.join(" "));
+        let command = steps.processes().get(made.process).map_or(String::new(), |process| process.command.join(" "));
         writeln!(made.output, "{VERSION}")?;
         writeln!(made.output, "X {}", one_line(&command))?;
         // The size of a page, and how many the host has, which no recording says.
@@ -72,7 +72,7 @@ impl<'a> Heaptrack<'a> {
         Ok(made)
     }
 
-    fn stack(&mut self, process: &Walked, mut source: Source) -> io::Result<u64> {
+    fn stack(&mut self, process: &ProcessInfo, mut source: Source) -> io::Result<u64> {
         // The chips of a mesh are mostly alike.
         source.device = 0;
         if self.stacks.len() >= MAX_STACKS && !self.stacks.contains_key(&source) {
@@ -163,7 +163,7 @@ impl<'a> Heaptrack<'a> {
     }
 
     /// Milliseconds since the process began to report.
-    fn stamp(&mut self, process: &Walked, time_ns: u64) -> io::Result<()> {
+    fn stamp(&mut self, process: &ProcessInfo, time_ns: u64) -> io::Result<()> {
         let milliseconds = time_ns.saturating_sub(process.started_ns) / 1_000_000;
         if self.written_ms != Some(milliseconds) {
             self.written_ms = Some(milliseconds);
@@ -178,14 +178,14 @@ impl Exporter for Heaptrack<'_> {
         if step.index != self.process {
             return Ok(());
         }
-        let is_end = matches!(step.what, What::End(_));
+        let is_end = matches!(step.kind, StepKind::End(_));
         if is_end || step.number != self.pending.number {
             self.settle(step)?;
         }
         if is_end {
             self.stamp(step.process, step.time_ns)?;
         }
-        if let What::Change(change) = step.what {
+        if let StepKind::Change(change) = step.kind {
             (self.pending.number, self.pending.time_ns) = (step.number, step.time_ns);
             self.change(step, change)?;
         }
@@ -194,7 +194,7 @@ impl Exporter for Heaptrack<'_> {
 
     fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
         self.output.finish()?;
-        let mut notes = Vec::from_iter(one_process::note_on_others(self.walk, self.process));
+        let mut notes = Vec::from_iter(one_process::note_on_others(self.steps, self.process));
         if self.allocations == 0 {
             notes.push("nothing was allocated".to_owned());
         }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Exporter, Output, rows::event_row};
-use crate::replay::walk::Step;
+use crate::replay::Step;
 
 pub(super) struct Jsonl<'a> {
     output: &'a mut Output,

@@ -5,7 +5,7 @@ use std::{
     collections::{BinaryHeap, HashMap},
 };
 
-use ttmem_ledger::Life;
+use ttmem_ledger::{Life, Span};
 use ttmem_wire::Memory;
 
 /// A memory of a device of a process.
@@ -87,5 +87,29 @@ fn key(process: usize, life: &Life) -> Key {
         address: region.address,
         born: region.allocated_at_ticks,
         size: if region.memory == Memory::CircularBuffer { region.size } else { 0 },
+    }
+}
+
+/// The lanes of open regions of the program, by process and thread: regions of one thread need not be nested.
+#[derive(Debug, Default)]
+pub(super) struct RegionLanes(HashMap<(usize, u32), Vec<Option<u64>>>);
+
+impl RegionLanes {
+    /// The lowest lane of the thread below all that are taken, so that an inner region is drawn below the outer one.
+    pub(super) fn take(&mut self, process: usize, span: &Span) -> u32 {
+        let lanes = self.0.entry((process, span.thread)).or_default();
+        while lanes.last() == Some(&None) {
+            lanes.pop();
+        }
+        lanes.push(Some(span.number));
+        lanes.len() as u32 - 1
+    }
+
+    /// The lane of a region that ends; `None` if it had none.
+    pub(super) fn give_back(&mut self, process: usize, span: &Span) -> Option<u32> {
+        let lanes = self.0.get_mut(&(process, span.thread))?;
+        let at = lanes.iter().position(|taken| *taken == Some(span.number))?;
+        lanes[at] = None;
+        Some(at as u32)
     }
 }

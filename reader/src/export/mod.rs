@@ -1,4 +1,4 @@
-//! Formats of other tools, one a file. Each is fed the steps of a [`Walk`] and writes as it goes; what needs the end keeps
+//! Formats of other tools, one a file. Each gets the [`Steps`] of an input and writes as it goes; what needs the end keeps
 //! what is live, and no more.
 
 mod address_space;
@@ -28,29 +28,30 @@ pub use self::output::Output;
 pub use self::stacks::Value;
 use crate::{
     Failure,
-    replay::walk::{At, Step, Stopped, Walk},
+    replay::{At, Step, Steps, Stopped},
 };
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(clippy::doc_markdown, reason = "--help shows these lines")]
 pub enum Format {
-    /// A trace for ui.perfetto.dev: live bytes, the lifetime of each region, marks, refusals.
+    /// Live bytes, lifetimes, regions, marks: ui.perfetto.dev
     Perfetto,
-    /// A snapshot for PyTorch's memory viewer, pytorch.org/memory_viz.
+    /// Snapshot of PyTorch's memory viewer: pytorch.org/memory_viz
     PytorchSnapshot,
-    /// A profile for `go tool pprof` and what reads the same (gzip).
+    /// Profile, gzip: go tool pprof
     Pprof,
-    /// A profile for speedscope.app.
+    /// Profile: speedscope.app
     Speedscope,
-    /// Folded stacks, for flamegraph.pl and inferno.
+    /// Folded stacks: flamegraph.pl, inferno
     Folded,
-    /// A profile for heaptrack_gui and heaptrack_print; gzip where the file's name ends in .gz.
+    /// Profile, gzip where OUT ends in .gz: heaptrack_gui, heaptrack_print
     Heaptrack,
-    /// A table of what is live, or of all events.
+    /// Table of what is live, with --events of all events: spreadsheets
     Csv,
-    /// Every event, one JSON object a line.
+    /// Every event, one JSON object a line: jq
     Jsonl,
-    /// Two tables in a folder, events.parquet and regions.parquet.
+    /// Two tables in a folder, events and regions: DuckDB, pandas, Polars
     Parquet,
 }
 
@@ -93,23 +94,25 @@ trait Exporter {
 ///
 /// # Errors
 /// If the input cannot be read or the output not be written.
-pub fn export(walk: &Walk, options: &Options) -> Result<Vec<String>, Failure> {
+pub fn export(steps: &Steps, options: &Options) -> Result<Vec<String>, Failure> {
     let name = options.to.as_deref().map_or_else(|| "standard output".into(), |path| path.to_string_lossy());
     let cannot_write = |error: io::Error| Failure::new(format!("{name}: {error}"));
     let stopped = |why| match why {
         Stopped::Reading(failure) => failure,
         Stopped::Writing(error) => cannot_write(error),
+        Stopped::Enough => Failure::new(format!("{name}: is not whole")),
     };
     if options.format == Format::Parquet {
         let mut tables = parquet::Tables::create(options.to.as_deref()).map_err(cannot_write)?;
-        walk.run(At::End, &mut |step| tables.step(step)).map_err(stopped)?;
+        steps.run(&At::Exit, &mut |step| tables.step(step)).map_err(stopped)?;
         return Box::new(tables).finish().map_err(cannot_write);
     }
     let mut output = Output::create(options.to.as_deref()).map_err(cannot_write)?;
     let mut notes = Vec::new();
     let done = {
-        let mut exporter = exporter(walk, options, &mut output).map_err(cannot_write)?;
-        walk.run(moment(options), &mut |step| exporter.step(step))
+        let mut exporter = exporter(steps, options, &mut output).map_err(cannot_write)?;
+        steps
+            .run(moment(options), &mut |step| exporter.step(step))
             .and_then(|()| exporter.finish().map_err(Stopped::from))
             .map(|told| notes = told)
     };
@@ -125,23 +128,23 @@ pub fn export(walk: &Walk, options: &Options) -> Result<Vec<String>, Failure> {
     Ok(notes)
 }
 
-/// The moment that a format shows. To find the peak costs one more walk, so only those ask that want it.
-fn moment(options: &Options) -> At {
+/// The moment that a format shows. To find one costs one more replay, so only those formats have it that show it.
+fn moment(options: &Options) -> &At {
     match options.format {
-        Format::Pprof | Format::Speedscope | Format::Folded => options.at,
-        Format::Csv if !options.events => options.at,
-        _ => At::End,
+        Format::Pprof | Format::Speedscope | Format::Folded => &options.at,
+        Format::Csv if !options.events => &options.at,
+        _ => &At::Exit,
     }
 }
 
-fn exporter<'a>(walk: &'a Walk, options: &Options, output: &'a mut Output) -> io::Result<Box<dyn Exporter + 'a>> {
+fn exporter<'a>(steps: &'a Steps, options: &Options, output: &'a mut Output) -> io::Result<Box<dyn Exporter + 'a>> {
     Ok(match options.format {
-        Format::Perfetto => Box::new(perfetto::Perfetto::begin(walk, options.max_lanes, output)?),
-        Format::PytorchSnapshot => Box::new(pytorch::Snapshot::new(walk, options.max_entries, output)),
-        Format::Pprof => Box::new(pprof::Pprof::new(walk, output)),
-        Format::Speedscope => Box::new(speedscope::Speedscope::new(walk, options.value, output)),
-        Format::Folded => Box::new(folded::Folded::new(walk, options.value, output)),
-        Format::Heaptrack => Box::new(heaptrack::Heaptrack::begin(walk, options.to.as_deref(), output)?),
+        Format::Perfetto => Box::new(perfetto::Perfetto::begin(steps, options.max_lanes, output)?),
+        Format::PytorchSnapshot => Box::new(pytorch::Snapshot::new(steps, options.max_entries, output)),
+        Format::Pprof => Box::new(pprof::Pprof::new(steps, output)),
+        Format::Speedscope => Box::new(speedscope::Speedscope::new(steps, options.value, output)),
+        Format::Folded => Box::new(folded::Folded::new(steps, options.value, output)),
+        Format::Heaptrack => Box::new(heaptrack::Heaptrack::begin(steps, options.to.as_deref(), output)?),
         Format::Csv => Box::new(csv::Csv::begin(options.events, output)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(output)),
         Format::Parquet => return Err(io::Error::other("it is a folder of two files")),

@@ -19,7 +19,7 @@ use super::{
     Exporter, Output,
     rows::{born_ns, event_row, state_name},
 };
-use crate::replay::walk::{Step, What};
+use crate::replay::{Step, StepKind};
 
 /// Rows that are kept until they are written together.
 const ROWS: usize = 1 << 17;
@@ -58,6 +58,7 @@ const EVENTS: &str = "message events {
     required binary flags (STRING);
     required binary name (STRING);
     required binary site (STRING);
+    required int64 region (INTEGER(64, false));
 }";
 
 const REGIONS: &str = "message regions {
@@ -124,6 +125,7 @@ impl Tables {
             Cell::Text(&row.flags.join(" ")),
             Cell::Text(row.name.unwrap_or_default()),
             Cell::Text(&row.site.join("\n")),
+            Cell::Long(row.region),
         ])
     }
 
@@ -155,9 +157,9 @@ impl Tables {
 
 impl Exporter for Tables {
     fn step(&mut self, step: &Step<'_>) -> io::Result<()> {
-        match &step.what {
-            What::Change(Change::Gone(life)) => self.region(step, life, true),
-            What::End(lives) => lives.iter().try_for_each(|life| self.region(step, life, false)),
+        match &step.kind {
+            StepKind::Change(Change::Gone(life)) => self.region(step, life, true),
+            StepKind::End(lives) => lives.iter().try_for_each(|life| self.region(step, life, false)),
             _ => self.event(step),
         }
     }

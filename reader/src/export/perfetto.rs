@@ -1,7 +1,7 @@
 //! A trace for ui.perfetto.dev: protobuf, one packet after the other (<https://perfetto.dev/docs/reference/synthetic-track-event>).
 //!
 //! Each device is a track of its process. Below it lie, for each memory, a counter of its live bytes and the lifetimes of
-//! its regions. Slices on one track must be nested, and lifetimes are not: so each is drawn on a track that is free, and
+//! its allocations. Beside the devices lie the regions of the program, by thread. Slices on one track must be nested, and lifetimes are not: so each is drawn on a track that is free, and
 //! tracks of one name are shown as one.
 
 use std::{
@@ -10,12 +10,12 @@ use std::{
 };
 
 use prost::Message;
-use ttmem_ledger::{Change, Life, State};
+use ttmem_ledger::{Change, Life, Span, State};
 use ttmem_wire::{Event, EventKind};
 
 use super::{
     Exporter, Output,
-    lanes::{Lanes, Place},
+    lanes::{Lanes, Place, RegionLanes},
     perfetto_proto::{
         Clock, ClockSnapshot, Counter, DebugAnnotation, InternedData, Name, Process, TracePacket, Track, TrackEvent,
         clocks, counter, event, sequence,
@@ -23,7 +23,7 @@ use super::{
     stacks::process_name,
 };
 use crate::{
-    replay::walk::{LiveBytes, Step, Walk, Walked, What},
+    replay::{LiveBytes, ProcessInfo, Step, StepKind, Steps},
     report::bytes,
 };
 
@@ -35,6 +35,7 @@ pub(super) struct Perfetto<'a> {
     buffer: Vec<u8>,
     sums: Vec<LiveBytes>,
     lanes: Lanes,
+    regions: RegionLanes,
     tracks: HashMap<TrackOf, u64>,
     names: HashMap<String, u64>,
     /// Sums that the event at work changed, and when: each is written once, after the event.
@@ -52,10 +53,12 @@ enum TrackOf {
     Device(usize, i32),
     Counter(Place),
     Lane(Place, u32),
+    /// Of a process and a thread.
+    Regions(usize, u32, u32),
 }
 
 /// The names of arguments, by number from 1.
-const ARGUMENTS: [&str; 11] = [
+const ARGUMENTS: [&str; 12] = [
     "address",
     "size",
     "size_per_bank",
@@ -67,15 +70,17 @@ const ARGUMENTS: [&str; 11] = [
     "devices",
     "free_per_bank",
     "largest_free_block",
+    "left_behind",
 ];
 
 impl<'a> Perfetto<'a> {
-    pub(super) fn begin(walk: &Walk, max_lanes: usize, output: &'a mut Output) -> io::Result<Self> {
+    pub(super) fn begin(steps: &Steps, max_lanes: usize, output: &'a mut Output) -> io::Result<Self> {
         let mut made = Self {
             output,
             buffer: Vec::new(),
-            sums: vec![LiveBytes::default(); walk.processes().len()],
+            sums: vec![LiveBytes::default(); steps.processes().len()],
             lanes: Lanes::new(max_lanes),
+            regions: RegionLanes::default(),
             tracks: HashMap::new(),
             names: HashMap::new(),
             changed: BTreeSet::new(),
@@ -86,11 +91,11 @@ impl<'a> Perfetto<'a> {
         let interned_data = Some(InternedData { event_names: Vec::new(), debug_annotation_names: names });
         made.write(TracePacket { sequence_flags: sequence::CLEARED, interned_data, ..TracePacket::default() })?;
         // Times are those of the wall clock; a trace counts from its boot. That both are the same lets the viewer show dates.
-        let start = walk.chosen().map(|(_, process)| process.started_ns).min().unwrap_or(0);
+        let start = steps.chosen().map(|(_, process)| process.started_ns).min().unwrap_or(0);
         let clocks = [clocks::BOOTTIME, clocks::REALTIME].map(|clock_id| Clock { clock_id, timestamp: start });
         let clock_snapshot = Some(ClockSnapshot { clocks: clocks.into() });
         made.write(TracePacket { timestamp: Some(start), clock_snapshot, ..TracePacket::default() })?;
-        for (index, process) in walk.chosen() {
+        for (index, process) in steps.chosen() {
             made.process_track(index, process)?;
         }
         Ok(made)
@@ -115,7 +120,7 @@ impl<'a> Perfetto<'a> {
         })
     }
 
-    fn process_track(&mut self, index: usize, process: &Walked) -> io::Result<u64> {
+    fn process_track(&mut self, index: usize, process: &ProcessInfo) -> io::Result<u64> {
         let named =
             Process { pid: process.pid as i32, cmdline: process.command.clone(), process_name: process_name(process) };
         self.track(TrackOf::Process(index), || (None, String::new(), Some(named), None))
@@ -165,8 +170,9 @@ impl<'a> Perfetto<'a> {
         let region = &life.region;
         let parent = self.device_track(step.index, region.device)?;
         let place = (step.index, region.device, region.memory);
-        let track_uuid = self
-            .track(TrackOf::Lane(place, lane), || (Some(parent), format!("{} regions", region.memory), None, None))?;
+        let track_uuid = self.track(TrackOf::Lane(place, lane), || {
+            (Some(parent), format!("{} allocations", region.memory), None, None)
+        })?;
         let frames = step.process.frames(region.site);
         let mut arguments = vec![
             pointer("address", region.address),
@@ -223,6 +229,26 @@ impl<'a> Perfetto<'a> {
         self.event(step.time_ns, event, None)
     }
 
+    fn begin_region(&mut self, step: &Step<'_>, span: &Span) -> io::Result<()> {
+        let lane = self.regions.take(step.index, span);
+        let parent = self.tracks.get(&TrackOf::Process(step.index)).copied();
+        let of = TrackOf::Regions(step.index, span.thread, lane);
+        let track_uuid = self.track(of, || (parent, format!("regions of thread {}", span.thread), None, None))?;
+        // A slice without a name is none.
+        let name = Some(span.name.clone()).filter(|name| !name.is_empty()).or_else(|| Some("region".to_owned()));
+        self.event(step.time_ns, TrackEvent { kind: event::BEGIN, track_uuid, name, ..TrackEvent::default() }, None)
+    }
+
+    fn end_region(&mut self, step: &Step<'_>, span: &Span) -> io::Result<()> {
+        let Some(lane) = self.regions.give_back(step.index, span) else { return Ok(()) };
+        let of = TrackOf::Regions(step.index, span.thread, lane);
+        let Some(&track_uuid) = self.tracks.get(&of) else { return Ok(()) };
+        let left = span.window.left_behind.iter().fold(0_u64, |sum, region| sum.saturating_add(region.size));
+        let debug_annotations = vec![number("left_behind", left)];
+        let event = TrackEvent { kind: event::END, track_uuid, debug_annotations, ..TrackEvent::default() };
+        self.event(step.time_ns, event, None)
+    }
+
     fn refusal(&mut self, step: &Step<'_>, event: &Event, devices: &[i32]) -> io::Result<()> {
         let memory = event.memory.map_or_else(|| "unknown memory".to_owned(), |memory| memory.to_string());
         let name = format!("out of {memory}: {} asked for", bytes(event.size));
@@ -242,8 +268,8 @@ impl Exporter for Perfetto<'_> {
         if !self.changed.is_empty() && (step.index, step.number) != self.changed_by {
             self.write_sums()?;
         }
-        match &step.what {
-            What::Change(change) => {
+        match &step.kind {
+            StepKind::Change(change) => {
                 match change {
                     Change::Born(life) => self.begin_life(step, life)?,
                     Change::Gone(life) => self.end_life(step, life)?,
@@ -256,15 +282,19 @@ impl Exporter for Perfetto<'_> {
                 }
                 Ok(())
             }
-            What::Event { event, devices, .. } => {
+            StepKind::Event { event, devices, .. } => {
                 if event.kind == EventKind::OutOfMemory {
                     self.refusal(step, event, devices)
                 } else {
                     Ok(())
                 }
             }
-            What::Mark(name) => self.instant(step, TrackOf::Marks(step.index), "marks", (*name).to_owned(), Vec::new()),
-            What::Chosen { .. } | What::End(_) => Ok(()),
+            StepKind::Mark(name) => {
+                self.instant(step, TrackOf::Marks(step.index), "marks", (*name).to_owned(), Vec::new())
+            }
+            StepKind::RegionBegin(span) => self.begin_region(step, span),
+            StepKind::RegionEnd(span) => self.end_region(step, span),
+            StepKind::Moment { .. } | StepKind::End(_) => Ok(()),
         }
     }
 

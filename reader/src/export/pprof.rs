@@ -9,18 +9,18 @@ use super::{
     Exporter, Output,
     stacks::{Stacks, note_if_empty},
 };
-use crate::replay::walk::{Step, Walk};
+use crate::replay::{Step, Steps};
 
 pub(super) struct Pprof<'a> {
-    walk: &'a Walk,
+    steps: &'a Steps,
     stacks: Stacks,
     output: &'a mut Output,
     until_ns: u64,
 }
 
 impl<'a> Pprof<'a> {
-    pub(super) fn new(walk: &'a Walk, output: &'a mut Output) -> Self {
-        Self { walk, stacks: Stacks::default(), output, until_ns: 0 }
+    pub(super) fn new(steps: &'a Steps, output: &'a mut Output) -> Self {
+        Self { steps, stacks: Stacks::default(), output, until_ns: 0 }
     }
 }
 
@@ -32,7 +32,7 @@ impl Exporter for Pprof<'_> {
     }
 
     fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
-        let Self { walk, stacks, output, until_ns } = *self;
+        let Self { steps, stacks, output, until_ns } = *self;
         let mut made = Builder::default();
         made.text("");
         for (name, unit) in
@@ -42,12 +42,12 @@ impl Exporter for Pprof<'_> {
             made.profile.sample_type.push(kind);
         }
         made.profile.default_sample_type = made.text("live_bytes");
-        let started = walk.chosen().map(|(_, process)| process.started_ns).min().unwrap_or(0);
+        let started = steps.chosen().map(|(_, process)| process.started_ns).min().unwrap_or(0);
         made.profile.time_nanos = signed(started);
         made.profile.duration_nanos = signed(until_ns.saturating_sub(started));
         let mut is_empty = true;
         for (source, tally) in stacks.sorted() {
-            let process = &walk.processes()[source.process];
+            let process = &steps.processes()[source.process];
             let location_id = source.frames(process).into_iter().map(|frame| made.location(frame)).collect();
             let labels = [("device", i64::from(source.device)), ("pid", i64::from(process.pid))];
             let mut label: Vec<Label> =

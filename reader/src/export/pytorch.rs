@@ -17,7 +17,7 @@ use super::{
     one_process,
     pickle::Pickle,
 };
-use crate::replay::walk::{Step, Walk, What};
+use crate::replay::{Step, StepKind, Steps};
 
 /// Device ids up to this are the viewer's numbers; where others occur, devices are numbered.
 const MAX_DEVICE: i32 = 1 << 10;
@@ -26,7 +26,7 @@ const MAX_DEVICE: i32 = 1 << 10;
 type Space = (i32, Memory, u32);
 
 pub(super) struct Snapshot<'a> {
-    walk: &'a Walk,
+    steps: &'a Steps,
     /// The viewer has one address space and one time, so it shows one process.
     process: usize,
     max_entries: usize,
@@ -59,10 +59,10 @@ enum Action {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(walk: &'a Walk, max_entries: usize, output: &'a mut Output) -> Self {
+    pub(super) fn new(steps: &'a Steps, max_entries: usize, output: &'a mut Output) -> Self {
         Self {
-            walk,
-            process: one_process::busiest(walk),
+            steps,
+            process: one_process::busiest(steps),
             max_entries,
             traces: BTreeMap::new(),
             dropped: 0,
@@ -154,17 +154,17 @@ impl Exporter for Snapshot<'_> {
         if step.index != self.process {
             return Ok(());
         }
-        match &step.what {
-            What::Change(Change::Born(life)) => self.life(step, life, Action::Alloc, life.region.size),
-            What::Change(Change::Gone(life)) => self.life(step, life, Action::Free, life.region.size),
-            What::Change(Change::Widened { life, before }) => {
+        match &step.kind {
+            StepKind::Change(Change::Born(life)) => self.life(step, life, Action::Alloc, life.region.size),
+            StepKind::Change(Change::Gone(life)) => self.life(step, life, Action::Free, life.region.size),
+            StepKind::Change(Change::Widened { life, before }) => {
                 self.life(step, life, Action::Free, *before);
                 self.life(step, life, Action::Alloc, life.region.size);
             }
-            What::Event { event, devices, allocator } if event.kind == EventKind::OutOfMemory => {
+            StepKind::Event { event, devices, allocator } if event.kind == EventKind::OutOfMemory => {
                 self.refused(step, event, devices, *allocator);
             }
-            What::End(lives) => {
+            StepKind::End(lives) => {
                 self.lives =
                     lives.iter().filter(|life| life.region.memory != Memory::CircularBuffer).copied().collect();
             }
@@ -174,7 +174,7 @@ impl Exporter for Snapshot<'_> {
     }
 
     fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
-        let mut notes = Vec::from_iter(one_process::note_on_others(self.walk, self.process));
+        let mut notes = Vec::from_iter(one_process::note_on_others(self.steps, self.process));
         if self.dropped > 0 {
             let dropped = self.dropped;
             notes.push(format!("the oldest {dropped} events are left out (--max-entries, a device)"));
@@ -183,12 +183,12 @@ impl Exporter for Snapshot<'_> {
             notes.push("circular buffers are left out: they overlap, which this viewer does not know".to_owned());
         }
         let ranges = self.ranges();
-        let Self { walk, process, traces, lives, output, .. } = *self;
+        let Self { steps, process, traces, lives, output, .. } = *self;
         let mut writer = Writer {
             pickle: Pickle::begin(output)?,
             frames: HashMap::new(),
             numbers: device_numbers(ranges.keys().map(|space| space.0).chain(traces.keys().copied())),
-            walk,
+            steps,
             process,
         };
         writer.snapshot(&ranges, &traces, &lives)?;
@@ -212,7 +212,7 @@ struct Writer<'a> {
     /// Lists of frames that were written, by site, memory and size.
     frames: HashMap<(u32, Memory, u64), u32>,
     numbers: BTreeMap<i32, u64>,
-    walk: &'a Walk,
+    steps: &'a Steps,
     process: usize,
 }
 
@@ -359,7 +359,7 @@ impl Writer<'_> {
 
     /// The stack of a region, or memory and size in its place.
     fn frames(&mut self, site: u32, memory: Memory, size: u64) -> io::Result<()> {
-        let frames = self.walk.processes().get(self.process).map_or(&[][..], |process| process.frames(site));
+        let frames = self.steps.processes().get(self.process).map_or(&[][..], |process| process.frames(site));
         let key = if frames.is_empty() { (0, memory, size) } else { (site, memory, 0) };
         if let Some(&at) = self.frames.get(&key) {
             return self.pickle.again(at);

@@ -1,10 +1,10 @@
 //! An event and a region as one flat row, for the formats that are tables.
 
 use serde::Serialize;
-use ttmem_ledger::{LiveRegion, State};
+use ttmem_ledger::{LiveRegion, Span, State};
 use ttmem_wire::{Event, EventKind, flags};
 
-use crate::replay::walk::{Step, What};
+use crate::replay::{Step, StepKind};
 
 /// An event. What it does not name is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -40,6 +40,9 @@ pub(super) struct EventRow<'a> {
     pub(super) name: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub(super) site: &'a [String],
+    /// The number of a region of the program.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) region: u64,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -62,9 +65,11 @@ const FLAGS: [(u16, &str); 5] = [
 /// The row of a step that is an event or a mark.
 pub(super) fn event_row<'a>(step: &'a Step<'a>) -> Option<EventRow<'a>> {
     let row = EventRow { time_ns: step.time_ns, pid: step.process.pid, ..EventRow::default() };
-    match step.what {
-        What::Mark(name) => Some(EventRow { event: "mark", name: Some(name), ..row }),
-        What::Event { event, devices, allocator } => {
+    match step.kind {
+        StepKind::Mark(name) => Some(EventRow { event: "mark", name: Some(name), ..row }),
+        StepKind::RegionBegin(span) => Some(region_row("region_begin", span, row)),
+        StepKind::RegionEnd(span) => Some(region_row("region_end", span, row)),
+        StepKind::Event { event, devices, allocator } => {
             let takes_bytes =
                 matches!(event.kind, EventKind::Allocate | EventKind::CbAllocate | EventKind::OutOfMemory);
             let has_address = matches!(event.kind, EventKind::Allocate | EventKind::CbAllocate | EventKind::Free)
@@ -85,11 +90,16 @@ pub(super) fn event_row<'a>(step: &'a Step<'a>) -> Option<EventRow<'a>> {
                 flags: FLAGS.iter().filter(|(bit, _)| event.flags & bit != 0).map(|&(_, name)| name).collect(),
                 name: None,
                 site: step.process.frames(event.site),
+                region: 0,
                 ..row
             })
         }
         _ => None,
     }
+}
+
+fn region_row<'a>(event: &'static str, span: &'a Span, row: EventRow<'a>) -> EventRow<'a> {
+    EventRow { event, name: Some(&span.name), thread: span.thread, region: span.number, ..row }
 }
 
 fn kind_name(event: &Event) -> &'static str {

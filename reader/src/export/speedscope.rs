@@ -11,18 +11,18 @@ use super::{
     Exporter, Output, Value,
     stacks::{Stacks, note_if_empty},
 };
-use crate::replay::walk::{Step, Walk};
+use crate::replay::{Step, Steps};
 
 pub(super) struct Speedscope<'a> {
-    walk: &'a Walk,
+    steps: &'a Steps,
     value: Value,
     stacks: Stacks,
     output: &'a mut Output,
 }
 
 impl<'a> Speedscope<'a> {
-    pub(super) fn new(walk: &'a Walk, value: Value, output: &'a mut Output) -> Self {
-        Self { walk, value, stacks: Stacks::default(), output }
+    pub(super) fn new(steps: &'a Steps, value: Value, output: &'a mut Output) -> Self {
+        Self { steps, value, stacks: Stacks::default(), output }
     }
 }
 
@@ -33,10 +33,10 @@ impl Exporter for Speedscope<'_> {
     }
 
     fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
-        let Self { walk, value, stacks, output } = *self;
+        let Self { steps, value, stacks, output } = *self;
         let (mut frames, mut known) = (Vec::new(), HashMap::new());
         let (mut samples, mut weights, mut total) = (Vec::new(), Vec::new(), 0_u64);
-        for (stack, tally) in stacks.by_frames(walk) {
+        for (stack, tally) in stacks.by_frames(steps) {
             let weight = tally.value(value);
             if weight == 0 {
                 continue;

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use ttmem_ledger::{Change, Life};
 use ttmem_wire::Memory;
 
-use crate::replay::walk::{Step, Walk, Walked, What};
+use crate::replay::{ProcessInfo, Step, StepKind, Steps};
 
 /// Stacks that are told apart. A program without call sites that asks for ever other sizes must not fill the memory.
 pub(super) const MAX_STACKS: usize = 1 << 18;
@@ -54,7 +54,7 @@ impl Tally {
 /// Where bytes come from. The order is that of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Source {
-    /// The process, by its place in the walk.
+    /// The process, by its place in [`Steps::processes`].
     pub(super) process: usize,
     pub(super) device: i32,
     pub(super) memory: Memory,
@@ -81,17 +81,17 @@ pub(super) struct Stacks {
 
 impl Stacks {
     pub(super) fn step(&mut self, step: &Step<'_>) {
-        match &step.what {
-            What::Change(Change::Born(life)) => {
+        match &step.kind {
+            StepKind::Change(Change::Born(life)) => {
                 let tally = self.of(step, life);
                 tally.allocated_objects += 1;
                 tally.allocated_bytes = tally.allocated_bytes.saturating_add(life.region.size);
             }
-            What::Change(Change::Widened { life, before }) => {
+            StepKind::Change(Change::Widened { life, before }) => {
                 let tally = self.of(step, life);
                 tally.allocated_bytes = tally.allocated_bytes.saturating_add(life.region.size - before);
             }
-            What::Chosen { lives, footprints } => {
+            StepKind::Moment { lives, footprints } => {
                 for life in *lives {
                     let tally = self.of(step, life);
                     tally.live_objects += 1;
@@ -122,11 +122,11 @@ impl Stacks {
     }
 
     /// Stacks as flame graphs show them, the outermost frame first: devices are added up.
-    pub(super) fn by_frames(self, walk: &Walk) -> BTreeMap<Vec<String>, Tally> {
-        let are_many = walk.chosen().count() > 1;
+    pub(super) fn by_frames(self, steps: &Steps) -> BTreeMap<Vec<String>, Tally> {
+        let are_many = steps.chosen().count() > 1;
         let mut stacks: BTreeMap<Vec<String>, Tally> = BTreeMap::new();
         for (source, tally) in self.sorted() {
-            let process = &walk.processes()[source.process];
+            let process = &steps.processes()[source.process];
             let mut frames: Vec<String> = are_many.then(|| process_name(process)).into_iter().collect();
             frames.extend(source.frames(process).into_iter().rev());
             stacks.entry(frames).or_default().add(&tally);
@@ -156,7 +156,7 @@ impl Source {
     }
 
     /// The innermost first. Where no call site is known, memory and size stand in for it.
-    pub(super) fn frames(&self, process: &Walked) -> Vec<String> {
+    pub(super) fn frames(&self, process: &ProcessInfo) -> Vec<String> {
         let memory = || format!("memory {}", self.memory);
         match self.kind {
             Kind::Site(site) => process.frames(site).to_vec(),
@@ -168,7 +168,7 @@ impl Source {
 }
 
 /// A process as a frame, or as the name of a track.
-pub(super) fn process_name(process: &Walked) -> String {
+pub(super) fn process_name(process: &ProcessInfo) -> String {
     format!("{} (pid {})", crate::report::shorten(&process.command.join(" "), 200), process.pid)
 }
 
@@ -210,12 +210,12 @@ mod tests {
     #[test]
     fn a_known_call_site_is_the_stack_and_else_memory_and_size_are() {
         let frames = ["forward model.py:7", "main model.py:99"].map(str::to_owned);
-        let process = Walked::with_sites(HashMap::from([(3, frames.to_vec())]));
+        let process = ProcessInfo::with_sites(HashMap::from([(3, frames.to_vec())]));
         let mut stacks = Stacks::default();
         let lives = [life(3, 100), life(3, 200), life(0, 50), life(9, 50)];
         let footprints = BTreeMap::from([(0, 4096)]);
-        let what = What::Chosen { lives: &lives, footprints: &footprints };
-        stacks.step(&Step { process: &process, index: 0, time_ns: 0, number: 0, what });
+        let kind = StepKind::Moment { lives: &lives, footprints: &footprints };
+        stacks.step(&Step { process: &process, index: 0, time_ns: 0, number: 0, kind });
         let sorted = stacks.sorted();
         let told: Vec<_> = sorted.iter().map(|(source, tally)| (source.frames(&process), tally.live_bytes)).collect();
         let named = |frames: [&str; 2]| frames.map(str::to_owned).to_vec();

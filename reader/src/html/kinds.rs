@@ -1,4 +1,5 @@
-//! Kinds of regions: a memory, a call site and a size. What one looks at marks, and what was allocated, is told by them.
+//! Kinds of allocations: a memory, a call site and a size. What changed between marks, and what was allocated, is shown by
+//! them.
 
 use std::collections::HashMap;
 
@@ -13,18 +14,27 @@ pub(super) type Kind = (Memory, u32, u64);
 pub(super) struct Kinds {
     pub(super) all: Vec<Kind>,
     numbers: HashMap<Kind, usize>,
+    /// The last that was asked for: most often the next one too.
+    last: Option<(Kind, usize)>,
 }
 
 impl Kinds {
     pub(super) fn number(&mut self, kind: Kind) -> usize {
-        *self.numbers.entry(kind).or_insert_with(|| {
+        if let Some((last, number)) = self.last
+            && last == kind
+        {
+            return number;
+        }
+        let number = *self.numbers.entry(kind).or_insert_with(|| {
             self.all.push(kind);
             self.all.len() - 1
-        })
+        });
+        self.last = Some((kind, number));
+        number
     }
 
-    /// How many regions of each kind there are, by number.
-    pub(super) fn count(&mut self, live: &[LiveRegion]) -> Vec<u64> {
+    /// How many allocations of each kind there are, by number.
+    pub(super) fn count(&mut self, live: impl Iterator<Item = LiveRegion>) -> Vec<u64> {
         let mut counts = vec![0; self.all.len()];
         for region in live {
             let number = self.number((region.memory, region.site, region.size));

@@ -1,38 +1,121 @@
 //! `ttmem report --html`: a page that needs nothing but itself. See docs/html.md.
 //!
-//! The events are gone through twice. The first time tells the timeline and when each memory was fullest; the second
-//! time keeps what was live then, and at the marks.
+//! The pump applies each event once, and a [`Drawing`] looks on: the page costs no replay of its own.
 
-mod events;
 mod kinds;
+mod marks;
 mod model;
-mod moments;
+mod peaks;
 mod timeline;
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
-use crate::{Failure, report::Report};
+use ttmem_wire::{Event, EventKind, Target, flags};
 
-/// The page on a recording or a ring.
-///
-/// # Errors
-/// If the file cannot be read, is neither, or is damaged.
-pub fn page(path: &Path) -> Result<String, Failure> {
-    let input = events::Input::open(path)?;
-    let mut lines = events::PerProcess::<timeline::Timeline>::default();
-    let processes = input.replay(&mut |account, process, event| lines.of(process).note(account, event))?;
-    let wanted = lines.map(|line| moments::Moments::new(line.peaks(), line.marks()));
-    let mut moments = wanted;
-    input.replay(&mut |account, process, event| moments.of(process).note(account, event))?;
-    let report = Report::new(processes.iter().map(|(_, tell)| tell));
-    let told: Vec<model::Process> = processes
-        .iter()
-        .zip(&report.processes)
-        .map(|((number, tell), said)| {
-            model::Process::new(&tell.told(), said, lines.take(*number), moments.take(*number))
-        })
-        .collect();
-    Ok(fill(&model::Page { ttmem: env!("CARGO_PKG_VERSION"), file: path.display().to_string(), processes: told }))
+use self::{kinds::Kinds, marks::Marks, peaks::Peaks, timeline::Timeline};
+use crate::{
+    Account, Failure, Tell,
+    analysis::Analysis,
+    replay::{Input, one_by_one, pump},
+    report::{Report, terse},
+};
+
+/// What was seen of an input while it was replayed; the page is made of it, and of the report.
+#[derive(Debug)]
+pub struct Drawing {
+    file: String,
+    /// In the order in which they began.
+    processes: Vec<Sketch>,
+}
+
+impl Drawing {
+    /// Replays an input and looks on. The processes are those of a report on it.
+    ///
+    /// # Errors
+    /// If the input cannot be read, or is damaged.
+    pub fn of(input: Input) -> Result<(Self, Vec<Box<dyn Tell>>), Failure> {
+        let mut sketches: BTreeMap<u32, Sketch> = BTreeMap::new();
+        let replayed = pump(&input, &mut |replay, records| {
+            let sketch = sketches.entry(replay.number()).or_default();
+            one_by_one(replay.account_mut(), records, |account, _, event| {
+                sketch.apply(account, event);
+                Ok(())
+            })
+        });
+        let mut replayed = replayed.map_err(|why| why.failure(input.path()))?.processes;
+        let sketch = |replay: &mut crate::Replay| {
+            let mut sketch = sketches.remove(&replay.number()).unwrap_or_default();
+            sketch.end(replay.account_mut());
+            sketch
+        };
+        let processes = replayed.iter_mut().map(sketch).collect();
+        let drawing = Self { file: input.path().display().to_string(), processes };
+        let told = match input.into_session() {
+            Some(session) => vec![Box::new(session) as Box<dyn Tell>],
+            None => replayed.into_iter().map(|replay| Box::new(replay) as Box<dyn Tell>).collect(),
+        };
+        Ok((drawing, told))
+    }
+
+    /// The page on these processes, which [`Drawing::of`] gave, and the analysis and report on them. A process that the report leaves out is
+    /// left out.
+    pub fn page(self, processes: &[Box<dyn Tell>], analysis: &Analysis, report: &Report) -> String {
+        let drawn = processes.iter().zip(self.processes).filter_map(|(process, sketch)| {
+            let told = process.told();
+            let ring_id = format!("{:032x}", told.ring_id);
+            let said = report.processes.iter().find(|said| (said.pid, &said.ring_id) == (told.pid, &ring_id))?;
+            let analysed = analysis.processes.iter().find(|one| (one.pid, one.ring_id) == (told.pid, told.ring_id))?;
+            Some(model::Process::new(&told, said, terse(&analysed.refusals), sketch))
+        });
+        fill(&model::Page { ttmem: env!("CARGO_PKG_VERSION"), processes: drawn.collect(), file: self.file })
+    }
+}
+
+/// What was seen of one process.
+#[derive(Debug, Default)]
+struct Sketch {
+    line: Timeline,
+    peaks: Peaks,
+    marks: Marks,
+    kinds: Kinds,
+    /// Allocations of each kind, by number, over all devices.
+    allocations: Vec<u64>,
+}
+
+impl Sketch {
+    /// Applies an event, and looks at the account before and after it.
+    fn apply(&mut self, account: &mut Account, event: &Event) {
+        self.peaks.before(account.ledger(), &self.line, event);
+        account.apply(event, |_| None);
+        match event.kind {
+            EventKind::Mark | EventKind::MarkMore => {
+                self.line.note_time(event.ticks);
+                self.marks.note(account, &mut self.kinds);
+                return;
+            }
+            EventKind::Allocate | EventKind::CbAllocate => self.note_allocation(account, event),
+            _ => {}
+        }
+        self.line.note(account.ledger(), event.ticks);
+    }
+
+    fn note_allocation(&mut self, account: &Account, event: &Event) {
+        let Some(memory) = event.memory.filter(|_| event.flags & flags::MORE_CORES == 0) else { return };
+        let devices = match event.target {
+            Target::Device(_) => 1,
+            Target::Pool(index) => account.pool(index).map_or(0, |pool| pool.chips.len() as u64),
+        };
+        let memory = if event.kind == EventKind::CbAllocate { ttmem_wire::Memory::CircularBuffer } else { memory };
+        let number = self.kinds.number((memory, event.site, event.size));
+        if self.allocations.len() <= number {
+            self.allocations.resize(number + 1, 0);
+        }
+        self.allocations[number] += devices;
+    }
+
+    fn end(&mut self, account: &Account) {
+        self.peaks.end(account.ledger(), &self.line);
+    }
 }
 
 /// Puts the data into the page. Nothing in it can end the element that it lies in, or begin another.

@@ -1,6 +1,6 @@
 //! What the page is given: numbers in rows, names once.
 
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap, rc::Rc};
 
 use serde::{Serialize, Serializer};
 use ttmem_ledger::LiveRegion;
@@ -8,12 +8,13 @@ use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
 use super::{
-    moments::Moments,
-    timeline::{Cell, Timeline},
+    Sketch,
+    peaks::Copied,
+    timeline::{Cell, Peak, Series, Timeline},
 };
 use crate::{
     Told,
-    report::{EndedReport, MemoryReport, ProcessReport, Verdict, bytes, plain_name, verdict},
+    report::{EndedReport, MemoryReport, ProcessReport, SpanReport, bytes, plain_name},
 };
 
 /// Rows of a moment; what is smaller is summed up.
@@ -57,6 +58,10 @@ pub(super) struct Process {
     reported: Number,
     lost: Number,
     findings: Vec<String>,
+    growth: Vec<String>,
+    /// The last refusal and who held most then.
+    refused: Option<String>,
+    regions: Vec<RegionRow>,
     sums: Vec<SumsRow>,
     /// Milliseconds of a column, and of all.
     column_ms: f64,
@@ -75,6 +80,18 @@ pub(super) struct Process {
     /// A mark, and (kind, count) of what changed since the one before.
     at_marks: Vec<(usize, Vec<(usize, u64)>)>,
     at_end: Vec<(usize, u64)>,
+}
+
+/// The regions of the program of one name.
+#[derive(Debug, Serialize)]
+struct RegionRow {
+    name: String,
+    times: Number,
+    /// The most that a memory of a device held within any of them, and which memory.
+    peak: Number,
+    memory: String,
+    left: Number,
+    left_buffers: Number,
 }
 
 #[derive(Debug, Serialize)]
@@ -175,6 +192,27 @@ impl Tables {
         number
     }
 
+    /// What was live when these memories were fullest.
+    fn peak(&mut self, memories: &[(Memory, Peak)], copied: Copied) -> Moment {
+        let names: Vec<String> = memories.iter().map(|(memory, _)| memory.to_string()).collect();
+        let mut name = format!("Peak of {}", names.join(" and "));
+        if let [(_, peak), ..] = memories {
+            name += &format!(", at {}", ago(self.time.ms(peak.ticks)));
+            if let Some((_, peak)) =
+                memories.iter().find(|(_, peak)| peak.bytes > copied.bytes).filter(|_| memories.len() == 1)
+            {
+                let narrow = |number: u128| bytes(u64::try_from(number).unwrap_or(u64::MAX));
+                name += &format!(" ({} of {})", narrow(copied.bytes), narrow(peak.bytes));
+            }
+        }
+        let mut live = Rc::unwrap_or_clone(copied.live);
+        live.sort_unstable_by_key(|region| {
+            let age = (region.allocated_at_ticks, region.site);
+            (Reverse(region.size), region.device, region.memory, region.address, age)
+        });
+        self.moment(name, &live)
+    }
+
     fn moment(&mut self, name: String, regions: &[LiveRegion]) -> Moment {
         let mut groups: Vec<(LiveRegion, Vec<i32>)> = Vec::new();
         let mut places = HashMap::new();
@@ -193,7 +231,7 @@ impl Tables {
             }
         }
         let bytes_of = |(region, devices): &(LiveRegion, Vec<i32>)| region.size.saturating_mul(devices.len() as u64);
-        groups.sort_by_key(|group| std::cmp::Reverse(bytes_of(group)));
+        groups.sort_by_key(|group| Reverse(bytes_of(group)));
         let left_out = groups.split_off(groups.len().min(ROWS));
         let more_bytes = left_out.iter().fold(0_u64, |sum, group| sum.saturating_add(bytes_of(group)));
         let rows = groups.into_iter().map(|(region, devices)| Row {
@@ -229,7 +267,8 @@ impl Time {
 }
 
 impl Process {
-    pub(super) fn new(told: &Told<'_>, said: &ProcessReport, line: Timeline, mut moments: Moments) -> Self {
+    pub(super) fn new(told: &Told<'_>, said: &ProcessReport, refused: Option<String>, sketch: Sketch) -> Self {
+        let Sketch { line, peaks, marks: at_marks, mut kinds, allocations } = sketch;
         let ledger = told.account.ledger();
         let start = line.start.unwrap_or(0);
         let time = Time { clock: told.clock, start_ns: told.clock.realtime_ns(start) };
@@ -244,21 +283,18 @@ impl Process {
         // Rows without a site leave it out.
         tables.sites.number(Vec::new());
         let live = ledger.live();
-        let at_end = moments.kinds.count(&live);
+        let at_end = kinds.count(live.iter().copied());
         let at_end = at_end.into_iter().enumerate().filter(|&(_, count)| count > 0).collect();
         let when = if told.ended.is_some() { "Live at exit" } else { "Live now" };
         let mut shown = vec![tables.moment(when.to_owned(), &live)];
-        for (memories, peak, regions) in &moments.at_peaks {
-            let names: Vec<String> = memories.iter().map(Memory::to_string).collect();
-            shown.push(
-                tables.moment(format!("Peak of {}, at {}", names.join(" and "), ago(time.ms(peak.ticks))), regions),
-            );
+        for (memories, copied) in peaks.into_moments(&line) {
+            shown.push(tables.peak(&memories, copied));
         }
         if !ledger.released_at_close().regions.is_empty() {
             shown.push(tables.moment("Released at close".to_owned(), &ledger.released_at_close().regions));
         }
-        let kinds = std::mem::take(&mut moments.kinds.all);
         let kinds = kinds
+            .all
             .into_iter()
             .map(|(memory, site, size)| (tables.memories.number(memory), tables.site(site), Number(size)));
         let kinds = kinds.collect();
@@ -269,14 +305,20 @@ impl Process {
             command: said.command.clone(),
             started_at: said.started_at.clone(),
             ended: ended(said),
-            verdict: match verdict(said) {
-                Verdict::Clean(text) => ("good", text),
-                Verdict::Left(text) => ("bad", text),
-                Verdict::Inconclusive(text) => ("unsure", text),
-            },
+            verdict: said.verdict.as_ref().map_or(("unsure", String::new()), |verdict| {
+                let mood = match verdict.answer.as_ref() {
+                    "clean" => "good",
+                    "inconclusive" => "unsure",
+                    _ => "bad",
+                };
+                (mood, verdict.text.clone())
+            }),
             reported: Number(said.events.reported),
             lost: Number(said.events.lost),
             findings: said.findings.iter().map(|finding| finding.text.clone()).collect(),
+            growth: said.growth.iter().map(|growth| growth.text.clone()).collect(),
+            refused,
+            regions: region_rows(&said.regions),
             sums: sums(said),
             column_ms: width_ms(&time, start, &line),
             span_ms,
@@ -300,8 +342,8 @@ impl Process {
             sites: tables.sites.0,
             device_sets: tables.device_sets.0,
             kinds,
-            allocations: moments.allocations.into_iter().take(KINDS).map(Number).collect(),
-            at_marks: moments.at_marks.into_iter().map(|at| (at.mark, at.changes)).collect(),
+            allocations: allocations.into_iter().take(KINDS).map(Number).collect(),
+            at_marks: at_marks.into_rows(),
             at_end,
         }
     }
@@ -309,7 +351,7 @@ impl Process {
 
 fn width_ms(time: &Time, start: u64, line: &Timeline) -> f64 {
     let ticks = line.latest.saturating_sub(start);
-    if ticks == 0 { 0.0 } else { time.ms(line.latest) / ticks as f64 * line.width as f64 }
+    if ticks == 0 { 0.0 } else { time.ms(line.latest) / ticks as f64 * (1_u64 << line.width.min(63)) as f64 }
 }
 
 fn ago(ms: f64) -> String {
@@ -351,6 +393,30 @@ fn sums(said: &ProcessReport) -> Vec<SumsRow> {
     rows.into_iter().map(row).collect()
 }
 
+/// A row for each name, in the order of the first of each.
+fn region_rows(spans: &[SpanReport]) -> Vec<RegionRow> {
+    let mut rows: Vec<RegionRow> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for span in spans {
+        let at = *places.entry(&span.name).or_insert_with(|| {
+            let none = Number(0);
+            let (name, memory) = (span.name.clone(), String::new());
+            rows.push(RegionRow { name, times: none, peak: none, memory, left: none, left_buffers: none });
+            rows.len() - 1
+        });
+        let row = &mut rows[at];
+        row.times.0 += 1;
+        row.left.0 = row.left.0.saturating_add(span.left_behind.bytes);
+        row.left_buffers.0 += span.left_behind.buffers;
+        for (memory, sums) in span.devices.iter().flat_map(|device| &device.memory) {
+            if sums.peak_bytes > row.peak.0 {
+                (row.peak, row.memory) = (Number(sums.peak_bytes), memory.clone());
+            }
+        }
+    }
+    rows
+}
+
 fn each(devices: &[i32]) -> String {
     let name = plain_name(devices);
     if devices.len() == 1 { name } else { format!("{name}, each") }
@@ -358,7 +424,7 @@ fn each(devices: &[i32]) -> String {
 
 fn lines(timeline: Timeline) -> Vec<Line> {
     let mut alike: HashMap<(Memory, Vec<Cell>), Vec<i32>> = HashMap::new();
-    for ((device, memory), cells) in timeline.memories.into_iter().zip(timeline.series) {
+    for Series { device, memory, cells, .. } in timeline.series {
         if !cells.is_empty() {
             alike.entry((memory, cells)).or_default().push(device);
         }

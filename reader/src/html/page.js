@@ -157,9 +157,11 @@ function summary(process) {
     el("div", { class: "faint" }, `pid ${process.pid} ${process.ended} · started ${process.started_at} · `
       + `${plural(process.reported, "event", "events")} in ${time(process.span_ms)}${lost}`),
     el("p", { class: "verdict " + process.verdict[0], id: "verdict" }, process.verdict[1]));
-  if (process.findings.length) node.append(el("ul", {}, ...process.findings.map(text => el("li", {}, text))));
+  const told = [...process.findings, ...process.growth];
+  if (told.length) node.append(el("ul", {}, ...told.map(text => el("li", {}, text))));
+  if (process.refused) node.append(el("pre", { id: "refused" }, process.refused));
   main.append(node);
-  const head = ["Devices", "Memory", "Live", "Regions", "A bank", "Peak", "Allocated", "Freed", "At close"];
+  const head = ["Devices", "Memory", "Live", "Allocations", "A bank", "Peak", "Allocated", "Freed", "At close"];
   const body = process.sums.map(row => {
     const numbers = [bytes(row.live), count(row.buffers), row.bank === null ? "–" : bytes(row.bank), bytes(row.peak),
       count(row.allocations), count(row.frees), count(row.at_close)];
@@ -173,6 +175,20 @@ function summary(process) {
   main.append(el("section", { class: "card wide", id: "sums" }, el("table", {},
     el("thead", {}, el("tr", {}, ...head.map((text, at) => el("th", at > 1 ? { class: "n" } : {}, text)))),
     el("tbody", {}, ...body))));
+}
+
+// Stretches of the program that the user named, by name.
+function programRegions(process) {
+  if (!process.regions.length) return;
+  const node = card("Regions of the program", "program-regions"), body = el("tbody");
+  const fill = room => {
+    body.replaceChildren(...process.regions.slice(0, room).map(row => el("tr", {}, el("td", {}, row.name),
+      ...[count(row.times), `${bytes(row.peak)} ${row.memory}`.trim(), bytes(row.left), count(row.left_buffers)].map(text => el("td", { class: "n" }, text)))));
+    if (process.regions.length > room) body.append(el("tr", {}, el("td", { colspan: 5 }, button("show more", () => fill(room + 1000)))));
+  };
+  fill(100);
+  node.append(el("div", { class: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "Name"),
+    ...["Times", "Peak of a device", "Left behind", "Allocations left"].map(text => el("th", { class: "n" }, text)))), body)));
 }
 
 const LEFT = 76, RIGHT = 12;
@@ -410,7 +426,7 @@ function flame(process) {
   const depth = branch => { let most = 0; for (const child of branch.children.values()) most = Math.max(most, depth(child)); return most + 1; };
   const told = (one, whole) => {
     const amount = mode === process.moments.length + 1 ? plural(one.value, "allocation", "allocations") : bytes(one.value);
-    return `${one.name}\n${amount}, ${(one.value / Math.max(1, whole) * 100).toFixed(1)} %, ${plural(one.regions, mode < process.moments.length ? "region" : "allocation", mode < process.moments.length ? "regions" : "allocations")}`;
+    return `${one.name}\n${amount}, ${(one.value / Math.max(1, whole) * 100).toFixed(1)} %, ${plural(one.regions, "allocation", "allocations")}`;
   };
   const roots = new Map();
   const choose = at => { mode = at; if (!roots.has(at)) roots.set(at, flameOf(process, at)); root = roots.get(at); zoom = root; trail = [root]; picture.redraw(); };
@@ -462,7 +478,7 @@ function flame(process) {
   choose(mode);
 }
 
-// The memory map: what each bank has at each address. A region reserves its bytes a bank in all banks (pale) and fills as
+// The memory map: what each bank has at each address. An allocation reserves its bytes a bank in all banks (pale) and fills as
 // many banks as its size needs (full).
 function memoryMap(process) {
   if (!process.moments.some(moment => moment.rows.length)) return;
@@ -507,7 +523,7 @@ function memoryMap(process) {
     const clash = clashes.reduce((sum, [from, to]) => sum + to - from, 0);
     note.className = clash ? "bad" : "faint";
     note.textContent = clash ? `clash: ${bytes(clash)} from ${hex(Math.floor(clashes[0][0]))} are in a buffer and in a circular buffer`
-      : plural(shapes.length, "region", "regions") + (banks > 1 ? `, ${banks} banks used` : "");
+      : plural(shapes.length, "allocation", "allocations") + (banks > 1 ? `, ${banks} banks used` : "");
     picture.redraw();
   }
   const lanes = () => shapes.some(one => one.low) || (memory && memory !== area("DRAM") && memory.startsWith("L1 "));
@@ -593,8 +609,8 @@ function clashesOf(shapes) {
 // Rows of a table that are shown at first: more take longer to lay out than a finger takes to the next key.
 const ROOM = 100;
 
-function regions(process) {
-  const node = card("Regions", "regions");
+function allocations(process) {
+  const node = card("Allocations", "allocations");
   let moment = Math.max(0, process.moments.findIndex(one => one.rows.length)), room = ROOM, sort = "total", down = true, wanted = "";
   const columns = [
     ["total", "In all", row => Number(row.s) * process.device_sets[row.d].length], ["size", "Size", row => Number(row.s)],
@@ -653,7 +669,7 @@ function regions(process) {
     if (!asked) requestAnimationFrame(() => { asked = false; fill(); });
     asked = true;
   };
-  const search = el("input", { type: "search", placeholder: "search", "aria-label": "search the regions", oninput: () => { wanted = search.value.toLowerCase(); room = ROOM; fillSoon(); } });
+  const search = el("input", { type: "search", placeholder: "search", "aria-label": "search the allocations", oninput: () => { wanted = search.value.toLowerCase(); room = ROOM; fillSoon(); } });
   node.bar.append(choice("moment", process.moments.map(one => one.name), moment, at => { moment = at; room = ROOM; fill(); later(() => prepare(process.moments[moment].rows, 0)); }), search);
   node.append(el("div", { class: "wide" }, el("table", {}, el("thead", {}, head), body)), foot);
   fill();
@@ -694,7 +710,7 @@ function difference(process) {
     // Only those are put in order that are shown.
     const least = Float64Array.from(changes, one => one[0]).sort()[Math.max(0, changes.length - ROOM)];
     const shown = changes.filter(one => one[0] >= least).sort((x, y) => y[0] - x[0] || x[1] - y[1]).slice(0, ROOM);
-    told.textContent = changes.length ? `${regions >= 0 ? "+" : "-"}${plural(Math.abs(regions), "region", "regions")}, ${more >= 0 ? "+" : ""}${bytes(more)} over all devices, circular buffers left out` : "no difference";
+    told.textContent = changes.length ? `${regions >= 0 ? "+" : "-"}${plural(Math.abs(regions), "allocation", "allocations")}, ${more >= 0 ? "+" : ""}${bytes(more)} over all devices, circular buffers left out` : "no difference";
     body.replaceChildren(...shown.map(([, kind, change]) => {
       const [memory, site, size] = process.kinds[kind], before = a[kind], after = b[kind];
       return el("tr", {},
@@ -707,7 +723,7 @@ function difference(process) {
   node.bar.append("from", choice("from", points.map(one => one[0]), from, value => { from = value; fill(); }),
     "to", choice("to", points.map(one => one[0]), to, value => { to = value; fill(); }));
   if (process.marks.length > process.at_marks.length) node.bar.append(el("span", { class: "faint" }, `${process.at_marks.length} of ${plural(process.marks.length + process.marks_left_out, "mark", "marks")}`));
-  node.append(told, el("div", { class: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { class: "n" }, "Bytes"), el("th", { class: "n" }, "Regions"),
+  node.append(told, el("div", { class: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { class: "n" }, "Bytes"), el("th", { class: "n" }, "Allocations"),
     el("th", {}, ""), el("th", { class: "n" }, "Size"), el("th", {}, "Memory"), el("th", {}, "Site"))), body)));
   fill();
 }
@@ -716,7 +732,7 @@ function show(process) {
   canvases = [];
   main.replaceChildren();
   summary(process);
-  for (const part of [timeline, flame, memoryMap, regions, difference]) part(process);
+  for (const part of [programRegions, timeline, flame, memoryMap, allocations, difference]) part(process);
 }
 
 document.title = page.processes.length ? page.processes[0].command + " – ttmem" : "ttmem";

@@ -1,11 +1,8 @@
 //! Live bytes over time: the least, the most and the last of each column of a picture. However many events come, there are
 //! no more columns than this, and each peak keeps its exact height.
 
-use std::collections::BTreeMap;
-
-use ttmem_wire::{Event, EventKind, Memory};
-
-use crate::Account;
+use ttmem_ledger::Ledger;
+use ttmem_wire::Memory;
 
 /// Columns of a process's picture. Twice what a screen has, so that one can look closer.
 const COLUMNS: u64 = 4096;
@@ -23,95 +20,99 @@ pub(super) struct Cell {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Peak {
     pub(super) bytes: u128,
-    /// How many events had been applied then.
-    pub(super) event: u64,
     pub(super) ticks: u64,
 }
 
-/// One process's picture.
+/// What all devices together hold of a memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sum {
+    pub(super) memory: Memory,
+    pub(super) bytes: u128,
+    pub(super) peak: Peak,
+}
+
+/// One memory of one device.
 #[derive(Debug)]
+pub(super) struct Series {
+    pub(super) device: i32,
+    pub(super) memory: Memory,
+    /// Columns in which nothing changes are left out.
+    pub(super) cells: Vec<Cell>,
+    live: u64,
+    /// The place of the memory in [`Timeline::sums`].
+    sum: usize,
+}
+
+/// One process's picture.
+#[derive(Debug, Default)]
 pub(super) struct Timeline {
     pub(super) start: Option<u64>,
     pub(super) latest: u64,
-    /// Ticks of a column.
-    pub(super) width: u64,
-    pub(super) memories: Vec<(i32, Memory)>,
-    pub(super) series: Vec<Vec<Cell>>,
-    live: Vec<u64>,
-    sums: BTreeMap<Memory, (u128, Peak)>,
-    events: u64,
-    marks: usize,
-}
-
-impl Default for Timeline {
-    fn default() -> Self {
-        Self {
-            start: None,
-            latest: 0,
-            width: 1,
-            memories: Vec::new(),
-            series: Vec::new(),
-            live: Vec::new(),
-            sums: BTreeMap::new(),
-            events: 0,
-            marks: 0,
-        }
-    }
+    /// The logarithm of the ticks of a column.
+    pub(super) width: u32,
+    pub(super) series: Vec<Series>,
+    pub(super) sums: Vec<Sum>,
+    /// How many events were noted.
+    pub(super) events: u64,
 }
 
 impl Timeline {
-    pub(super) fn note(&mut self, account: &Account, event: &Event) {
+    /// Takes note of an event that was applied.
+    pub(super) fn note(&mut self, ledger: &Ledger, ticks: u64) {
+        let column = self.note_time(ticks);
+        let mut risen = false;
+        for (at, now) in ledger.live_bytes().enumerate() {
+            if at == self.series.len() {
+                self.begin_series(ledger, at);
+            }
+            let series = &mut self.series[at];
+            let before = std::mem::replace(&mut series.live, now);
+            if now != before {
+                add(&mut series.cells, Cell { column, least: now, most: now, last: now });
+                let sum = &mut self.sums[series.sum];
+                sum.bytes = sum.bytes - u128::from(before) + u128::from(now);
+                risen |= sum.bytes > sum.peak.bytes;
+            }
+        }
+        if risen {
+            // Only now: a tensor on a mesh changes many devices at once.
+            for sum in self.sums.iter_mut().filter(|sum| sum.bytes > sum.peak.bytes) {
+                sum.peak = Peak { bytes: sum.bytes, ticks: self.latest };
+            }
+        }
+    }
+
+    /// Takes note of the time of an event; returns its column.
+    pub(super) fn note_time(&mut self, ticks: u64) -> u64 {
         self.events += 1;
         // Threads race: an event may be a little older than the one before it.
-        self.latest = self.latest.max(event.ticks);
-        let start = *self.start.get_or_insert(event.ticks);
-        while self.latest.saturating_sub(start) / self.width >= COLUMNS {
+        self.latest = self.latest.max(ticks);
+        let start = *self.start.get_or_insert(ticks);
+        let elapsed = self.latest.saturating_sub(start);
+        while elapsed >> self.width >= COLUMNS {
             self.coarsen();
         }
-        if matches!(event.kind, EventKind::Mark | EventKind::MarkMore) {
-            self.marks = account.marks().len();
-            return;
-        }
-        let column = self.latest.saturating_sub(start) / self.width;
-        for (at, now) in account.ledger().live_bytes().enumerate() {
-            if at == self.live.len() {
-                self.live.push(0);
-                self.series.push(Vec::new());
-                self.memories = account.ledger().memories();
-            }
-            let before = std::mem::replace(&mut self.live[at], now);
-            if now != before {
-                add(&mut self.series[at], Cell { column, least: now, most: now, last: now });
-                let (sum, _) = self.sums.entry(self.memories[at].1).or_default();
-                *sum = *sum - u128::from(before) + u128::from(now);
-            }
-        }
-        // Only now: a tensor on a mesh changes many devices at once.
-        for (sum, peak) in self.sums.values_mut() {
-            if *sum > peak.bytes {
-                *peak = Peak { bytes: *sum, event: self.events, ticks: self.latest };
-            }
-        }
+        elapsed >> self.width
+    }
+
+    #[cold]
+    fn begin_series(&mut self, ledger: &Ledger, at: usize) {
+        let (device, memory) = ledger.memories()[at];
+        let sum = self.sums.iter().position(|sum| sum.memory == memory).unwrap_or_else(|| {
+            self.sums.push(Sum { memory, bytes: 0, peak: Peak::default() });
+            self.sums.len() - 1
+        });
+        self.series.push(Series { device, memory, cells: Vec::new(), live: 0, sum });
     }
 
     fn coarsen(&mut self) {
-        self.width = self.width.saturating_mul(2);
+        self.width += 1;
         for series in &mut self.series {
-            let finer = std::mem::take(series);
+            let finer = std::mem::take(&mut series.cells);
             for cell in finer {
-                add(series, Cell { column: cell.column / 2, ..cell });
+                add(&mut series.cells, Cell { column: cell.column / 2, ..cell });
             }
         }
-    }
-
-    /// When each memory was fullest.
-    pub(super) fn peaks(&self) -> BTreeMap<Memory, Peak> {
-        self.sums.iter().map(|(&memory, &(_, peak))| (memory, peak)).filter(|(_, peak)| peak.bytes > 0).collect()
-    }
-
-    /// How many marks the process passed.
-    pub(super) fn marks(&self) -> usize {
-        self.marks
     }
 }
 
@@ -131,17 +132,17 @@ fn add(series: &mut Vec<Cell>, cell: Cell) {
 
 #[cfg(test)]
 mod tests {
-    use ttmem_wire::Target;
+    use ttmem_wire::{Event, EventKind, Target};
 
     use super::*;
 
     #[test]
     fn peaks_keep_their_height_however_long_it_takes() {
-        let mut account = Account::new(false);
+        let mut ledger = Ledger::new();
         let mut line = Timeline::default();
         let mut tell = |event: Event| {
-            account.apply(&event, |_| None);
-            line.note(&account, &event);
+            ledger.apply(&event, None);
+            line.note(&ledger, event.ticks);
         };
         let event = |ticks: u64, kind: EventKind, address: u64, size: u64| Event {
             kind,
@@ -160,13 +161,13 @@ mod tests {
         }
         // Older than the one before: it happened on another thread.
         tell(event(6_000, free, 1, 0));
-        let cells = &line.series[0];
+        let Series { device, memory, cells, .. } = &line.series[0];
         assert!(cells.len() as u64 <= COLUMNS && cells.len() as u64 > COLUMNS / 4, "{}", cells.len());
         assert_eq!(cells.iter().map(|cell| cell.most).max(), Some(1_000_103));
         assert_eq!(cells.last().map(|cell| (cell.least, cell.last)), Some((0, 0)));
         assert!(cells.is_sorted_by(|one, next| one.column < next.column));
-        let peak = line.peaks()[&Memory::Dram];
-        assert_eq!((peak.bytes, peak.event, peak.ticks), (1_000_103, 2 + 2 * 776, 5_000 + 777_000));
-        assert_eq!(line.memories, [(3, Memory::Dram)]);
+        let peak = line.sums[0].peak;
+        assert_eq!((peak.bytes, peak.ticks), (1_000_103, 5_000 + 777_000));
+        assert_eq!((*device, *memory, line.series.len()), (3, Memory::Dram, 1));
     }
 }

@@ -391,7 +391,7 @@ impl Tell for Session {
             ended: self.ended,
             clock: self.clock(),
             account: &self.account,
-            is_cut: false,
+            cut_after: None,
         }
     }
 }

@@ -1,32 +1,21 @@
-//! What sessions add up to: the model ([`Report`], also the JSON), its text, and its verdict.
+//! What an analysis looks like: as JSON ([`Report`]), and as text.
+//!
+//! * [`json`]: the model that `--json` writes and the page reads, schema `ttmem-report/1`; and back from it;
+//! * [`text`]: screens, from the verdict down;
+//! * [`words`]: numbers and sentences, which both have.
 
-mod collect;
-mod cut;
-mod findings;
-mod group;
-mod growth;
-mod machine;
-mod model;
-pub(crate) mod named;
-mod out_of_memory;
-mod spans;
+mod json;
 mod text;
-mod units;
-mod verdict;
+mod words;
 
-pub(crate) use collect::devices;
-pub use cut::{Cut, write_cut};
-pub use findings::FINDING_IDS;
-pub use group::plain_name;
-pub use growth::{GrowthReport, SourceReport};
-pub use machine::{SharedDevice, SharedMemory};
-pub use model::{
-    DeviceReport, EndedReport, EventCounts, FindingReport, MarkReport, MemoryReport, ProcessReport, RegionReport,
-    Report, SCHEMA,
+pub use json::{
+    AllocationReport, ChangeReport, ClashReport, DeviceReport, DifferenceReport, EndedReport, EventCounts,
+    FindingReport, GrowthReport, HoldingReport, LeakReport, LeftReport, MarkReport, MemoryReport, MomentReport,
+    OutOfMemoryReport, PeakReport, PeakSourceReport, ProcessReport, Report, RowReport, SCHEMA, SharedDevice,
+    SharedMemory, SideReport, SourceReport, SpanDevice, SpanMemory, SpanReport, SuppressionReport, VerdictReport,
 };
-pub(crate) use out_of_memory::terse;
-pub use out_of_memory::{ClashReport, HoldingReport, OutOfMemoryReport};
-pub use spans::{LeftReport, SpanDevice, SpanMemory, SpanReport};
-pub use text::{Painter, write_text, write_wrapped};
-pub use units::{bytes, count, from_here, noun, shorten};
-pub use verdict::{Verdict, left_behind, verdict};
+pub(crate) use json::{Context, devices};
+pub(crate) use text::terse;
+pub use text::{Painter, Screen, View, write_difference, write_text, write_view};
+pub(crate) use words::finding_id;
+pub use words::{FINDING_IDS, bytes, count, from_here, noun, plain_name, shorten};

@@ -7,6 +7,7 @@ mod lines;
 mod names;
 mod operation;
 mod origin;
+mod parse;
 mod symbols;
 
 use std::{
@@ -127,7 +128,6 @@ impl<'a> Naming<'a> {
     }
 
     /// The site of this number; without frames where it is not known.
-    #[allow(dead_code, reason = "views move over to it from `named`")]
     pub(crate) fn site(&self, id: u32) -> Arc<CallSite> {
         self.made(id).map_or_else(Arc::default, |made| made.0.clone())
     }
@@ -148,9 +148,4 @@ impl<'a> Naming<'a> {
         };
         Some(RefMut::map(self.made.borrow_mut(), |made| made.entry(id).or_insert_with(make)))
     }
-}
-
-/// Whether the frame is no line of the user's but of an installed library.
-pub(crate) fn is_library(frame: &str) -> bool {
-    ["/site-packages/", "/dist-packages/", "/lib/python3"].iter().any(|folder| frame.contains(folder))
 }

@@ -8,7 +8,7 @@ def test_fails_of_its_unit():
     pass
 
 
-@pytest.mark.limit_device_leaks("many")
+@pytest.mark.limit_device_leftover("many")
 def test_fails_of_its_number():
     pass
 
@@ -23,7 +23,7 @@ def test_fails_without_a_size():
     pass
 
 
-@pytest.mark.limit_device_leaks("0 B", memories="L1")
+@pytest.mark.limit_device_leftover("0 B", memories="L1")
 def test_fails_of_its_keyword():
     pass
 

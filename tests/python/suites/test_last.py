@@ -16,19 +16,19 @@ class Opened:
         return Buffer(64)
 
 
-@pytest.mark.limit_device_leaks("0 B")
+@pytest.mark.limit_device_leftover("0 B")
 class TestLeak(Opened):
     def test_fails_before_the_close(self, opened):
         forgotten.append(Buffer(64))
 
 
-@pytest.mark.limit_device_leaks("0 B")
+@pytest.mark.limit_device_leftover("0 B")
 class TestNone(Opened):
     def test_passes_before_the_close(self, held_by_pytest):
         pass
 
 
-@pytest.mark.limit_device_leaks("0 B")
+@pytest.mark.limit_device_leftover("0 B")
 def test_passes_when_it_closes_by_itself():
     forgotten.append(Buffer(64))
     device._library.ttmem_device_closed(0)

@@ -45,46 +45,51 @@ def test_passes_as_each_device_has_its_own():
     assert buffers
 
 
-@pytest.mark.limit_device_leaks("4 KiB")
-def test_passes_with_a_leak_that_is_allowed():
+@pytest.mark.limit_device_leftover("4 KiB")
+def test_passes_with_a_leftover_that_is_allowed():
     forgotten.append(Buffer(4096))
 
 
-@pytest.mark.limit_device_leaks("4 KiB")
-def test_fails_with_a_larger_leak():
+@pytest.mark.limit_device_leftover("4 KiB")
+def test_fails_with_a_larger_leftover():
     forgotten.append(Buffer(4097))
 
 
 @pytest.mark.limit_device_leaks
-def test_fails_with_any_leak():
+def test_fails_by_the_earlier_name_of_the_mark():
     forgotten.append(Buffer(1))
 
 
-@pytest.mark.limit_device_leaks("0 B", memory="L1")
-def test_passes_with_a_leak_elsewhere():
+@pytest.mark.limit_device_leftover
+def test_fails_with_any_leftover():
     forgotten.append(Buffer(1))
 
 
-@pytest.mark.limit_device_leaks("0 B")
-def test_fails_by_itself_and_not_by_its_leak():
+@pytest.mark.limit_device_leftover("0 B", memory="L1")
+def test_passes_with_a_leftover_elsewhere():
+    forgotten.append(Buffer(1))
+
+
+@pytest.mark.limit_device_leftover("0 B")
+def test_fails_by_itself_and_not_by_its_leftover():
     kept = Buffer(77)
     assert not kept, "an ordinary failure"
 
 
-@pytest.mark.limit_device_leaks("0 B")
+@pytest.mark.limit_device_leftover("0 B")
 def test_passes_after_a_failure_that_keeps_its_frames():
     Buffer(5)
 
 
-@pytest.mark.xfail(reason="it leaks, as is known")
-@pytest.mark.limit_device_leaks("0 B")
-def test_xfails_with_a_known_leak():
+@pytest.mark.xfail(reason="known leftover")
+@pytest.mark.limit_device_leftover("0 B")
+def test_xfails_with_a_known_leftover():
     forgotten.append(Buffer(3))
 
 
-@pytest.mark.xfail(reason="it leaks, as is known", strict=True)
-@pytest.mark.limit_device_leaks("0 B")
-def test_xfails_strictly_with_a_known_leak():
+@pytest.mark.xfail(reason="known leftover", strict=True)
+@pytest.mark.limit_device_leftover("0 B")
+def test_xfails_strictly_with_a_known_leftover():
     forgotten.append(Buffer(3))
 
 
@@ -99,18 +104,18 @@ class TestFixtures:
     def lost(self):
         forgotten.append(Buffer(1))
 
-    @pytest.mark.limit_device_leaks("0 B")
+    @pytest.mark.limit_device_leftover("0 B")
     def test_passes_with_a_class_fixture(self, held):
         pass
 
-    @pytest.mark.limit_device_leaks("0 B")
+    @pytest.mark.limit_device_leftover("0 B")
     def test_passes_with_a_fixture_asked_for_in_the_call(self, request):
         request.getfixturevalue("held")
 
-    @pytest.mark.limit_device_leaks("0 B")
-    def test_fails_by_a_leak_of_its_own_fixture(self, lost):
+    @pytest.mark.limit_device_leftover("0 B")
+    def test_fails_by_a_leftover_of_its_own_fixture(self, lost):
         pass
 
-    @pytest.mark.limit_device_leaks("0 B")
+    @pytest.mark.limit_device_leftover("0 B")
     def test_skips(self):
         pytest.skip("for the skip's sake")

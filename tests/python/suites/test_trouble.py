@@ -20,7 +20,7 @@ def followers():
             yield int(stat.parent.name)
 
 
-@pytest.mark.limit_device_leaks("0 B")
+@pytest.mark.limit_device_leftover("0 B")
 def test_passes_though_lost():
     [follower] = followers()
     os.kill(follower, signal.SIGSTOP)
@@ -33,7 +33,7 @@ def test_passes_though_lost():
         os.kill(follower, signal.SIGCONT)
 
 
-@pytest.mark.limit_device_leaks("0 B")
+@pytest.mark.limit_device_leftover("0 B")
 def test_passes_after_what_was_lost():
     forgotten.append(Buffer(64))
 
@@ -43,7 +43,7 @@ def test_passes_and_is_killed():
     os.kill(follower, signal.SIGKILL)
 
 
-@pytest.mark.limit_device_leaks("0 B")
+@pytest.mark.limit_device_leftover("0 B")
 def test_fails_when_killed():
     pass
 

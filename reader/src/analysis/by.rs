@@ -1,0 +1,105 @@
+//! What is live, added up: `--by site|op|size|device|memory|generation`.
+
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+
+use clap::ValueEnum;
+use ttmem_ledger::series_name;
+use ttmem_wire::Memory;
+
+use super::{Allocation, Held, Loop, ProcessAnalysis};
+use crate::sites::CallSite;
+
+/// What allocations are added up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The call site.
+    Site,
+    /// The ttnn operation.
+    Op,
+    /// Bytes of one allocation.
+    Size,
+    /// The device.
+    Device,
+    /// The memory.
+    Memory,
+    /// The iteration in which they were made, by the marks of the longest loop.
+    Generation,
+}
+
+/// What one row has in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A call site; without frames where it is not known.
+    Site(Arc<CallSite>),
+    /// An operation, where it is known.
+    Op(Option<Arc<str>>),
+    /// Bytes of one allocation.
+    Size(u64),
+    /// A device.
+    Device(i32),
+    /// A memory.
+    Memory(Memory),
+    /// The marks of the loop that were passed before; `None` where there is no loop.
+    Generation(Option<u64>),
+}
+
+/// A row: allocations with something in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What they have in common.
+    pub key: Key,
+    /// How many, and their bytes, over all devices.
+    pub held: Held,
+    /// Of these, what the program cache holds.
+    pub cached: Held,
+}
+
+/// Adds up what is live; circular buffers, which overlap, are left out. The largest first, generations in their order.
+pub fn rows(process: &ProcessAnalysis, live: &[Allocation], by: By) -> Vec<Row> {
+    let looks = looks(process);
+    let mut rows: Vec<Row> = Vec::new();
+    let mut places: HashMap<(u64, u64), usize> = HashMap::new();
+    for one in live.iter().filter(|one| one.memory != Memory::CircularBuffer) {
+        let generation = || (!looks.is_empty()).then(|| looks.partition_point(|&at| at <= one.at_ns) as u64);
+        let (place, key) = match by {
+            By::Site => ((one.site_key() as u64, 0), Key::Site(one.site.clone())),
+            By::Op => (op_place(&one.site), Key::Op(one.site.op.clone())),
+            By::Size => ((one.size, 0), Key::Size(one.size)),
+            By::Device => ((one.device as u64, 0), Key::Device(one.device)),
+            By::Memory => ((u64::from(one.memory.code()), 0), Key::Memory(one.memory)),
+            By::Generation => ((generation().unwrap_or(0), 0), Key::Generation(generation())),
+        };
+        let at = *places.entry(place).or_insert_with(|| {
+            rows.push(Row { key, held: Held::default(), cached: Held::default() });
+            rows.len() - 1
+        });
+        rows[at].held.add(1, one.size);
+        if one.cached {
+            rows[at].cached.add(1, one.size);
+        }
+    }
+    match by {
+        By::Generation => rows.sort_by_key(|row| match row.key {
+            Key::Generation(number) => number,
+            _ => None,
+        }),
+        _ => rows.sort_by_key(|row| Reverse(row.held.bytes)),
+    }
+    rows
+}
+
+fn op_place(site: &CallSite) -> (u64, u64) {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    let hash = |salt: u8| BuildHasherDefault::<DefaultHasher>::default().hash_one((salt, &site.op));
+    (hash(0), hash(1))
+}
+
+/// When the marks of the loop with the most iterations were passed.
+fn looks(process: &ProcessAnalysis) -> Vec<u64> {
+    let loops = process.growth.iter().filter_map(|growth| match &growth.point {
+        Loop::Marks(name) => Some((growth.iterations, name)),
+        _ => None,
+    });
+    let Some((_, name)) = loops.max_by_key(|&(iterations, _)| iterations) else { return Vec::new() };
+    process.marks.iter().filter(|mark| series_name(&mark.name) == *name).map(|mark| mark.at_ns).collect()
+}

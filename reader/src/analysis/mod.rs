@@ -1,0 +1,103 @@
+//! What processes add up to, typed: facts, suppressions, growth, the verdict. It decides once; [`crate::report`] makes text of it.
+//!
+//! * [`process`]: the facts of one process, from its account;
+//! * [`growth`], [`runs`]: loops, and what grows in them;
+//! * [`verdict`]: inconclusive, leak, leftover or clean;
+//! * [`suppressions`]: rules, applied to everything at once;
+//! * [`alike`]: devices that have something alike are one entry;
+//! * [`peak`], [`refusals`], [`regions`], [`observations`]: the rest of what is worth reporting;
+//! * [`moment`], [`by`], [`tree`]: one moment, and what was live then, added up;
+//! * [`diff`]: two moments.
+
+mod alike;
+mod allocation;
+mod by;
+mod diff;
+mod growth;
+mod moment;
+mod observations;
+mod peak;
+mod process;
+mod refusals;
+mod regions;
+mod runs;
+mod shim;
+mod sites;
+mod suppressions;
+mod tree;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use ttmem_ledger::{Together, together};
+use ttmem_wire::Memory;
+
+pub use alike::{Alike, alike};
+pub use allocation::{Allocation, Held};
+pub use by::{By, Key, Row, rows};
+pub use diff::{Change, ChangeKind, Difference, Incomplete, Runs, Side, Snapshot, difference};
+pub use growth::{Growth, GrowthSource, Loop};
+pub use moment::Moment;
+pub use observations::Observation;
+pub use peak::{Peak, PeakSource};
+pub use process::{Ending, MarkedMoment, ProcessAnalysis};
+pub use refusals::{Collision, Holding, Refusal};
+pub use regions::Region;
+pub use runs::{MANY, Spread, commands};
+pub use shim::{Course, Undecided};
+pub(crate) use sites::Interner;
+pub(crate) use suppressions::{EARLIER, apply_to_region, size_of};
+pub use suppressions::{RuleUse, Suppressions};
+pub use tree::{Node, tree};
+pub use verdict::{Answer, Beside, Leak, Leftover, Missing, Verdict};
+
+use crate::{SiteStyle, Tell, Told};
+
+/// The analysis of some processes.
+#[derive(Clone, Debug, Default)]
+pub struct Analysis {
+    /// The processes that reported events, in the order in which they began to.
+    pub processes: Vec<ProcessAnalysis>,
+    /// Loops over runs of one command.
+    pub runs: Vec<Growth>,
+    /// The devices as a whole, over all processes.
+    pub devices: BTreeMap<(i32, Memory), Together>,
+    /// What each rule of the suppression file covered.
+    pub suppressions: Vec<RuleUse>,
+}
+
+impl Analysis {
+    /// Analyses sessions, processes of a recording, or what else has an account.
+    pub fn new<'a, T: Tell + 'a>(
+        processes: impl IntoIterator<Item = &'a T>,
+        suppressions: &Suppressions,
+        style: SiteStyle,
+    ) -> Self {
+        let told: Vec<Told<'_>> = processes.into_iter().map(Tell::told).collect();
+        let interner = Interner::default();
+        let facts = told.iter().map(|told| ProcessAnalysis::gather(told, style, &interner)).collect();
+        let devices = together(told.iter().map(|told| told.account.ledger()));
+        Self { devices, ..Self::of(facts, suppressions) }
+    }
+
+    /// Decides about processes whose facts are known.
+    pub(crate) fn of(mut processes: Vec<ProcessAnalysis>, suppressions: &Suppressions) -> Self {
+        let mut runs = runs::over_runs(&processes);
+        let used = suppressions::apply(suppressions, &mut processes, &mut runs);
+        for process in &mut processes {
+            process.verdict = verdict::verdict(process);
+        }
+        Self { processes, runs, devices: BTreeMap::new(), suppressions: used }
+    }
+
+    /// Whether any process has this answer.
+    pub fn has(&self, answer: Answer) -> bool {
+        self.processes.iter().any(|process| process.verdict.answer == answer)
+    }
+
+    /// Bytes that owners never freed, over all processes.
+    pub fn leftover_bytes(&self) -> u64 {
+        let all = self.processes.iter().map(|process| &process.verdict.leftover);
+        all.fold(0, |sum, one| sum.saturating_add(one.live.bytes).saturating_add(one.released.bytes))
+    }
+}

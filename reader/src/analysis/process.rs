@@ -1,0 +1,187 @@
+//! One process: what its events add up to.
+
+use ttmem_ledger::{Anomalies, Totals};
+use ttmem_ring::ClockMap;
+use ttmem_wire::Memory;
+
+use super::{
+    Allocation, Growth, Moment, Observation, Peak, Refusal, Region, Verdict, growth, observations, peak, refusals,
+    regions,
+    sites::{CallSites, Interner},
+};
+use crate::{Counts, Ended, SiteStyle, Told};
+
+/// One process.
+#[derive(Clone, Debug)]
+pub struct ProcessAnalysis {
+    /// Its process id, for display.
+    pub pid: u32,
+    /// Its arguments.
+    pub command: Vec<String>,
+    /// When its ring was made, ns since 1970.
+    pub started_ns: u64,
+    /// Which ring, for ever.
+    pub ring_id: u128,
+    /// The version of libttmem.so in it.
+    pub library_version: String,
+    /// How far its events go.
+    pub end: Ending,
+    /// What became of its events.
+    pub counts: Counts,
+    /// Whether it is gone and all that it left was read.
+    pub is_over: bool,
+    /// Records that are no event of this version.
+    pub unreadable: u64,
+    /// Events that did not fit.
+    pub anomalies: Anomalies,
+    /// The sums by device and memory.
+    pub totals: Vec<(i32, Memory, Totals)>,
+    /// What is live, or was when it ended: largest first.
+    pub live: Vec<Allocation>,
+    /// What closes of devices released: largest first.
+    pub released_at_close: Vec<Allocation>,
+    /// Its marks.
+    pub marks: Vec<MarkedMoment>,
+    /// Its regions, in the order in which they began.
+    pub regions: Vec<Region>,
+    /// Regions that are not listed.
+    pub regions_not_listed: u64,
+    /// Its loops.
+    pub growth: Vec<Growth>,
+    /// When memory was refused.
+    pub refusals: Vec<Refusal>,
+    /// What each memory's peak was made of.
+    pub peaks: Vec<Peak>,
+    /// The moment that the report is about, if it is about one.
+    pub moment: Option<Moment>,
+    /// What is worth a sentence.
+    pub observations: Vec<Observation>,
+    /// The answer.
+    pub verdict: Verdict,
+}
+
+/// How far the events of a process go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It runs.
+    Running,
+    /// Its recording was cut short, after so many of its events where that is known.
+    Cut(Option<u64>),
+    /// It ended.
+    Ended(Ended),
+}
+
+impl Ending {
+    /// Whether the process has ended.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Ended(_))
+    }
+}
+
+/// The memory at a mark.
+#[derive(Clone, Debug)]
+pub struct MarkedMoment {
+    /// The name that the program gave.
+    pub name: String,
+    /// `CLOCK_REALTIME`, ns since 1970.
+    pub at_ns: u64,
+    /// The sums then.
+    pub totals: Vec<(i32, Memory, Totals)>,
+    /// What was live then, if that was asked for.
+    pub live: Option<Vec<Allocation>>,
+}
+
+impl ProcessAnalysis {
+    /// Its facts; suppressions and the verdict come after.
+    pub(super) fn gather(told: &Told<'_>, style: SiteStyle, interner: &Interner) -> Self {
+        let ledger = told.account.ledger();
+        let sites = interner.of_process(told.account.sites(), style);
+        let clock = told.clock;
+        let marks = told.account.marks().iter().map(|mark| MarkedMoment {
+            name: mark.name.clone(),
+            at_ns: clock.realtime_ns(mark.ticks),
+            totals: mark.totals.clone(),
+            live: mark.live.as_ref().map(|live| allocations(live, &clock, &sites)),
+        });
+        let mut released_at_close = allocations(&ledger.released_at_close().regions, &clock, &sites);
+        // Those of one size stay in the order of the closes.
+        released_at_close.sort_by_key(|one| std::cmp::Reverse(one.size));
+        Self {
+            pid: told.pid,
+            command: told.command.to_vec(),
+            started_ns: told.realtime_start_ns,
+            ring_id: told.ring_id,
+            library_version: told.library_version.to_owned(),
+            end: match told.ended {
+                Some(ended) => Ending::Ended(ended),
+                None => told.cut_after.map_or(Ending::Running, |after| Ending::Cut(Some(after))),
+            },
+            counts: told.counts,
+            is_over: told.is_over,
+            unreadable: told.account.unreadable(),
+            anomalies: ledger.anomalies(),
+            totals: ledger.totals(),
+            live: allocations(&ledger.live(), &clock, &sites),
+            released_at_close,
+            marks: marks.collect(),
+            regions: regions::regions(told.account, &clock, &sites),
+            regions_not_listed: told.account.spans().not_listed() + told.account.spans().not_measured(),
+            growth: growth::loops(&super::shim::of(ledger.growth()), &clock, &sites),
+            refusals: refusals::refusals(ledger.out_of_memory(), &clock, &sites),
+            peaks: peak::peaks(ledger, &clock, &sites),
+            moment: None,
+            observations: observations::observations(told),
+            verdict: Verdict::default(),
+        }
+    }
+
+    /// Bytes and allocations of owners that were never freed: live at its end, or released by a close.
+    pub fn left_by_owners(&self) -> impl Iterator<Item = &Allocation> {
+        let live = self.live.iter().filter(|_| self.end.is_end());
+        live.chain(&self.released_at_close).filter(|one| one.is_owned())
+    }
+
+    /// Its arguments in one line.
+    pub fn command_line(&self) -> String {
+        self.command.join(" ")
+    }
+}
+
+pub(super) fn allocations(
+    regions: &[ttmem_ledger::LiveRegion],
+    clock: &ClockMap,
+    sites: &CallSites<'_>,
+) -> Vec<Allocation> {
+    regions.iter().map(|region| Allocation::new(region, clock, sites)).collect()
+}
+
+#[cfg(test)]
+impl ProcessAnalysis {
+    /// One for tests: it exited, with these live and these loops.
+    pub(crate) fn example(live: Vec<Allocation>, growth: Vec<Growth>) -> Self {
+        Self {
+            pid: 4242,
+            command: vec!["python".into(), "model.py".into()],
+            started_ns: 0,
+            ring_id: 7,
+            library_version: String::new(),
+            end: Ending::Ended(crate::Ended::Code(0)),
+            counts: Counts { reported: 9, drained: 9, ..Counts::default() },
+            is_over: true,
+            unreadable: 0,
+            anomalies: Anomalies::default(),
+            totals: vec![(0, Memory::Dram, Totals::default())],
+            live,
+            released_at_close: Vec::new(),
+            marks: Vec::new(),
+            regions: Vec::new(),
+            regions_not_listed: 0,
+            growth,
+            refusals: Vec::new(),
+            peaks: Vec::new(),
+            moment: None,
+            observations: Vec::new(),
+            verdict: Verdict::default(),
+        }
+    }
+}

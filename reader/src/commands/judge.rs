@@ -1,0 +1,88 @@
+//! What fails a command: `--fail-on-leak` and `--fail-on-leftover`, with the suppressions that they judge by.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::tell;
+use crate::{
+    Failure, Suppressions,
+    analysis::{Analysis, Answer, size_of},
+    report::bytes,
+};
+
+/// The exit code of a failed judgement.
+pub(super) const FAILED: u8 = 23;
+
+/// The options of every command that judges.
+#[derive(Debug, Args)]
+pub(super) struct Judge {
+    /// Read what is known and no leak from FILE: rules, one a line (`ttmem explain suppressions`).
+    #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
+    suppressions: Option<PathBuf>,
+    /// Exit with 23 if the verdict on any process is leak: something grows, and is never given back.
+    #[arg(long, value_name = "", num_args = 0..=1, require_equals = true, default_missing_value = "", hide_possible_values = true)]
+    fail_on_leak: Option<String>,
+    /// Exit with 23 if processes left more than BYTES (default 0; 36KiB will do too) that their owners never freed: live at exit, or
+    /// released by a device's close.
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, default_missing_value = "0",
+          value_parser = parse_size)]
+    fail_on_leftover: Option<u64>,
+}
+
+/// Bytes, with or without a unit.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    size_of(text).ok_or_else(|| "write bytes, as 4096 or 36KiB".to_owned())
+}
+
+impl Judge {
+    /// Checks the options and reads the suppressions, before anything is run.
+    ///
+    /// # Errors
+    /// If an option makes no sense, or the file cannot be read.
+    pub(super) fn suppressions(&self) -> Result<Suppressions, Failure> {
+        if let Some(value) = self.fail_on_leak.as_deref().filter(|value| !value.is_empty()) {
+            return Err(Failure::new(format!(
+                "--fail-on-leak={value}: takes no value, since any leak fails; use --fail-on-leftover={value} for bytes that were left"
+            )));
+        }
+        Suppressions::read_if_named(self.suppressions.as_deref())
+    }
+
+    /// Whether anything is judged.
+    pub(super) fn is_asked(&self) -> bool {
+        self.fail_on_leak.is_some() || self.fail_on_leftover.is_some()
+    }
+
+    /// The exit code: the command's `code`, or 23 where the command itself succeeded and the judgement fails. Prints why, unless
+    /// `quiet`.
+    pub(super) fn exit_code(&self, analysis: &Analysis, code: u8, quiet: bool) -> u8 {
+        if code != 0 || !self.is_asked() {
+            return code;
+        }
+        let mut lines = Vec::new();
+        if self.fail_on_leak.is_some() && analysis.has(Answer::Leak) {
+            let pids: Vec<String> = analysis
+                .processes
+                .iter()
+                .filter(|process| process.verdict.answer == Answer::Leak)
+                .map(|process| process.pid.to_string())
+                .collect();
+            lines.push(format!("leak in pid {}: exit code {FAILED}", pids.join(", ")));
+        }
+        let left = analysis.leftover_bytes();
+        if let Some(allowed) = self.fail_on_leftover.filter(|&allowed| left > allowed) {
+            lines.push(format!("{} left by owners, {} allowed: exit code {FAILED}", bytes(left), bytes(allowed)));
+        }
+        let fails = !lines.is_empty();
+        if !fails && analysis.has(Answer::Inconclusive) {
+            lines.push(
+                "--fail-on-leak and --fail-on-leftover decide nothing: a verdict is inconclusive; exit code 0".into(),
+            );
+        }
+        if !quiet {
+            tell(&lines.iter().map(|line| format!("ttmem: {line}\n")).collect::<String>());
+        }
+        if fails { FAILED } else { code }
+    }
+}

@@ -1,0 +1,53 @@
+//! The last line of a report: what to do next.
+
+use std::{env, path::Path};
+
+use ttmem_ring::RING_EXTENSION;
+
+use super::output::shell_words;
+use crate::{analysis::Analysis, report::FINDING_IDS};
+
+/// The largest ring that the library takes.
+const LARGEST_RING: u64 = 1 << 30;
+/// What to try first.
+const LARGE_RING: u64 = 64 << 20;
+/// How long a program may wait for the reader, in ms.
+const WAIT_MS: u64 = 10_000;
+
+/// After `ttmem run`.
+pub(super) fn after_run(analysis: &Analysis, command: &str, is_json_written: bool) -> Option<String> {
+    if analysis.processes.iter().any(|process| process.counts.lost > 0) {
+        return Some(format!("Next: {} ttmem run -- {command}", remedy()));
+    }
+    (!is_json_written).then(|| format!("Next: ttmem record -o run.ttmem -- {command}"))
+}
+
+/// What would have kept the events that were lost: the program waits for the reader; where it waited already, a larger ring.
+fn remedy() -> String {
+    let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let waits = value("TTMEM_ON_FULL").and_then(|text| text.strip_prefix("block:")?.parse::<u64>().ok());
+    if waits.is_none_or(|ms| ms < WAIT_MS) {
+        return format!("TTMEM_ON_FULL=block:{WAIT_MS}");
+    }
+    let ring = value("TTMEM_RING_BYTES").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let larger = LARGE_RING.max(ring.saturating_mul(4)).min(LARGEST_RING);
+    format!("TTMEM_ON_FULL=block:{} TTMEM_RING_BYTES={larger}", 60_000)
+}
+
+/// After `ttmem report`: the page, where there is none yet, else what a sentence means.
+pub(super) fn after_report(analysis: &Analysis, files: &[std::path::PathBuf], is_page_written: bool) -> Option<String> {
+    if let ([file], false) = (files, is_page_written)
+        && file.extension().is_none_or(|extension| extension != RING_EXTENSION.trim_start_matches('.'))
+    {
+        let page = Path::new(file.file_name()?).with_extension("html");
+        let words = [page.to_string_lossy(), file.to_string_lossy()];
+        return Some(format!("Next: ttmem report --html {}", shell_words(words)));
+    }
+    let is_there = |id: &&&str| analysis.processes.iter().any(|process| has(process, id));
+    let id = FINDING_IDS.iter().find(is_there)?;
+    Some(format!("Next: ttmem explain {id}"))
+}
+
+fn has(process: &crate::analysis::ProcessAnalysis, id: &str) -> bool {
+    process.observations.iter().any(|one| crate::report::finding_id(one) == id)
+}

@@ -1,0 +1,129 @@
+//! A file to replay: a recording, or the ring of a process.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use ttmem_recording::Reader;
+use ttmem_ring::RingReader;
+use ttmem_wire::Record;
+
+use crate::{Failure, Session, account::is_refusal, progress::Watched};
+
+/// Bytes that are read from a recording at once.
+const BUFFER: usize = 1 << 20;
+
+/// What a file is, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// What `ttmem record` writes.
+    Recording,
+    /// The ring of a process.
+    Ring,
+    /// What `--json` writes, most likely.
+    Json,
+    /// Nothing of ours.
+    Unknown,
+}
+
+impl FileKind {
+    /// Looks at the first bytes of a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(path: &Path) -> Result<Self, Failure> {
+        let mut first = Vec::with_capacity(8);
+        let file = File::open(path).map_err(|error| Failure::with(path, error))?;
+        file.take(8).read_to_end(&mut first).map_err(|error| Failure::with(path, error))?;
+        Ok(match &first[..] {
+            start if *start == ttmem_recording::MAGIC => Self::Recording,
+            start if *start == ttmem_wire::MAGIC => Self::Ring,
+            start if start.trim_ascii_start().starts_with(b"{") => Self::Json,
+            _ => Self::Unknown,
+        })
+    }
+}
+
+/// A recording or a ring. A recording is read anew by each replay; of a ring there is a copy.
+#[derive(Debug)]
+pub struct Input {
+    path: PathBuf,
+    ring: Option<Box<RingCopy>>,
+    /// Whether accounts keep what is live at each mark.
+    pub(super) live_at_marks: bool,
+}
+
+/// What a ring had when it was opened. A ring that is read again may have other events.
+#[derive(Debug)]
+pub(super) struct RingCopy {
+    /// Has read the ring to its end.
+    pub(super) session: Session,
+    pub(super) records: Vec<Record>,
+    /// What the allocator was being asked for when the process aborted.
+    pub(super) last_words: Vec<Record>,
+}
+
+impl Input {
+    /// Opens a recording, or copies what a ring has; takes nothing out of the ring. Accounts keep what is live at each mark if
+    /// that is wanted.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is neither.
+    pub fn open(path: &Path, live_at_marks: bool) -> Result<Self, Failure> {
+        let ring = match FileKind::of(path)? {
+            FileKind::Recording => None,
+            FileKind::Json => {
+                return Err(Failure::with(path, "a report in JSON; this reads recordings and rings"));
+            }
+            FileKind::Ring | FileKind::Unknown => {
+                let mut records = Vec::new();
+                let session = read_ring(path, live_at_marks, &mut |some| records.extend_from_slice(some))?;
+                let last_words = session.last_words().into_iter().filter(is_refusal).collect();
+                Some(Box::new(RingCopy { session, records, last_words }))
+            }
+        };
+        Ok(Self { path: path.to_owned(), ring, live_at_marks })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn ring(&self) -> Option<&RingCopy> {
+        self.ring.as_deref()
+    }
+
+    /// The session that read the ring; `None` of a recording.
+    pub(crate) fn into_session(self) -> Option<Session> {
+        self.ring.map(|ring| ring.session)
+    }
+
+    /// The recording from its beginning.
+    pub(super) fn reader(&self) -> Result<Reader<BufReader<Watched<File>>>, Failure> {
+        open_recording(&self.path)
+    }
+
+    pub(super) fn failed(&self, why: impl std::fmt::Display) -> Failure {
+        Failure::with(&self.path, why)
+    }
+}
+
+/// Opens a recording.
+pub(super) fn open_recording(path: &Path) -> Result<Reader<BufReader<Watched<File>>>, Failure> {
+    let file = File::open(path).map_err(|why| Failure::with(path, why))?;
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let watched = Watched::new(file, path.display().to_string(), bytes);
+    Reader::new(BufReader::with_capacity(BUFFER, watched)).map_err(|why| Failure::with(path, why))
+}
+
+/// Reads all that a ring has, and shows the records to `keep`; takes nothing out of it.
+pub(crate) fn read_ring(path: &Path, live_at_marks: bool, keep: &mut dyn FnMut(&[Record])) -> Result<Session, Failure> {
+    let ring = RingReader::open(path).map_err(|error| Failure::with(path, error))?;
+    let mut session = Session::looking(ring, live_at_marks);
+    session.advance_with(&mut |_, records| keep(records));
+    session.settle(None);
+    Ok(session)
+}

@@ -1,0 +1,79 @@
+//! Whether it grows: a line for each loop, and the sources of those that do.
+
+use std::fmt::{self, Write};
+
+use super::{Screen, stack};
+use crate::{
+    analysis::{Course, Growth, GrowthSource, Held},
+    report::words::{
+        bytes, count,
+        growth::{amount, per_iteration, rate_of, sentence},
+        noun,
+    },
+};
+
+/// Loops, and sources of each, before the rest is only counted.
+const LISTED: usize = 12;
+
+/// All loops of a process.
+pub(super) fn write(out: &mut impl Write, screen: &Screen, growth: &[Growth]) -> fmt::Result {
+    if growth.is_empty() {
+        return Ok(());
+    }
+    screen.heading(out, "Growth", "")?;
+    for growth in growth.iter().take(LISTED) {
+        let grows = growth.course() == Course::Grows;
+        let style = if grows { screen.paint.bad } else { anstyle::Style::new() };
+        screen.styled(out, style, "  ", &sentence(growth))?;
+        write_sources(out, screen, growth)?;
+        let steady = growth.sources.iter().filter(|source| source.course == Course::Baseline && source.size.is_some());
+        let mut held = Held::default();
+        steady.for_each(|source| held.add(source.live.allocations, source.live.bytes));
+        if grows && held.allocations > 0 {
+            screen.faint(out, &format!("    baseline beside it: {}", amount(held)))?;
+        }
+    }
+    if growth.len() > LISTED {
+        screen.faint(out, &format!("  {} more; --json FILE has all", growth.len() - LISTED))?;
+    }
+    writeln!(out)
+}
+
+/// What grows, each with its call site; what the program cache has more and more of is one line.
+pub(super) fn write_sources(out: &mut impl Write, screen: &Screen, growth: &Growth) -> fmt::Result {
+    let each = per_iteration(&growth.point);
+    let growing = || growth.sources.iter().filter(|source| source.grows() && !source.cached);
+    for source in growing().take(LISTED) {
+        let suppressed = if source.suppressed_by.is_some() { "; suppressed" } else { "" };
+        let rate = rate_of(source.allocations_per_iteration, source.bytes_per_iteration);
+        screen.wrapped(out, "    ", &format!("{rate} {each} {}{suppressed}", what(source)))?;
+        stack::write(out, screen, 6, &source.site)?;
+    }
+    let more = growing().count().saturating_sub(LISTED);
+    if more > 0 {
+        screen.faint(out, &format!("    {} more; --json FILE has all", count(more as u64)))?;
+    }
+    let cache = growth.cache_growth().fold((0.0, 0.0), |(number, size), source| {
+        (number + source.allocations_per_iteration, size + source.bytes_per_iteration)
+    });
+    if cache.1 > 0.0 {
+        let line =
+            format!("    the program cache: {} {each}; it goes when the cache is cleared", rate_of(cache.0, cache.1));
+        screen.faint(out, &line)?;
+    }
+    Ok(())
+}
+
+/// "of 128.0 KiB in DRAM; 10 of 40 made are live, of 10 iterations".
+fn what(source: &GrowthSource) -> String {
+    let size = source.size.map_or_else(|| "of several sizes".to_owned(), |size| format!("of {}", bytes(size)));
+    format!(
+        "{size} in {}; {} of {} made {} live, of {} {}",
+        source.memory,
+        count(source.births_kept),
+        count(source.births),
+        noun(source.births_kept, "is", "are"),
+        count(source.generations),
+        noun(source.generations, "iteration", "iterations")
+    )
+}

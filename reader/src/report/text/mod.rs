@@ -1,0 +1,107 @@
+//! The report as text: the verdict first, then the sums, growth, the peak, and what is live.
+
+mod allocations;
+mod difference;
+mod growth;
+mod moment;
+mod peaks;
+mod process;
+mod refusals;
+mod regions;
+mod screen;
+mod spread;
+mod stack;
+mod table;
+mod tree;
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+};
+
+pub use difference::write_difference;
+pub use moment::{View, write_view};
+pub(crate) use refusals::terse;
+pub use screen::{Painter, Screen};
+
+use crate::{
+    analysis::{Analysis, MANY, alike, commands},
+    report::words::{bytes, count, devices, growth as sentences, shorten},
+};
+use table::Table;
+
+/// Writes the report. Many processes of one command are one block.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut impl Write, analysis: &Analysis, screen: &Screen) -> fmt::Result {
+    for (at, runs) in commands(&analysis.processes).into_iter().enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        if runs.len() >= MANY {
+            spread::write(out, screen, &runs)?;
+            continue;
+        }
+        for (at, process) in runs.into_iter().enumerate() {
+            if at > 0 {
+                writeln!(out)?;
+            }
+            process::write(out, screen, process)?;
+        }
+    }
+    write_devices(out, screen, analysis)?;
+    write_runs(out, screen, analysis)?;
+    write_suppressions(out, screen, analysis)
+}
+
+/// What all processes together hold, where a device has several.
+fn write_devices(out: &mut impl Write, screen: &Screen, analysis: &Analysis) -> fmt::Result {
+    if analysis.devices.values().all(|memory| memory.processes < 2) {
+        return Ok(());
+    }
+    let mut by_device: BTreeMap<i32, Vec<_>> = BTreeMap::new();
+    for (&(device, memory), together) in &analysis.devices {
+        by_device.entry(device).or_default().push((memory, *together));
+    }
+    let mut table = Table::new(["live now", "left at end", "sum of peaks", "processes"]);
+    for group in alike(&by_device, |(device, _)| **device, |(_, memories)| format!("{memories:?}")) {
+        table.group(devices::each(&group.devices, screen.width));
+        for (memory, all) in group.first.1 {
+            let sums = [all.live_bytes, all.left_bytes, all.peak_bytes_at_most].map(bytes);
+            table.row(memory.to_string(), [&sums[..], &[all.processes.to_string()]].concat());
+        }
+    }
+    writeln!(out)?;
+    table.write(out, "All processes", screen)
+}
+
+fn write_runs(out: &mut impl Write, screen: &Screen, analysis: &Analysis) -> fmt::Result {
+    if analysis.runs.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for growth in &analysis.runs {
+        let command = match &growth.point {
+            crate::analysis::Loop::Runs(command) => shorten(command, 40),
+            _ => String::new(),
+        };
+        screen.wrapped(out, "* ", &format!("{command}: {}", sentences::sentence(growth)))?;
+        growth::write_sources(out, screen, growth)?;
+    }
+    Ok(())
+}
+
+fn write_suppressions(out: &mut impl Write, screen: &Screen, analysis: &Analysis) -> fmt::Result {
+    let used = analysis.suppressions.iter().filter(|used| used.covered.allocations > 0 || used.growth > 0);
+    for (at, used) in used.enumerate() {
+        if at == 0 {
+            writeln!(out)?;
+            screen.heading(out, "Suppressed", "")?;
+        }
+        let growth = if used.growth == 0 { String::new() } else { format!(", {} that grow", count(used.growth)) };
+        let what = format!("{}{growth} by line {}: {}", sentences::number(used.covered), used.line, used.rule);
+        screen.wrapped(out, &format!("{:>12}  ", bytes(used.covered.bytes)), &what)?;
+    }
+    Ok(())
+}

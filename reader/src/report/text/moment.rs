@@ -1,0 +1,120 @@
+//! One moment of each process, or the regions of one name: `--at`, `--by`, `--tree`, `--mark` and `--region`.
+
+use std::fmt::{self, Write};
+
+use super::{Screen, allocations, process, regions, table::Table, tree as trees};
+use crate::{
+    analysis::{Analysis, By, Key, Moment, ProcessAnalysis, rows, tree},
+    replay::At,
+    report::words::{bytes, count, from_here, shorten},
+};
+
+/// Rows before the rest is only counted.
+const LISTED: usize = 40;
+
+/// What is written of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// What was live, as a list.
+    List,
+    /// The same, added up.
+    By(By),
+    /// The same, as a tree of callers.
+    Tree,
+    /// The regions of one name.
+    Regions,
+}
+
+/// Writes what an analysis was reduced to.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_view(out: &mut impl Write, analysis: &Analysis, view: View, screen: &Screen) -> fmt::Result {
+    for (at, process) in analysis.processes.iter().enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        process::write_title(out, screen, process)?;
+        match (view, &process.moment) {
+            (View::Regions, _) => regions::write_one(out, screen, process)?,
+            (_, Some(moment)) => write_moment(out, screen, process, moment, view)?,
+            (_, None) => {}
+        }
+    }
+    Ok(())
+}
+
+fn write_moment(
+    out: &mut impl Write,
+    screen: &Screen,
+    process: &ProcessAnalysis,
+    moment: &Moment,
+    view: View,
+) -> fmt::Result {
+    let (title, about) = match &moment.at {
+        At::Peak => ("At the peak".to_owned(), ", when most bytes were live in all memories"),
+        At::Exit => ("At the end".to_owned(), ""),
+        At::Seconds(seconds) => (format!("After {seconds} s"), ""),
+        At::Mark(name) => (format!("At mark {name:?}"), ", peaks and counts until then"),
+    };
+    let since = moment.since_ns.filter(|_| moment.at == At::Peak);
+    let since = since.map_or_else(String::new, |ns| format!(", {:.3} s after the start", ns as f64 / 1e9));
+    screen.heading(out, &title, &format!("{about}{since}"))?;
+    writeln!(out)?;
+    process::write_sums(out, screen, &moment.totals)?;
+    if moment.live.is_empty() {
+        return writeln!(out, "Nothing was live.");
+    }
+    match view {
+        View::By(by) => write_rows(out, screen, process, moment, by),
+        View::Tree => trees::write(out, screen, &tree(&moment.live)),
+        View::List | View::Regions => allocations::write(out, screen, "Live then", &moment.live),
+    }
+}
+
+fn write_rows(
+    out: &mut impl Write,
+    screen: &Screen,
+    process: &ProcessAnalysis,
+    moment: &Moment,
+    by: By,
+) -> fmt::Result {
+    let rows = rows(process, &moment.live, by);
+    let title = match by {
+        By::Site => "By call site",
+        By::Op => "By op",
+        By::Size => "By size",
+        By::Device => "By device",
+        By::Memory => "By memory",
+        By::Generation => "By iteration",
+    };
+    let mut table = Table::new(["bytes", "allocations", "program cache"]);
+    // What stands beside a label of the full width.
+    let room = screen.width.saturating_sub(45).max(24);
+    for row in rows.iter().take(LISTED) {
+        let cells = [bytes(row.held.bytes), count(row.held.allocations), bytes(row.cached.bytes)];
+        table.row(shorten(&label(&row.key), room), cells);
+    }
+    table.write(out, title, screen)?;
+    if rows.len() > LISTED {
+        screen.faint(out, &format!("  {} more; --json FILE has all", rows.len() - LISTED))?;
+    }
+    screen.faint(out, "circular buffers, which overlap, are left out")?;
+    writeln!(out)
+}
+
+fn label(key: &Key) -> String {
+    match key {
+        Key::Site(site) => {
+            let frames: Vec<String> = site.telling(2).iter().map(|frame| from_here(&frame.to_string())).collect();
+            if frames.is_empty() { "not known".to_owned() } else { frames.join(" < ") }
+        }
+        Key::Op(op) => op.as_deref().unwrap_or("not known").to_owned(),
+        Key::Size(size) => bytes(*size),
+        Key::Device(device) => format!("device {device}"),
+        Key::Memory(memory) => memory.to_string(),
+        Key::Generation(Some(0)) => "before the first mark".to_owned(),
+        Key::Generation(Some(number)) => format!("iteration {}", count(*number)),
+        Key::Generation(None) => "no loop with marks".to_owned(),
+    }
+}

@@ -1,0 +1,45 @@
+//! At the peak: who made it.
+
+use std::fmt::{self, Write};
+
+use super::{Screen, stack};
+use crate::{
+    analysis::Peak,
+    report::words::{bytes, count, devices},
+};
+
+/// Sources of each peak.
+const SOURCES: usize = 5;
+/// Peaks that are listed.
+const LISTED: usize = 4;
+
+/// The five largest sources of each memory's peak.
+pub(super) fn write(out: &mut impl Write, screen: &Screen, peaks: &[Peak]) -> fmt::Result {
+    if peaks.is_empty() {
+        return Ok(());
+    }
+    screen.heading(out, "At the peak", ", the largest sources of each memory")?;
+    for peak in peaks.iter().take(LISTED) {
+        let at = if peak.at_bytes < peak.peak_bytes {
+            format!("{} of {}", bytes(peak.at_bytes), bytes(peak.peak_bytes))
+        } else {
+            bytes(peak.peak_bytes)
+        };
+        writeln!(out, "  {} {at} on {}", peak.memory, devices::each(&peak.devices, 60))?;
+        for source in peak.sources.iter().take(SOURCES) {
+            let size = match (source.held.allocations, source.size) {
+                (1, _) => "1".to_owned(),
+                (number, Some(size)) => format!("{} of {}", count(number), bytes(size)),
+                (number, None) => format!("{} of several sizes", count(number)),
+            };
+            let cached = if source.cached { ", program cache" } else { "" };
+            writeln!(out, "{:>12}  {size}{cached}", bytes(source.held.bytes))?;
+            stack::write(out, screen, 14, &source.site)?;
+        }
+        let rest = peak.sources.len().saturating_sub(SOURCES);
+        if rest > 0 {
+            screen.faint(out, &format!("{:>12}  {rest} more", ""))?;
+        }
+    }
+    writeln!(out)
+}

@@ -1,0 +1,111 @@
+//! One process, from the answer down.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+};
+
+use ttmem_ledger::Totals;
+use ttmem_wire::Memory;
+
+use super::{Screen, allocations, growth, peaks, refusals, regions, table::Table};
+use crate::{
+    Ended,
+    analysis::{Answer, Ending, ProcessAnalysis, alike},
+    report::words::{self, bytes, count, devices, noun, short_count, shorten},
+};
+
+/// The order of memories; others come last.
+const ORDER: [Memory; 6] =
+    [Memory::Dram, Memory::L1, Memory::L1Small, Memory::Trace, Memory::CircularBuffer, Memory::SystemMemory];
+
+/// All about it.
+pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
+    write_title(out, screen, process)?;
+    write_verdict(out, screen, process)?;
+    writeln!(out)?;
+    write_sums(out, screen, &process.totals)?;
+    growth::write(out, screen, &process.growth)?;
+    peaks::write(out, screen, &process.peaks)?;
+    let title = match process.end {
+        Ending::Running => "Live now",
+        Ending::Cut(_) => "Live where the recording ends",
+        Ending::Ended(Ended::Code(_)) => "Live at exit",
+        Ending::Ended(Ended::Signal(_)) => "Live when it was killed",
+        Ending::Ended(Ended::Unknown) => "Live when it ended",
+    };
+    allocations::write(out, screen, title, &process.live)?;
+    allocations::write(out, screen, "Released by a close, not by their owners", &process.released_at_close)?;
+    refusals::write(out, screen, &process.refusals)?;
+    regions::write_names(out, screen, &process.regions)?;
+    for one in &process.observations {
+        screen.wrapped(out, "* ", &format!("{} [{}]", words::finding(one), words::finding_id(one)))?;
+    }
+    let events = process.counts;
+    screen.faint(
+        out,
+        &format!(
+            "events: {} reported, {} drained, {} lost",
+            count(events.reported),
+            count(events.drained),
+            count(events.lost)
+        ),
+    )
+}
+
+/// Which process, and how it ended.
+pub(super) fn write_title(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
+    let heading = screen.paint.heading;
+    let title = format!("pid {} {}", process.pid, how_it_ended(process.end));
+    let room = screen.width.saturating_sub(title.chars().count() + 3).max(20);
+    writeln!(out, "{heading}{}{heading:#}  {title}", shorten(&process.command_line(), room))
+}
+
+/// The answer.
+pub(super) fn write_verdict(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
+    let style = if process.verdict.answer == Answer::Clean { screen.paint.good } else { screen.paint.bad };
+    screen.styled(out, style, "", &words::verdict(process))
+}
+
+fn how_it_ended(end: Ending) -> String {
+    match end {
+        Ending::Running => "is running".into(),
+        Ending::Cut(Some(after)) => {
+            format!("cut short after {} {}", count(after), noun(after, "event", "events"))
+        }
+        Ending::Cut(None) => "cut short".into(),
+        Ending::Ended(Ended::Code(code)) => format!("exited with code {code}"),
+        Ending::Ended(Ended::Signal(signal)) => format!("was killed by signal {signal}"),
+        Ending::Ended(Ended::Unknown) => "ended; exit status unknown".into(),
+    }
+}
+
+/// The sums; devices that have them alike are one group.
+pub(super) fn write_sums(out: &mut impl Write, screen: &Screen, totals: &[(i32, Memory, Totals)]) -> fmt::Result {
+    if totals.is_empty() {
+        return Ok(());
+    }
+    let mut by_device: BTreeMap<i32, Vec<(Memory, Totals)>> = BTreeMap::new();
+    for &(device, memory, totals) in totals {
+        by_device.entry(device).or_default().push((memory, totals));
+    }
+    let mut table = Table::new(["live", "a bank", "peak", "allocs", "frees", "at close"]);
+    for group in alike(&by_device, |(device, _)| **device, |(_, memories)| format!("{memories:?}")) {
+        table.group(devices::each(&group.devices, screen.width));
+        let mut memories = group.first.1.clone();
+        memories.sort_by_key(|(memory, _)| ORDER.iter().position(|known| known == memory).unwrap_or(ORDER.len()));
+        for (memory, totals) in memories {
+            let cells = [
+                bytes(totals.live_bytes),
+                totals.live_bytes_per_bank.map_or_else(|| "?".into(), bytes),
+                bytes(totals.peak_bytes),
+                short_count(totals.allocations),
+                short_count(totals.frees),
+                short_count(totals.released_at_close),
+            ];
+            table.row(memory.to_string(), cells);
+        }
+    }
+    table.write(out, "", screen)?;
+    writeln!(out)
+}

@@ -1,0 +1,92 @@
+//! When memory was refused, and who held most.
+
+use std::fmt::{self, Write};
+
+use super::{Screen, stack};
+use crate::{
+    analysis::Refusal,
+    report::words::{
+        bytes, count, noun,
+        refusals::{of_holding, sentence, size},
+    },
+};
+
+/// Refusals that are listed.
+const LISTED: usize = 6;
+/// Holdings of the last of them.
+const HOLDINGS: usize = 5;
+
+/// The last of these refusals and who held most then, in a few lines for a failure of a test; nothing where there is none.
+pub(crate) fn terse(refusals: &[Refusal]) -> Option<String> {
+    let last = refusals.last()?;
+    let size = size(last).map_or_else(String::new, |size| format!("{size} "));
+    let mut text = format!("ttmem: out of memory: {size}{}\n", sentence(last));
+    // Writing to a string does not fail.
+    let _ = write_holdings(&mut text, &Screen::plain(), last, "then");
+    if refusals.len() > 1 {
+        let _ = writeln!(text, "  ({} more refusals before it)", refusals.len() - 1);
+    }
+    Some(text)
+}
+
+/// All refusals; of the last, who held most.
+pub(super) fn write(out: &mut impl Write, screen: &Screen, refusals: &[Refusal]) -> fmt::Result {
+    let Some(last) = refusals.last() else { return Ok(()) };
+    screen.heading(out, "Out of memory", ": what was asked for, and what was live then")?;
+    for refusal in refusals.iter().take(LISTED) {
+        let size = size(refusal).unwrap_or_else(|| "?".to_owned());
+        screen.wrapped(out, &format!("{size:>12}  "), &sentence(refusal))?;
+        stack::write(out, screen, 14, &refusal.site)?;
+    }
+    if refusals.len() > LISTED {
+        screen.faint(out, &format!("{:>12}  {} more", "", refusals.len() - LISTED))?;
+    }
+    write_holdings(out, screen, last, if refusals.len() == 1 { "then" } else { "at the last of them" })?;
+    writeln!(out)
+}
+
+/// What was in the way, and who held most.
+fn write_holdings(out: &mut impl Write, screen: &Screen, last: &Refusal, which: &str) -> fmt::Result {
+    if let Some((clash, lowest)) = last.clash.as_ref().and_then(|clash| Some((clash, clash.lowest.as_ref()?))) {
+        let op = lowest.site.op.as_ref().map_or_else(String::new, |op| format!(", of {op}"));
+        screen.faint(out, &format!("  the lowest buffer {which}:"))?;
+        let what = format!("{} at {:#x}{op}", lowest.memory, lowest.address);
+        screen.wrapped(out, &format!("{:>12}  ", bytes(lowest.size)), &what)?;
+        stack::write(out, screen, 14, &lowest.site)?;
+        let number = clash.in_the_way.allocations;
+        if number > 1 {
+            let line = format!(
+                "  {} {} in L1 begin below {}: {}",
+                count(number),
+                noun(number, "buffer", "buffers"),
+                clash.region_end.unwrap_or(0),
+                bytes(clash.in_the_way.bytes)
+            );
+            screen.faint(out, &line)?;
+        }
+    }
+    if last.by_site.iter().all(|holding| holding.site.frames.is_empty()) {
+        // Nobody knows whose they are: then each by itself.
+        if !last.largest.is_empty() {
+            screen.faint(out, &format!("  the largest allocations {which}:"))?;
+        }
+        for one in last.largest.iter().take(HOLDINGS) {
+            let why = if one.cached { ", program cache" } else { "" };
+            writeln!(out, "{:>12}  {} at {:#x}{why}", bytes(one.size), one.memory, one.address)?;
+        }
+        return Ok(());
+    }
+    screen.faint(out, &format!("  live {which}, by call site:"))?;
+    for holding in last.by_site.iter().take(HOLDINGS) {
+        screen.wrapped(out, &format!("{:>12}  ", bytes(holding.held.bytes)), &of_holding(holding, last.at_ns))?;
+        stack::write(out, screen, 14, &holding.site)?;
+    }
+    if last.by_op.iter().any(|holding| holding.site.op.is_some()) {
+        let by_op = last.by_op.iter().take(HOLDINGS).map(|holding| {
+            let op = holding.site.op.as_deref().unwrap_or("no op");
+            format!("{op} {}{}", bytes(holding.held.bytes), if holding.cached { " (program cache)" } else { "" })
+        });
+        screen.wrapped(out, "  ", &format!("by op: {}", by_op.collect::<Vec<_>>().join(", ")))?;
+    }
+    Ok(())
+}

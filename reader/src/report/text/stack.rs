@@ -1,0 +1,42 @@
+//! A call site in a list: the op, the function and the first callers that matter; or all frames.
+
+use std::fmt::{self, Write};
+
+use super::Screen;
+use crate::{
+    report::words::{from_here, shorten},
+    sites::{CallSite, Frame},
+};
+
+/// Frames of a stack line.
+const FRAMES: usize = 2;
+
+/// Writes it, `indent` columns from the left. Where it does not fit a line, each frame has its own: a path is to be copied.
+pub(super) fn write(out: &mut impl Write, screen: &Screen, indent: usize, site: &CallSite) -> fmt::Result {
+    let frames: Vec<&Frame> = if screen.full_stacks { site.frames.iter().collect() } else { site.telling(FRAMES) };
+    let mut texts: Vec<String> = frames.iter().map(|frame| from_here(&frame.to_string())).collect();
+    if let Some(op) = &site.op {
+        match texts.first_mut() {
+            Some(first) => *first = format!("{op}: {first}"),
+            None => texts.push(op.to_string()),
+        }
+    }
+    let room = screen.width.saturating_sub(indent);
+    let line = texts.join(" < ");
+    if !screen.full_stacks && texts.len() > 1 && line.chars().count() <= room {
+        return screen.faint(out, &format!("{:indent$}{line}", ""));
+    }
+    for text in &texts {
+        let text = if screen.full_stacks { text.clone() } else { short(text, room) };
+        screen.faint(out, &format!("{:indent$}{text}", ""))?;
+    }
+    Ok(())
+}
+
+/// A frame within `room`: of its path the end counts.
+fn short(frame: &str, room: usize) -> String {
+    let too_long = frame.chars().count().saturating_sub(room);
+    let Some((function, place)) = frame.split_once(" (").filter(|_| too_long > 0) else { return frame.to_owned() };
+    let cut = place.char_indices().skip(too_long + 2).find(|(_, c)| *c == '/').map(|(at, _)| at);
+    cut.map_or_else(|| shorten(frame, room), |at| format!("{function} (..{}", &place[at..]))
+}

@@ -1,0 +1,52 @@
+//! What a difference comes to, in a sentence.
+
+use super::{
+    units::{bytes, count, noun},
+    verdict::what_is_missing,
+};
+use crate::analysis::{ChangeKind, Difference, Incomplete, Side};
+
+/// The sentence.
+pub(crate) fn sentence(difference: &Difference) -> String {
+    let named = |name: &'static str, side: &Side| side.incomplete.map(|why| (name, why));
+    if let Some((name, why)) = named("A", &difference.a).or_else(|| named("B", &difference.b)) {
+        return format!("Inconclusive: {name} is not complete, {}.", why_incomplete(why));
+    }
+    if difference.changes.is_empty() {
+        return "No difference: what is live in A is live in B.".to_owned();
+    }
+    let (number, size) = (difference.allocations_change.unsigned_abs(), difference.bytes_change.unsigned_abs());
+    let allocations = format!("{} {}", count(number), noun(number, "allocation", "allocations"));
+    let amount = format!("{allocations}, {}", bytes(size));
+    match (difference.allocations_change, difference.bytes_change) {
+        (0, 0) => "As many bytes and allocations in both, but not the same ones.".to_owned(),
+        (more, bytes_more) if more >= 0 && bytes_more >= 0 => format!("B has {amount} more than A."),
+        (more, bytes_more) if more <= 0 && bytes_more <= 0 => format!("B has {amount} less than A."),
+        (more, bytes_more) => format!(
+            "B has {allocations} {} and {} {} than A.",
+            if more > 0 { "more" } else { "fewer" },
+            bytes(size),
+            if bytes_more > 0 { "more" } else { "less" }
+        ),
+    }
+}
+
+/// Why a side is not known whole.
+pub(crate) fn why_incomplete(why: Incomplete) -> String {
+    match why {
+        Incomplete::Missing(missing) => what_is_missing(missing),
+        Incomplete::Listed { listed, all } => {
+            format!("{} of {} allocations that one region left are listed", count(listed), count(all))
+        }
+    }
+}
+
+/// What allocations of one kind did.
+pub(crate) fn change(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Appeared => "appeared",
+        ChangeKind::Went => "went",
+        ChangeKind::Grew => "grew",
+        ChangeKind::Shrank => "shrank",
+    }
+}

@@ -1,0 +1,18 @@
+//! Words: numbers, places and sentences. What the JSON, the text and the page have in common.
+
+pub(super) mod devices;
+pub(super) mod difference;
+mod findings;
+pub(super) mod growth;
+pub(super) mod place;
+pub(super) mod refusals;
+mod units;
+mod verdict;
+
+pub use devices::plain as plain_name;
+pub use findings::FINDING_IDS;
+pub(crate) use findings::id as finding_id;
+pub(super) use findings::sentence as finding;
+pub(super) use units::short_count;
+pub use units::{bytes, count, from_here, noun, shorten};
+pub(super) use verdict::verdict;

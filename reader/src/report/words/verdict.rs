@@ -1,0 +1,201 @@
+//! The verdict in one or two sentences.
+
+use super::{
+    devices::on,
+    growth::{amount, more, over, per_iteration},
+    place::made_by,
+    units::{bytes, count, noun},
+};
+use crate::analysis::{Answer, Held, Leak, Loop, Missing, ProcessAnalysis, Undecided};
+
+/// The verdict on a process, with the line of code, the op and the rate.
+pub(crate) fn verdict(process: &ProcessAnalysis) -> String {
+    let verdict = &process.verdict;
+    let mut sentences = match (verdict.answer, verdict.missing) {
+        (Answer::Inconclusive, missing) => {
+            let mut text =
+                missing.map_or_else(String::new, |missing| format!("Inconclusive: {}.", what_is_missing(missing)));
+            if let [first, ..] = verdict.leaks.as_slice() {
+                text += &format!(" What was seen grows: {}.", grows(first));
+            }
+            vec![text]
+        }
+        (Answer::Leak, _) => leak(process),
+        (Answer::Leftover, _) => leftover(process),
+        (Answer::Clean, _) => clean(process),
+    };
+    sentences.extend(beside(process));
+    sentences.join(" ")
+}
+
+fn leak(process: &ProcessAnalysis) -> Vec<String> {
+    let leaks = &process.verdict.leaks;
+    let Some(first) = leaks.first() else { return Vec::new() };
+    let mut sentences = match leaks.len() {
+        1 => vec![format!("Leak: {}.", grows(first))],
+        number => {
+            let rest = number as u64 - 1;
+            let total: f64 = leaks.iter().map(|leak| leak.source.bytes_per_iteration).sum();
+            if leaks.iter().all(|leak| leak.point == first.point && leak.point != Loop::Time) {
+                let (size, each) = (bytes(total.round() as u64), per_iteration(&first.point));
+                let sources = format!("{size} more {each} from {} sources, {}", count(number as u64), over(first));
+                vec![format!("Leak: {sources}."), format!("The largest: {}.", of_source(first))]
+            } else {
+                let others = format!("{} more {}", count(rest), noun(rest, "source grows", "sources grow"));
+                vec![format!("Leak: {}.", grows(first)), format!("{others}.")]
+            }
+        }
+    };
+    sentences.extend(now(process));
+    sentences
+}
+
+/// "1 allocation (128.0 KiB) more per iteration, over 40 marks "request #", made by ttnn.empty at …".
+fn grows(leak: &Leak) -> String {
+    let made = made_by(&leak.source.site).map_or_else(String::new, |made| format!(", made by {made}"));
+    format!("{}, {}{made}", more(leak), over(leak))
+}
+
+/// The same without the loop.
+fn of_source(leak: &Leak) -> String {
+    let source = &leak.source;
+    let made = made_by(&source.site).map_or_else(|| format!("in {}", source.memory), |made| format!("made by {made}"));
+    format!("{}, {made}", more(leak))
+}
+
+/// Why a leak may not show at the end.
+fn now(process: &ProcessAnalysis) -> Option<String> {
+    let leftover = &process.verdict.leftover;
+    (process.end.is_end() && leftover.live.allocations == 0 && leftover.released.allocations > 0)
+        .then(|| "Nothing is live now because the device was closed.".to_owned())
+}
+
+fn leftover(process: &ProcessAnalysis) -> Vec<String> {
+    let left = &process.verdict.leftover;
+    let place = on(&left.devices);
+    let what = match (left.live.allocations, left.released.allocations) {
+        (_, 0) => format!("{} live when the process ended, {place}", was(left.live)),
+        (0, _) => format!(
+            "{} released by a close, not by {} owner, {place}",
+            was(left.released),
+            noun(left.released.allocations, "its", "their")
+        ),
+        _ => format!(
+            "{} live when the process ended, and {} released by a close, {place}",
+            was(left.live),
+            amount(left.released)
+        ),
+    };
+    let mut sentences = vec![format!("Leftover: {what}.")];
+    let beside = &process.verdict.beside;
+    match (&beside.baseline, &beside.undecided) {
+        (Some((point, iterations)), _) => {
+            sentences.push(format!("Nothing grows over {}.", super::growth::looks(point, *iterations)));
+        }
+        (None, Some((point, iterations, why))) => {
+            sentences.push(format!(
+                "Whether it grows is undecided after {}: {}.",
+                super::growth::looks(point, *iterations),
+                why_undecided(*why)
+            ));
+        }
+        (None, None) => {}
+    }
+    sentences
+}
+
+fn was(held: Held) -> String {
+    format!("{} {}", amount(held), noun(held.allocations, "was", "were"))
+}
+
+fn clean(process: &ProcessAnalysis) -> Vec<String> {
+    let verdict = &process.verdict;
+    let beside = &verdict.beside;
+    let mut sentences = Vec::new();
+    if !process.end.is_end() {
+        if beside.live_now.allocations == 0 {
+            sentences.push("Clean so far: nothing is live now.".to_owned());
+        } else {
+            let mut devices: Vec<i32> =
+                process.live.iter().filter(|one| one.is_owned()).map(|one| one.device).collect();
+            devices.sort_unstable();
+            devices.dedup();
+            let are = noun(beside.live_now.allocations, "is", "are");
+            sentences.push(format!("Clean so far: {} {are} live now, {}.", amount(beside.live_now), on(&devices)));
+        }
+    } else if process.totals.is_empty() {
+        sentences.push("Clean: nothing was allocated.".to_owned());
+    } else {
+        let nothing_else = beside.cached.allocations + beside.circular_buffers + beside.suppressed.allocations == 0;
+        let rest = if nothing_else { "every allocation was freed by its owner" } else { "nothing else is left" };
+        sentences.push(format!("Clean: {rest}."));
+        if !nothing_else {
+            sentences.clear();
+            sentences.push("Clean: every owner freed what it had.".to_owned());
+        }
+    }
+    if let (None, Some((point, iterations, why))) = (&beside.baseline, &beside.undecided)
+        && beside.live_now.allocations > 0
+    {
+        sentences.push(format!(
+            "Whether it grows is undecided after {}: {}.",
+            super::growth::looks(point, *iterations),
+            why_undecided(*why)
+        ));
+    }
+    sentences
+}
+
+/// What is named beside the answer.
+fn beside(process: &ProcessAnalysis) -> Option<String> {
+    let beside = &process.verdict.beside;
+    let mut parts = Vec::new();
+    if beside.cached.allocations > 0 {
+        let growth = beside
+            .cache_growth
+            .map_or_else(String::new, |rate| format!(", which grows by {} an iteration", bytes(rate.round() as u64)));
+        parts.push(format!("{} in the program cache{growth}", amount(beside.cached)));
+    }
+    if beside.circular_buffers > 0 {
+        let number = beside.circular_buffers;
+        parts.push(format!("{} circular {}", count(number), noun(number, "buffer", "buffers")));
+    }
+    if beside.suppressed.allocations > 0 {
+        parts.push(format!("{} suppressed", amount(beside.suppressed)));
+    }
+    if beside.suppressed_leaks > 0 {
+        let number = beside.suppressed_leaks;
+        parts.push(format!("{} suppressed {}", count(number), noun(number, "leak", "leaks")));
+    }
+    (!parts.is_empty()).then(|| format!("Beside it: {}.", parts.join(", ")))
+}
+
+/// Why the sums cannot be trusted.
+pub(crate) fn what_is_missing(missing: Missing) -> String {
+    let events = |number: u64| format!("{} {}", count(number), noun(number, "event was", "events were"));
+    match missing {
+        Missing::Lost(number) => format!("{} lost", events(number)),
+        Missing::Cut(Some(after)) => {
+            format!("the recording was cut short after {} {}", count(after), noun(after, "event", "events"))
+        }
+        Missing::Cut(None) => "the recording was cut short".to_owned(),
+        Missing::DrainedElsewhere(number) => {
+            format!("{} drained by another reader, whose report has them", events(number))
+        }
+        Missing::NotUnderstood(number) => format!("{} of an unknown kind, device or memory", events(number)),
+        Missing::Miscounted { reported, known } => {
+            format!("{} reported, but {} {} accounted for", events(reported), count(known), noun(known, "is", "are"))
+        }
+    }
+}
+
+/// Why a loop does not decide.
+pub(crate) fn why_undecided(why: Undecided) -> &'static str {
+    match why {
+        Undecided::FewIterations => "too few iterations",
+        Undecided::FewGenerations => "too few iterations kept something",
+        Undecided::StillFilling => "it may be a cache that still fills",
+        Undecided::Paused => "it grew, and has not for longer than usual",
+        Undecided::NothingRepeats => "nothing was freed, so nothing repeats",
+    }
+}
