@@ -32,7 +32,7 @@ impl Amount {
         self.add_all(Self { regions: 1, bytes: bytes.into() });
     }
 
-    fn add_all(&mut self, more: Self) {
+    pub(crate) fn add_all(&mut self, more: Self) {
         self.regions += more.regions;
         self.bytes += more.bytes;
     }
