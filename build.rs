@@ -1,4 +1,4 @@
-//! Link settings of libttmem.so, and include/ttmem.h from shim/src/abi.rs.
+//! Link settings of libttmem.so; include/ttmem.h from shim/src/abi.rs; abi/exports.txt from there and from the hooks.
 
 use std::{env, fs, path::Path};
 
@@ -6,12 +6,15 @@ fn main() {
     println!("cargo::rerun-if-changed=shim/src/abi.rs");
     println!("cargo::rerun-if-changed=cbindgen.toml");
     println!("cargo::rerun-if-changed=include/ttmem.h");
+    println!("cargo::rerun-if-changed=shim/src/interpose");
+    println!("cargo::rerun-if-changed=abi/exports.txt");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libttmem.so");
     // The flusher thread runs until the end of the process: its code must not be unmapped by a dlclose.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     // All relocations at load time, then read-only: the first event pays no symbol lookup.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,now");
     write_header();
+    write_exports();
 }
 
 /// The committed header is rewritten when it is no longer what the source says; CI then sees a changed file.
@@ -25,9 +28,32 @@ fn write_header() {
         .expect("the C ABI can be written as a header");
     let mut header = Vec::new();
     bindings.write(&mut header);
-    let path = Path::new(&root).join("include/ttmem.h");
-    if fs::read(&path).ok().as_deref() != Some(&header) {
-        // A read-only source tree (a package being built elsewhere) keeps the committed one.
-        let _ = fs::write(path, header);
+    write_if_changed(&Path::new(&root).join("include/ttmem.h"), &header);
+}
+
+/// The names that the library exports: the functions of the C ABI, and the mangled names in the `hook!`s of shim/src/interpose.
+fn write_exports() {
+    let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets this");
+    let read = |path: &Path| fs::read_to_string(path).expect("a source file");
+    let mut names = Vec::new();
+    let abi = read(&Path::new(&root).join("shim/src/abi.rs"));
+    for function in abi.split("#[unsafe(no_mangle)]").skip(1) {
+        let name = function.split_once(" fn ").and_then(|(_, rest)| rest.split('(').next());
+        names.push(name.expect("a function").to_owned());
+    }
+    for file in fs::read_dir(Path::new(&root).join("shim/src/interpose")).expect("the hooks") {
+        for hook in read(&file.expect("a file").path()).split("hook! {").skip(1) {
+            let name = hook.split('"').find(|text| text.starts_with("_Z")).expect("a mangled name");
+            names.push(name.to_owned());
+        }
+    }
+    names.sort_unstable();
+    write_if_changed(&Path::new(&root).join("abi/exports.txt"), format!("{}\n", names.join("\n")).as_bytes());
+}
+
+/// A read-only source tree (a package being built elsewhere) keeps the committed file.
+fn write_if_changed(path: &Path, content: &[u8]) {
+    if fs::read(path).ok().as_deref() != Some(content) {
+        let _ = fs::write(path, content);
     }
 }

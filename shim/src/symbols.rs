@@ -43,6 +43,14 @@ impl Symbol {
     }
 }
 
+/// A mangled name with its NUL, as a C string.
+pub(crate) const fn mangled(name: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(name.as_bytes()) {
+        Ok(name) => name,
+        Err(_) => panic!("a mangled name has no NUL in it"),
+    }
+}
+
 fn find(name: &CStr) -> *mut c_void {
     // SAFETY: the name is NUL-terminated. RTLD_NEXT means "after this library", so it never finds our own function.
     let next = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use ttmem_wire::{Event, EventKind, Memory, flags};
 
 use super::{
-    building, call_real, devices,
+    building, call_real, devices, hook,
     metal::{Facts, Metal, Object},
     preallocated::{self, Remembered},
     program, witnesses_of,
@@ -16,11 +16,6 @@ use crate::{
     symbols::Symbol,
     tracker::Tracker,
 };
-
-static ALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal13AllocatorImpl15allocate_bufferEPNS0_6BufferE");
-static DEALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal13AllocatorImpl17deallocate_bufferEPNS0_6BufferE");
-static TRACK_ALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal12GraphTracker14track_allocateEPKNS0_6BufferE");
-static TRACK_DEALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE");
 
 /// What the allocator is asked for, from before the real call until it is answered. Dropped while a C++ exception passes,
 /// it notes that the allocator refused. An exception that nobody catches ends the process without a drop: then the open
@@ -104,61 +99,69 @@ fn for_program() -> u16 {
     if is_held { flags::FOR_PROGRAM } else { 0 }
 }
 
-/// `AllocatorImpl::allocate_buffer(Buffer*)`: the address, or an exception when memory has run out.
-#[unsafe(export_name = "_ZN2tt8tt_metal13AllocatorImpl15allocate_bufferEPNS0_6BufferE")]
-unsafe extern "C-unwind" fn allocate_buffer(allocator: *mut c_void, buffer: *mut c_void) -> u64 {
-    fired::note(&fired::ANY);
-    fired::note(&fired::ALLOCATOR);
-    let asked = Asked::new(allocator, buffer);
-    let address =
-        call_real!(ALLOCATE, fn(*mut c_void, *mut c_void) -> u64, (allocator, buffer), else { no_real(&ALLOCATE); 0 });
-    if let Some(asked) = asked {
-        asked.granted(buffer, address);
-    }
-    address
-}
-
-/// `AllocatorImpl::deallocate_buffer(Buffer*)`.
-#[unsafe(export_name = "_ZN2tt8tt_metal13AllocatorImpl17deallocate_bufferEPNS0_6BufferE")]
-unsafe extern "C-unwind" fn deallocate_buffer(allocator: *mut c_void, buffer: *mut c_void) {
-    fired::note(&fired::ANY);
-    fired::note(&fired::ALLOCATOR);
-    // Before the real call: as soon as it has begun, another thread may be given the same bytes.
-    if let Some((tracker, metal)) = witnesses_of(buffer) {
-        let event = Event { kind: EventKind::Free, address: metal.address(buffer), ..Event::default() };
-        note_event(tracker, metal, allocator, &metal.facts(buffer), event);
-    }
-    call_real!(DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (allocator, buffer), else no_real(&DEALLOCATE));
-}
-
-/// `GraphTracker::track_allocate(Buffer const*)`: follows a real allocation on the same thread, or stands alone.
-#[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker14track_allocateEPKNS0_6BufferE")]
-unsafe extern "C-unwind" fn track_allocate(graph: *mut c_void, buffer: *const c_void) {
-    fired::note(&fired::ANY);
-    if let Some((tracker, metal)) = witnesses_of(buffer) {
-        let holder = metal.holder(buffer);
-        let is_the_allocators = program::with(|program| program.last_allocated.replace(0) == holder);
-        if !is_the_allocators {
-            preallocated(tracker, metal, buffer);
+hook! {
+    /// `AllocatorImpl::allocate_buffer(Buffer*)`: the address, or an exception when memory has run out.
+    ALLOCATE = "_ZN2tt8tt_metal13AllocatorImpl15allocate_bufferEPNS0_6BufferE";
+    fn allocate_buffer(allocator: *mut c_void, buffer: *mut c_void) -> u64 {
+        fired::note(&fired::ANY);
+        fired::note(&fired::ALLOCATOR);
+        let asked = Asked::new(allocator, buffer);
+        let address =
+            call_real!(ALLOCATE, fn(*mut c_void, *mut c_void) -> u64, (allocator, buffer), else { no_real(&ALLOCATE); 0 });
+        if let Some(asked) = asked {
+            asked.granted(buffer, address);
         }
+        address
     }
-    call_real!(TRACK_ALLOCATE, fn(*mut c_void, *const c_void) -> (), (graph, buffer), else no_real(&TRACK_ALLOCATE));
 }
 
-/// `GraphTracker::track_deallocate(Buffer*)`: the allocator's hook speaks for real buffers, so only those that it never
-/// handed out are noted here.
-#[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE")]
-unsafe extern "C-unwind" fn track_deallocate(graph: *mut c_void, buffer: *mut c_void) {
-    fired::note(&fired::ANY);
-    if preallocated::any()
-        && let Some((tracker, metal)) = witnesses_of(buffer)
-        && preallocated::remove(metal.holder(buffer))
-    {
-        let address = metal.address(buffer);
-        let event = Event { kind: EventKind::Free, address, flags: flags::PREALLOCATED, ..Event::default() };
-        note_event(tracker, metal, std::ptr::null(), &metal.facts(buffer), event);
+hook! {
+    /// `AllocatorImpl::deallocate_buffer(Buffer*)`.
+    DEALLOCATE = "_ZN2tt8tt_metal13AllocatorImpl17deallocate_bufferEPNS0_6BufferE";
+    fn deallocate_buffer(allocator: *mut c_void, buffer: *mut c_void) {
+        fired::note(&fired::ANY);
+        fired::note(&fired::ALLOCATOR);
+        // Before the real call: as soon as it has begun, another thread may be given the same bytes.
+        if let Some((tracker, metal)) = witnesses_of(buffer) {
+            let event = Event { kind: EventKind::Free, address: metal.address(buffer), ..Event::default() };
+            note_event(tracker, metal, allocator, &metal.facts(buffer), event);
+        }
+        call_real!(DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (allocator, buffer), else no_real(&DEALLOCATE));
     }
-    call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (graph, buffer), else no_real(&TRACK_DEALLOCATE));
+}
+
+hook! {
+    /// `GraphTracker::track_allocate(Buffer const*)`: follows a real allocation on the same thread, or stands alone.
+    TRACK_ALLOCATE = "_ZN2tt8tt_metal12GraphTracker14track_allocateEPKNS0_6BufferE";
+    fn track_allocate(graph: *mut c_void, buffer: *const c_void) {
+        fired::note(&fired::ANY);
+        if let Some((tracker, metal)) = witnesses_of(buffer) {
+            let holder = metal.holder(buffer);
+            let is_the_allocators = program::with(|program| program.last_allocated.replace(0) == holder);
+            if !is_the_allocators {
+                preallocated(tracker, metal, buffer);
+            }
+        }
+        call_real!(TRACK_ALLOCATE, fn(*mut c_void, *const c_void) -> (), (graph, buffer), else no_real(&TRACK_ALLOCATE));
+    }
+}
+
+hook! {
+    /// `GraphTracker::track_deallocate(Buffer*)`: the allocator's hook speaks for real buffers, so only those that it never
+    /// handed out are noted here.
+    TRACK_DEALLOCATE = "_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE";
+    fn track_deallocate(graph: *mut c_void, buffer: *mut c_void) {
+        fired::note(&fired::ANY);
+        if preallocated::any()
+            && let Some((tracker, metal)) = witnesses_of(buffer)
+            && preallocated::remove(metal.holder(buffer))
+        {
+            let address = metal.address(buffer);
+            let event = Event { kind: EventKind::Free, address, flags: flags::PREALLOCATED, ..Event::default() };
+            note_event(tracker, metal, std::ptr::null(), &metal.facts(buffer), event);
+        }
+        call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (graph, buffer), else no_real(&TRACK_DEALLOCATE));
+    }
 }
 
 #[inline(always)]

@@ -13,18 +13,15 @@ use std::{
 };
 
 use super::{
-    call_real,
+    call_real, hook,
     program::{self, Builder},
 };
 use crate::{
     fork_guard,
     known::Known,
     stacks::{Go, Registers, Rules},
-    symbols::Symbol,
     thread,
 };
-
-static ASK: Symbol = Symbol::new(c"_ZN2tt8tt_metal33trace_allocation_tracking_enabledEv");
 
 /// What the names of the functions begin with in which ttnn launches an op. Others ask the same question: whoever makes a
 /// tensor does, and tt-metal itself.
@@ -43,21 +40,28 @@ type Extent = Option<(u32, u32)>;
 /// The word for a caller that launches no op: no function begins behind its own code.
 const LAUNCHES_NOTHING: u64 = u32::MAX as u64;
 
-/// `trace_allocation_tracking_enabled()`: hands on who asks, and from where on the stack. Nothing else has the return address
-/// for sure.
 #[cfg(target_arch = "x86_64")]
-#[unsafe(naked)]
-#[unsafe(export_name = "_ZN2tt8tt_metal33trace_allocation_tracking_enabledEv")]
-unsafe extern "C-unwind" fn asked() -> bool {
-    std::arch::naked_asm!("mov rdi, [rsp]", "lea rsi, [rsp + 8]", "jmp {}", sym answer)
+macro_rules! hand_on {
+    () => {
+        std::arch::naked_asm!("mov rdi, [rsp]", "lea rsi, [rsp + 8]", "jmp {}", sym answer)
+    };
 }
 
-/// The same.
 #[cfg(target_arch = "aarch64")]
-#[unsafe(naked)]
-#[unsafe(export_name = "_ZN2tt8tt_metal33trace_allocation_tracking_enabledEv")]
-unsafe extern "C-unwind" fn asked() -> bool {
-    std::arch::naked_asm!("mov x0, x30", "mov x1, x29", "b {}", sym answer)
+macro_rules! hand_on {
+    () => {
+        std::arch::naked_asm!("mov x0, x30", "mov x1, x29", "b {}", sym answer)
+    };
+}
+
+hook! {
+    /// `trace_allocation_tracking_enabled()`: hands on who asks, and from where on the stack. Nothing else has the return address
+    /// for sure.
+    #[unsafe(naked)]
+    ASK = "_ZN2tt8tt_metal33trace_allocation_tracking_enabledEv";
+    fn asked() -> bool {
+        hand_on!()
+    }
 }
 
 unsafe extern "C-unwind" fn answer(caller: usize, place: usize) -> bool {

@@ -7,42 +7,40 @@ use ttmem_wire::{Event, Target, flags};
 use super::{
     call_real, devices,
     gathering::{self, Report},
+    hook,
     metal::{Metal, Object},
     program, witnesses,
 };
 use crate::{
     capture::{Site, guarded, record, site},
     fired,
-    symbols::Symbol,
     tracker::Tracker,
 };
 
-static TRACK_ALLOCATE: Symbol =
-    Symbol::new(c"_ZN2tt8tt_metal12GraphTracker17track_allocate_cbERKNS0_12CoreRangeSetEmmbPKNS0_7IDeviceE");
-static TRACK_DEALLOCATE: Symbol = Symbol::new(c"_ZN2tt8tt_metal12GraphTracker19track_deallocate_cbEPKNS0_7IDeviceE");
-
-/// `GraphTracker::track_allocate_cb(CoreRangeSet const&, u64 address, u64 size, bool is_globally_allocated, IDevice const*)`.
-#[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker17track_allocate_cbERKNS0_12CoreRangeSetEmmbPKNS0_7IDeviceE")]
-unsafe extern "C-unwind" fn allocate(
-    graph: *mut c_void,
-    cores: *const c_void,
-    address: u64,
-    size: u64,
-    is_globally_allocated: bool,
-    device: *const c_void,
-) {
-    fired::note(&fired::ANY);
-    if let Some((tracker, metal)) = witnesses()
-        && let Some(target) = devices::target(tracker, metal, device, std::ptr::null())
-    {
-        note(tracker, metal, cores, (address, size, is_globally_allocated), target);
+hook! {
+    /// `GraphTracker::track_allocate_cb(CoreRangeSet const&, u64 address, u64 size, bool is_globally_allocated, IDevice const*)`.
+    TRACK_ALLOCATE = "_ZN2tt8tt_metal12GraphTracker17track_allocate_cbERKNS0_12CoreRangeSetEmmbPKNS0_7IDeviceE";
+    fn allocate(
+        graph: *mut c_void,
+        cores: *const c_void,
+        address: u64,
+        size: u64,
+        is_globally_allocated: bool,
+        device: *const c_void,
+    ) {
+        fired::note(&fired::ANY);
+        if let Some((tracker, metal)) = witnesses()
+            && let Some(target) = devices::target(tracker, metal, device, std::ptr::null())
+        {
+            note(tracker, metal, cores, (address, size, is_globally_allocated), target);
+        }
+        call_real!(
+            TRACK_ALLOCATE,
+            fn(*mut c_void, *const c_void, u64, u64, bool, *const c_void) -> (),
+            (graph, cores, address, size, is_globally_allocated, device),
+            else ()
+        );
     }
-    call_real!(
-        TRACK_ALLOCATE,
-        fn(*mut c_void, *const c_void, u64, u64, bool, *const c_void) -> (),
-        (graph, cores, address, size, is_globally_allocated, device),
-        else ()
-    );
 }
 
 #[inline(always)]
@@ -90,22 +88,24 @@ fn site_of(tracker: &'static Tracker, program: u64) -> u32 {
     }
 }
 
-/// `GraphTracker::track_deallocate_cb(IDevice const*)`: a program was destroyed. At process exit that comes after the
-/// device was closed and is gone, so the device object is only looked up, never touched.
-#[unsafe(export_name = "_ZN2tt8tt_metal12GraphTracker19track_deallocate_cbEPKNS0_7IDeviceE")]
-unsafe extern "C-unwind" fn deallocate(graph: *mut c_void, device: *const c_void) {
-    fired::note(&fired::ANY);
-    if let Some(tracker) = crate::fork_guard::tracker()
-        && let Some(pool) = known(tracker, device)
-    {
-        guarded(|| {
-            if !gathering::take(tracker, Report::FREE, std::iter::empty(), pool) {
-                let event = program::with(|program| Report::FREE.event(Target::Pool(pool), program, None));
-                record(tracker, event, Site::Given);
-            }
-        });
+hook! {
+    /// `GraphTracker::track_deallocate_cb(IDevice const*)`: a program was destroyed. At process exit that comes after the
+    /// device was closed and is gone, so the device object is only looked up, never touched.
+    TRACK_DEALLOCATE = "_ZN2tt8tt_metal12GraphTracker19track_deallocate_cbEPKNS0_7IDeviceE";
+    fn deallocate(graph: *mut c_void, device: *const c_void) {
+        fired::note(&fired::ANY);
+        if let Some(tracker) = crate::fork_guard::tracker()
+            && let Some(pool) = known(tracker, device)
+        {
+            guarded(|| {
+                if !gathering::take(tracker, Report::FREE, std::iter::empty(), pool) {
+                    let event = program::with(|program| Report::FREE.event(Target::Pool(pool), program, None));
+                    record(tracker, event, Site::Given);
+                }
+            });
+        }
+        call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *const c_void) -> (), (graph, device), else ());
     }
-    call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *const c_void) -> (), (graph, device), else ());
 }
 
 fn known(tracker: &crate::tracker::Tracker, device: Object) -> Option<u32> {

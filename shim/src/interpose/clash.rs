@@ -8,7 +8,7 @@ use std::ffi::c_void;
 
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, flags};
 
-use super::{devices, metal, programs};
+use super::{devices, hook, metal, programs};
 use crate::{
     capture::{self, Site, guarded, record},
     fired, fork_guard,
@@ -16,11 +16,6 @@ use crate::{
 };
 
 type Validate = unsafe extern "C-unwind" fn(*mut c_void, *const c_void);
-
-static CIRCULAR: Symbol =
-    Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl31validate_circular_buffer_regionEPKNS0_7IDeviceE");
-static DATAFLOW: Symbol =
-    Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl31validate_dataflow_buffer_regionEPKNS0_7IDeviceE");
 
 /// What is being looked at.
 #[repr(C)]
@@ -30,18 +25,22 @@ struct Looked {
     flags: u16,
 }
 
-/// `ProgramImpl::validate_circular_buffer_region(IDevice const*)`.
-#[unsafe(export_name = "_ZN2tt8tt_metal6detail11ProgramImpl31validate_circular_buffer_regionEPKNS0_7IDeviceE")]
-unsafe extern "C-unwind" fn validate_circular(program: *mut c_void, device: *const c_void) {
-    // SAFETY: the caller's own arguments, for the function of this name.
-    unsafe { validate(&CIRCULAR, program, device, 0) };
+hook! {
+    /// `ProgramImpl::validate_circular_buffer_region(IDevice const*)`.
+    CIRCULAR = "_ZN2tt8tt_metal6detail11ProgramImpl31validate_circular_buffer_regionEPKNS0_7IDeviceE";
+    fn validate_circular(program: *mut c_void, device: *const c_void) {
+        // SAFETY: the caller's own arguments, for the function of this name.
+        unsafe { validate(&CIRCULAR, program, device, 0) };
+    }
 }
 
-/// `ProgramImpl::validate_dataflow_buffer_region(IDevice const*)`.
-#[unsafe(export_name = "_ZN2tt8tt_metal6detail11ProgramImpl31validate_dataflow_buffer_regionEPKNS0_7IDeviceE")]
-unsafe extern "C-unwind" fn validate_dataflow(program: *mut c_void, device: *const c_void) {
-    // SAFETY: as above.
-    unsafe { validate(&DATAFLOW, program, device, flags::DATAFLOW_BUFFERS) };
+hook! {
+    /// `ProgramImpl::validate_dataflow_buffer_region(IDevice const*)`.
+    DATAFLOW = "_ZN2tt8tt_metal6detail11ProgramImpl31validate_dataflow_buffer_regionEPKNS0_7IDeviceE";
+    fn validate_dataflow(program: *mut c_void, device: *const c_void) {
+        // SAFETY: as above.
+        unsafe { validate(&DATAFLOW, program, device, flags::DATAFLOW_BUFFERS) };
+    }
 }
 
 unsafe fn validate(real: &Symbol, program: *mut c_void, device: *const c_void, flags: u16) {

@@ -67,3 +67,20 @@ macro_rules! call_real {
     }};
 }
 use call_real;
+
+/// Stands in for a function of tt-metal's: exports ours under its mangled name, and makes the symbol by which the real one is found. The
+/// build script writes the name into abi/exports.txt.
+macro_rules! hook {
+    (
+        $(#[$attribute:meta])*
+        $symbol:ident = $name:literal;
+        fn $function:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block
+    ) => {
+        static $symbol: crate::symbols::Symbol = crate::symbols::Symbol::new(crate::symbols::mangled(concat!($name, "\0")));
+
+        $(#[$attribute])*
+        #[unsafe(export_name = $name)]
+        unsafe extern "C-unwind" fn $function($($argument: $type),*) $(-> $result)? $body
+    };
+}
+use hook;

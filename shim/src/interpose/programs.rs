@@ -3,13 +3,8 @@
 
 use std::ffi::c_void;
 
-use super::{call_real, gathering, program};
-use crate::{capture::guarded, fired, fork_guard, symbols::Symbol};
-
-static PLACE: Symbol = Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl25allocate_circular_buffersEPKNS0_7IDeviceE");
-static TAKE_BACK: Symbol = Symbol::new(c"_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv");
-static LOAD: Symbol =
-    Symbol::new(c"_ZN2tt8tt_metal11distributed16MeshWorkloadImpl13load_binariesERNS1_16MeshCommandQueueE");
+use super::{call_real, gathering, hook, program};
+use crate::{capture::guarded, fired, fork_guard};
 
 /// A program object's number: its address, as far as one that is freed and made again may have the same.
 pub(super) fn number(program: *const c_void) -> u64 {
@@ -64,26 +59,32 @@ fn tell_gathered() {
     }
 }
 
-/// `ProgramImpl::allocate_circular_buffers(IDevice const*)`: calls `track_allocate_cb` for each.
-#[unsafe(export_name = "_ZN2tt8tt_metal6detail11ProgramImpl25allocate_circular_buffersEPKNS0_7IDeviceE")]
-unsafe extern "C-unwind" fn place(program: *mut c_void, device: *const c_void) {
-    fired::note(&fired::ANY);
-    let _within = Within::program(program);
-    call_real!(PLACE, fn(*mut c_void, *const c_void) -> (), (program, device), else ());
+hook! {
+    /// `ProgramImpl::allocate_circular_buffers(IDevice const*)`: calls `track_allocate_cb` for each.
+    PLACE = "_ZN2tt8tt_metal6detail11ProgramImpl25allocate_circular_buffersEPKNS0_7IDeviceE";
+    fn place(program: *mut c_void, device: *const c_void) {
+        fired::note(&fired::ANY);
+        let _within = Within::program(program);
+        call_real!(PLACE, fn(*mut c_void, *const c_void) -> (), (program, device), else ());
+    }
 }
 
-/// `ProgramImpl::deallocate_circular_buffers()`: calls `track_deallocate_cb` for each device.
-#[unsafe(export_name = "_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv")]
-unsafe extern "C-unwind" fn take_back(program: *mut c_void) {
-    fired::note(&fired::ANY);
-    let _within = Within::program(program);
-    call_real!(TAKE_BACK, fn(*mut c_void) -> (), (program), else ());
+hook! {
+    /// `ProgramImpl::deallocate_circular_buffers()`: calls `track_deallocate_cb` for each device.
+    TAKE_BACK = "_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv";
+    fn take_back(program: *mut c_void) {
+        fired::note(&fired::ANY);
+        let _within = Within::program(program);
+        call_real!(TAKE_BACK, fn(*mut c_void) -> (), (program), else ());
+    }
 }
 
-/// `MeshWorkloadImpl::load_binaries(MeshCommandQueue&)`: allocates what a program's kernels and tables need, at its first
-/// launch; they live as long as the program is cached.
-#[unsafe(export_name = "_ZN2tt8tt_metal11distributed16MeshWorkloadImpl13load_binariesERNS1_16MeshCommandQueueE")]
-unsafe extern "C-unwind" fn load(workload: *mut c_void, queue: *mut c_void) {
-    let _within = Within::loading();
-    call_real!(LOAD, fn(*mut c_void, *mut c_void) -> (), (workload, queue), else ());
+hook! {
+    /// `MeshWorkloadImpl::load_binaries(MeshCommandQueue&)`: allocates what a program's kernels and tables need, at its first
+    /// launch; they live as long as the program is cached.
+    LOAD = "_ZN2tt8tt_metal11distributed16MeshWorkloadImpl13load_binariesERNS1_16MeshCommandQueueE";
+    fn load(workload: *mut c_void, queue: *mut c_void) {
+        let _within = Within::loading();
+        call_real!(LOAD, fn(*mut c_void, *mut c_void) -> (), (workload, queue), else ());
+    }
 }
