@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
-use ttmem_ledger::{Amount, Course, Point, Series, Trend, judge};
+use ttmem_ledger::{Amount, Course, Point, Seen, Series, Trend, judge};
 use ttmem_wire::Memory;
 
 use super::{
@@ -19,7 +19,7 @@ const LISTED: usize = 1000;
 /// What one loop says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrowthReport {
-    /// What was looked at: `marks`, `closes` or `runs`.
+    /// What was looked at: `marks`, `closes`, `runs` or `time`.
     pub point: Cow<'static, str>,
     /// The marks' name, where numbers are `#`; the command of runs; empty for closes.
     pub name: String,
@@ -27,7 +27,7 @@ pub struct GrowthReport {
     pub devices: Vec<i32>,
     /// How often.
     pub looks: u64,
-    /// `grows`, `baseline`, `varies`, `rose_once` or `too_few`.
+    /// `grows`, `baseline` or `undecided`.
     pub verdict: Cow<'static, str>,
     /// The verdict as a sentence.
     pub text: String,
@@ -57,7 +57,7 @@ pub struct SourceReport {
     /// Whether the text tells it: what grows is told once, by size, else by call site, else by memory.
     #[serde(skip)]
     pub is_told: bool,
-    /// `grows`, `baseline`, `varies`, `rose_once` or `too_few`.
+    /// `grows`, `baseline` or `undecided`.
     pub verdict: Cow<'static, str>,
     /// Regions at the last look, over all devices.
     pub live_regions: u64,
@@ -76,9 +76,7 @@ fn name_of(course: Course) -> &'static str {
     match course {
         Course::Grows => "grows",
         Course::Baseline => "baseline",
-        Course::Varies => "varies",
-        Course::RoseOnce => "rose_once",
-        Course::TooFew => "too_few",
+        Course::Undecided(_) => "undecided",
     }
 }
 
@@ -93,9 +91,10 @@ pub(super) fn reports(series: &[Series], naming: &Naming<'_>) -> Vec<GrowthRepor
         let (point, name, device) = match &series.point {
             Point::Marks(name) => ("marks", name.clone(), None),
             Point::Closes(device) => ("closes", String::new(), Some(*device)),
+            Point::Time => ("time", String::new(), None),
         };
         // A single look is no loop, and the report has its sums already.
-        if series.looks < 2 {
+        if series.looks < 2 || series.point == Point::Time && series.leaks().is_empty() {
             continue;
         }
         let report = report(point, name, series, &|site| naming.named(site).frames);
@@ -131,7 +130,7 @@ fn of_command(processes: &[ProcessReport], command: &str) -> Option<GrowthReport
     let mut sites: Vec<&[String]> = vec![&[]];
     let mut numbers: HashMap<&[String], u32> = HashMap::from([(&[][..], 0)]);
     let runs = processes.iter().filter(|process| process.command == command && process.ended.is_some());
-    let runs: Vec<Vec<(Memory, u32, u64)>> = runs
+    let runs: Vec<Vec<Seen>> = runs
         .map(|process| {
             let left = process.live.iter().chain(&process.released_at_close);
             left.filter(|region| region.memory != super::model::CIRCULAR_BUFFER)
@@ -140,7 +139,14 @@ fn of_command(processes: &[ProcessReport], command: &str) -> Option<GrowthReport
                         sites.push(&region.site);
                         sites.len() as u32 - 1
                     });
-                    (region.memory.parse().unwrap_or(Memory::Unknown(u8::MAX)), number, region.size)
+                    Seen {
+                        memory: region.memory.parse().unwrap_or(Memory::Unknown(u8::MAX)),
+                        device: region.device_id,
+                        site: number,
+                        size: region.size,
+                        cached: region.cached,
+                        born: 0,
+                    }
                 })
                 .collect()
         })
@@ -153,17 +159,14 @@ fn of_command(processes: &[ProcessReport], command: &str) -> Option<GrowthReport
 type Frames<'a> = &'a dyn Fn(u32) -> Vec<String>;
 
 fn report(point: &'static str, name: String, series: &Series, frames: Frames<'_>) -> GrowthReport {
-    let wholes = || series.trends.iter().filter(|trend| trend.source.part.is_none());
-    let growing = told_growth(&series.trends);
-    let course = if !growing.is_empty() {
-        Course::Grows
-    } else {
-        let worst = [Course::TooFew, Course::RoseOnce, Course::Varies];
-        worst.into_iter().find(|&course| wholes().any(|whole| whole.course == course)).unwrap_or(Course::Baseline)
-    };
-    let sum = |amount: fn(&Trend) -> u64| growing.iter().fold(0_u64, |sum, trend| sum.saturating_add(amount(trend)));
+    let wholes = || series.trends.iter().filter(|trend| trend.source.size.is_none());
+    let growing = series.leaks();
+    let undecided = || wholes().find(|whole| matches!(whole.course, Course::Undecided(_)));
+    let course =
+        if growing.is_empty() { undecided().map_or(Course::Baseline, |trend| trend.course) } else { Course::Grows };
+    let sum = |amount: fn(&Trend) -> f64| growing.iter().map(|trend| amount(trend)).sum::<f64>().ceil() as u64;
     let mut trends: Vec<&Trend> = series.trends.iter().collect();
-    trends.sort_by_key(|trend| (trend.course != Course::Grows, std::cmp::Reverse(trend.last.bytes), trend.source));
+    trends.sort_by_key(|trend| (trend.course != Course::Grows, std::cmp::Reverse(trend.live.bytes), trend.source));
     let mut report = GrowthReport {
         point: point.into(),
         name,
@@ -171,11 +174,11 @@ fn report(point: &'static str, name: String, series: &Series, frames: Frames<'_>
         looks: series.looks,
         verdict: name_of(course).into(),
         text: String::new(),
-        regions_per_iteration: sum(|trend| trend.per_iteration.regions),
-        bytes_per_iteration: sum(|trend| narrow(trend.per_iteration.bytes)),
-        is_steady: growing.iter().all(|trend| trend.is_steady),
-        live_regions: wholes().fold(0, |sum: u64, trend| sum.saturating_add(trend.last.regions)),
-        live_bytes: wholes().fold(0, |sum: u64, trend| sum.saturating_add(narrow(trend.last.bytes))),
+        regions_per_iteration: sum(|trend| trend.allocations_per_iteration),
+        bytes_per_iteration: sum(|trend| trend.bytes_per_iteration),
+        is_steady: growing.iter().all(|trend| trend.allocations_per_iteration.fract() == 0.0),
+        live_regions: wholes().fold(0, |sum: u64, trend| sum.saturating_add(trend.live.allocations)),
+        live_bytes: wholes().fold(0, |sum: u64, trend| sum.saturating_add(narrow(trend.live.bytes))),
         sources: trends
             .into_iter()
             .take(LISTED)
@@ -186,36 +189,18 @@ fn report(point: &'static str, name: String, series: &Series, frames: Frames<'_>
     report
 }
 
-/// What grows, each byte told once: by size where it is one, else by call site, else by memory.
-fn told_growth(trends: &[Trend]) -> Vec<&Trend> {
-    let growing = || trends.iter().filter(|trend| trend.course == Course::Grows);
-    let mut told: Vec<&Trend> = growing().filter(|trend| matches!(trend.source.part, Some((_, Some(_))))).collect();
-    let memory_and_site = |trend: &Trend| (trend.source.memory, trend.source.part.map(|(site, _)| site));
-    let of_sites: Vec<&Trend> = growing()
-        .filter(|trend| matches!(trend.source.part, Some((_, None))))
-        .filter(|trend| !told.iter().any(|part| memory_and_site(part) == memory_and_site(trend)))
-        .collect();
-    told.extend(of_sites);
-    let wholes: Vec<&Trend> = growing()
-        .filter(|trend| trend.source.part.is_none())
-        .filter(|trend| !told.iter().any(|part| part.source.memory == trend.source.memory))
-        .collect();
-    told.extend(wholes);
-    told
-}
-
 fn source(trend: &Trend, frames: Frames<'_>) -> SourceReport {
-    let Trend { source, course, last: Amount { regions, bytes }, per_iteration, .. } = trend;
+    let Trend { source, course, live: Amount { allocations, bytes }, .. } = trend;
     SourceReport {
         memory: source.memory.to_string(),
-        size: source.part.and_then(|(_, size)| size),
+        size: source.size,
         is_told: false,
         verdict: name_of(*course).into(),
-        live_regions: *regions,
+        live_regions: *allocations,
         live_bytes: narrow(*bytes),
-        regions_per_iteration: per_iteration.regions,
-        bytes_per_iteration: narrow(per_iteration.bytes),
-        site: source.part.map_or_else(Vec::new, |(site, _)| frames(site)),
+        regions_per_iteration: trend.allocations_per_iteration.ceil() as u64,
+        bytes_per_iteration: trend.bytes_per_iteration.ceil() as u64,
+        site: frames(source.site),
     }
 }
 
@@ -227,6 +212,7 @@ fn sentence(report: &GrowthReport) -> String {
         }
         "closes" => format!("{looks} closes of {}", group::plain_name(&report.devices)),
         "runs" => format!("{looks} runs"),
+        "time" => format!("{looks} slices of time"),
         _ => format!("{looks} marks \"{}\"", report.name),
     };
     let regions = report.live_regions;
@@ -248,8 +234,6 @@ fn sentence(report: &GrowthReport) -> String {
             )
         }
         "baseline" => format!("{place}: baseline, does not grow ({held})."),
-        "varies" => format!("{place}: now more, now less ({held} at the last)."),
-        "rose_once" => format!("{place}: rose once, which may be a beginning ({held} at the last)."),
-        _ => format!("{place}: three are the fewest that can tell whether it grows ({held} at the last)."),
+        _ => format!("{place}: undecided ({held} at the last)."),
     }
 }

@@ -200,7 +200,7 @@ impl ClashReport {
             l1_size: limit(clash.is_beyond_l1),
             shortfall_bytes: clash.shortfall(),
             lowest: clash.lowest.and_then(|lowest| regions_of(&[lowest], clock, naming).pop()),
-            in_the_way_regions: clash.in_the_way.regions,
+            in_the_way_regions: clash.in_the_way.allocations,
             in_the_way_bytes: u64::try_from(clash.in_the_way.bytes).unwrap_or(u64::MAX),
         }
     }
@@ -226,7 +226,7 @@ fn holdings(sites: &[SiteHolding], clock: &ClockMap, naming: &Naming<'_>) -> (Ve
         let report = HoldingReport {
             site: frames,
             op,
-            regions: holding.held.regions,
+            regions: holding.held.allocations,
             bytes: u64::try_from(holding.held.bytes).unwrap_or(u64::MAX),
             cached: holding.cached,
             oldest_at_ns: clock.realtime_ns(holding.oldest_ticks),
