@@ -20,6 +20,7 @@ use crate::{
     recent::Recent,
     refusals::Refusals,
     region::{Key, Region},
+    statistics::Statistics,
     totals::{RunningTotals, Sums, is_count},
     windows::{Window, WindowId, Windows},
 };
@@ -62,6 +63,9 @@ pub struct Ledger {
     /// What the events since the last look did; only where somebody asked for it.
     #[serde(skip)]
     changes: Option<Vec<Change>>,
+    /// The same.
+    #[serde(skip)]
+    statistics: Option<Box<Statistics>>,
 }
 
 impl Ledger {
@@ -133,7 +137,9 @@ impl Ledger {
         }
         let (place, at) = self.places.place(&key, &mut self.sums);
         let before = self.changes.as_ref().and_then(|_| place.region(key.address)).map(|region| region.extent().bytes);
-        let reported = place.report(event, &mut self.sums[at]);
+        let totals = &mut self.sums[at];
+        let reported = place.report(event, totals);
+        let is_due = totals.peak.is_due();
         // Only where somebody wants changes: the look costs as much as the report did.
         if let Some(changes) = &mut self.changes
             && let Some(region) = place.region(key.address)
@@ -150,6 +156,9 @@ impl Ledger {
                 self.closed.reused(key);
                 let is_cached = event.flags & flags::FOR_PROGRAM != 0;
                 self.growth.born(key.memory, event.site, event.size, is_cached, event.ticks);
+                if let Some(statistics) = &mut self.statistics {
+                    statistics.born(key.memory, &Region::new(event));
+                }
                 if self.windows.any_is_open() {
                     self.windows.note(key, &self.places);
                 }
@@ -157,7 +166,7 @@ impl Ledger {
             Reported::OneMoreHolder => {}
             Reported::HeldAlready => self.anomalies.duplicate_holders += 1,
         }
-        if self.sums[at].peak.is_due() {
+        if is_due {
             self.settle_peak(key.device, key.memory, at);
         }
         if let Some(by_holder) = &mut self.by_holder {
@@ -190,14 +199,19 @@ impl Ledger {
 
     fn let_go(&mut self, key: Key, id: u64) -> bool {
         let Some((place, at)) = self.places.known(&key) else { return false };
-        let Some((who, gone)) = place.free(key.address, id, &mut self.sums[at]) else { return false };
+        let totals = &mut self.sums[at];
+        let Some((who, gone)) = place.free(key.address, id, totals) else { return false };
+        let is_due = totals.peak.is_due();
         if let (Some(changes), Some(region)) = (&mut self.changes, gone) {
             changes.push(Change::Gone(life(key, &region, State::Live)));
+        }
+        if let (Some(statistics), Some(region)) = (&mut self.statistics, gone) {
+            statistics.freed(key.memory, &region);
         }
         if let Some(by_holder) = &mut self.by_holder {
             by_holder.remove(who, key);
         }
-        if self.sums[at].peak.is_due() {
+        if is_due {
             self.settle_peak(key.device, key.memory, at);
         }
         self.recent.note(key, who);
@@ -375,6 +389,9 @@ impl Ledger {
 
     /// The program passed a mark: what is live now is compared with the marks of the same name, see [`Ledger::growth`].
     pub fn mark(&mut self, name: &str) {
+        if let Some(statistics) = &mut self.statistics {
+            statistics.mark();
+        }
         let live = self.places.regions().map(|(key, region)| seen(&key, region));
         self.growth.mark(name, live, self.released.count);
     }
@@ -428,6 +445,18 @@ impl Ledger {
         if let Some(changes) = &mut self.changes {
             std::mem::swap(changes, into);
         }
+    }
+
+    /// From now on counts all that is allocated, for [`Ledger::statistics`]. Not saved: one that was restored has to be asked
+    /// again.
+    pub fn keep_statistics(&mut self) {
+        let is_whole = self.sums.keys().is_empty();
+        self.statistics.get_or_insert_with(|| Box::new(Statistics::new(is_whole)));
+    }
+
+    /// What was allocated in all, if [`Ledger::keep_statistics`] was called.
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.statistics.as_deref()
     }
 
     /// What is live, each with what it is known by; in the order of device, memory, allocator, address.

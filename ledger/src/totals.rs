@@ -194,7 +194,8 @@ impl RunningTotals {
         self.regions = regions;
         self.bytes = bytes;
         self.bytes_per_bank = bytes;
-        self.note_peaks();
+        self.peak_bytes = self.peak_bytes.max(bytes);
+        self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(bytes);
         self.highest_bytes = self.highest_bytes.max(bytes);
     }
 
@@ -208,13 +209,17 @@ impl RunningTotals {
                 self.banks_were_unknown = true;
             }
         }
-        self.note_peaks();
-        let is_highest = self.bytes > self.highest_bytes;
-        if is_highest {
-            self.highest_bytes = self.bytes;
-            self.peak.rise(ticks);
+        self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(self.bytes_per_bank);
+        if self.bytes <= self.peak_bytes {
+            return false;
         }
-        is_highest
+        self.peak_bytes = self.bytes;
+        if self.bytes <= self.highest_bytes {
+            return false;
+        }
+        self.highest_bytes = self.bytes;
+        self.peak.rise(ticks);
+        true
     }
 
     fn remove_extent(&mut self, extent: Extent) {
@@ -230,11 +235,6 @@ impl RunningTotals {
         (is_circular || of_regions(self) == of_regions(live) && self.peak.is_sound(self.bytes, self.highest_bytes))
             && self.peak_bytes <= self.highest_bytes
             && [self.allocations, self.frees, self.released_at_close].into_iter().all(is_count)
-    }
-
-    fn note_peaks(&mut self) {
-        self.peak_bytes = self.peak_bytes.max(self.bytes);
-        self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(self.bytes_per_bank);
     }
 
     /// Peaks are counted anew from here; those of before stay known.

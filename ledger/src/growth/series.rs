@@ -20,7 +20,7 @@ impl Amount {
         self.add_all(Self { allocations: 1, bytes: bytes.into() });
     }
 
-    pub(super) fn add_all(&mut self, more: Self) {
+    pub(crate) fn add_all(&mut self, more: Self) {
         self.allocations += more.allocations;
         self.bytes += more.bytes;
     }
