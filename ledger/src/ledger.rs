@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 use crate::{
-    Anomalies, Change, Finding, Life, LiveRegion, OutOfMemory, Point, Released, Series, State, Totals,
+    Anomalies, Change, Finding, Life, LiveRegion, OutOfMemory, Released, Series, State, Totals,
     alike::Member,
     by_holder::ByHolder,
     circular_buffers::{CircularBuffer, CircularBuffers},
     closed::Closed,
-    growth::{Growth, series_name},
+    growth::{Growth, Seen},
     live::sort_largest_first,
     overlap,
     peak::{MadeBy, PeakComposition},
@@ -27,6 +27,9 @@ use crate::{
 
 /// How many regions released at close, and how many out-of-memory events, are kept one by one. All are counted.
 pub const MAX_LISTED: usize = 10_000;
+
+/// Devices that a program closes one after the other: the first close looks at what lives on all of them.
+const CLOSES_AT_ONCE: u64 = 64;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +154,8 @@ impl Ledger {
         match reported {
             Reported::New => {
                 self.closed.reused(key);
+                let is_cached = event.flags & flags::FOR_PROGRAM != 0;
+                self.growth.born(key.memory, event.site, event.size, is_cached, event.ticks);
                 if let Some(statistics) = &mut self.statistics {
                     statistics.born(key.memory, &Region::new(event));
                 }
@@ -166,6 +171,9 @@ impl Ledger {
         }
         if let Some(by_holder) = &mut self.by_holder {
             by_holder.insert(event.holder, key);
+        }
+        if self.growth.is_due(|| self.sums.live()) {
+            self.slice();
         }
     }
 
@@ -207,6 +215,12 @@ impl Ledger {
             self.settle_peak(key.device, key.memory, at);
         }
         self.recent.note(key, who);
+        if gone.is_some() {
+            self.growth.freed();
+            if self.growth.is_due(|| self.sums.live()) {
+                self.slice();
+            }
+        }
         true
     }
 
@@ -308,6 +322,11 @@ impl Ledger {
     /// Releases what is left on a device, or what is left there of one allocator's.
     fn release(&mut self, device: i32, allocator: Option<u32>) {
         self.closed.begin();
+        // What the close releases was live until now.
+        let live = self.sums.live();
+        if self.growth.has_news(live) && self.sums.live_on(device) * CLOSES_AT_ONCE >= live {
+            self.slice();
+        }
         let taken = self.places.take(device, allocator);
         self.note_close(device, &taken);
         let mut left = Vec::new();
@@ -344,15 +363,20 @@ impl Ledger {
         }
     }
 
-    /// What closes release, close by close, tells growth without marks.
+    /// Closes of one device are a loop: what each releases.
     fn note_close(&mut self, device: i32, taken: &[(Key, Place, usize)]) {
         let allocations = self.sums.allocations(device);
         if self.allocations_at_close.insert(device, allocations) != Some(allocations) && allocations > 0 {
-            let released = taken.iter().flat_map(|(key, place, _)| {
-                place.regions().map(|(_, region)| (key.memory, region.site, region.extent().bytes))
-            });
-            self.growth.look(Point::Closes(device), released);
+            let released =
+                taken.iter().flat_map(|(key, place, _)| place.regions().map(|(_, region)| seen(key, region)));
+            self.growth.close(device, released);
         }
+    }
+
+    /// A look at growth by time.
+    #[cold]
+    fn slice(&mut self) {
+        self.growth.slice(self.places.regions().map(|(key, region)| seen(&key, region)), self.released.count);
     }
 
     fn refuse(&mut self, event: &Event, devices: Vec<i32>) {
@@ -368,13 +392,14 @@ impl Ledger {
         if let Some(statistics) = &mut self.statistics {
             statistics.mark();
         }
-        let live = self.places.regions().map(|(key, region)| (key.memory, region.site, region.extent().bytes));
-        self.growth.look(Point::Marks(series_name(name)), live);
+        let live = self.places.regions().map(|(key, region)| seen(&key, region));
+        self.growth.mark(name, live, self.released.count);
     }
 
-    /// What the marks, and the closes of devices, say about growth. Circular buffers are left out.
+    /// What marks, the closes of devices, and time say about growth. Circular buffers are left out.
     pub fn growth(&self) -> Vec<Series> {
-        self.growth.series()
+        let live = self.places.regions().map(|(key, region)| seen(&key, region));
+        self.growth.series(live, self.sums.live(), self.released.count)
     }
 
     /// Opens a window on what happens from here on. One that is kept apart answers for what comes to life in it: windows
@@ -609,6 +634,17 @@ fn wanted(event: &Event, device: Option<i32>, allocator: Option<u32>) -> Wanted 
 /// Regions as the composition of a peak wants them.
 fn made<'a>(regions: impl Iterator<Item = (Key, &'a Region)>) -> impl Iterator<Item = (MadeBy, u64)> {
     regions.map(|(_, region)| (region.made_by(), region.extent().bytes))
+}
+
+fn seen(key: &Key, region: &Region) -> Seen {
+    Seen {
+        memory: key.memory,
+        device: key.device,
+        site: region.site,
+        size: region.extent().bytes,
+        cached: region.is_cached(),
+        born: region.ticks,
+    }
 }
 
 fn life(key: Key, region: &Region, state: State) -> Life {

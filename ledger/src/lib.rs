@@ -71,7 +71,7 @@ mod windows;
 pub use account::{Account, Damaged, MAX_MARKS_KEPT, Mark};
 pub use changes::{Change, Life};
 pub use findings::{Anomalies, Finding, OutOfMemory, Released};
-pub use growth::{Amount, Course, Point, Series, Source, Trend, judge, series_name};
+pub use growth::{Amount, Course, Point, Seen, Series, Source, Trend, Undecided, judge, series_name};
 pub use ledger::{End, Ledger, MAX_LISTED};
 pub use live::{LiveRegion, State};
 pub use peak::{MAX_PEAK_SOURCES, PeakComposition, PeakSource};

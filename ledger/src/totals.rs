@@ -87,11 +87,19 @@ impl Sums {
         self.all.iter().fold(0, |sum, totals| sum.saturating_add(totals.regions))
     }
 
+    /// Regions and circular buffers that are live on a device.
+    pub(crate) fn live_on(&self, device: i32) -> u64 {
+        self.of_device(device).fold(0, |sum, totals| sum.saturating_add(totals.regions))
+    }
+
+    fn of_device(&self, device: i32) -> impl Iterator<Item = &RunningTotals> {
+        let all = (device, Memory::Dram)..=(device, Memory::Unknown(u8::MAX));
+        self.index.range(all).map(|(_, &at)| &self.all[at])
+    }
+
     /// Reports of allocations on a device so far.
     pub(crate) fn allocations(&self, device: i32) -> u64 {
-        let first = (device, Memory::Dram);
-        let last = (device, Memory::Unknown(u8::MAX));
-        self.index.range(first..=last).map(|(_, &at)| self.all[at].allocations).sum()
+        self.of_device(device).map(|totals| totals.allocations).sum()
     }
 
     /// Which device and memory each index means, and how many bytes are live there: in the order of the index.

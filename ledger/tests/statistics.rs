@@ -102,7 +102,7 @@ impl Model {
 }
 
 fn add(amount: &mut Amount, bytes: u64) {
-    *amount = Amount { regions: amount.regions + 1, bytes: amount.bytes + u128::from(bytes) };
+    *amount = Amount { allocations: amount.allocations + 1, bytes: amount.bytes + u128::from(bytes) };
 }
 
 fn sources(statistics: &Statistics) -> Vec<SourceStatistics> {
@@ -144,7 +144,7 @@ proptest! {
         for (memory, of) in &memories {
             let of_sources = |amount: fn(&SourceStatistics) -> Amount| {
                 expected.iter().filter(|it| it.memory == *memory).map(amount).fold(Amount::default(), |all, more| {
-                    Amount { regions: all.regions + more.regions, bytes: all.bytes + more.bytes }
+                    Amount { allocations: all.allocations + more.allocations, bytes: all.bytes + more.bytes }
                 })
             };
             prop_assert_eq!(of.amount, of_sources(|it| it.amount));
@@ -155,8 +155,8 @@ proptest! {
             }
         }
         let all = statistics.all();
-        prop_assert_eq!(all.amount.regions, model.pasts.len() as u64);
-        prop_assert_eq!(all.sizes.iter().sum::<u64>(), all.amount.regions);
+        prop_assert_eq!(all.amount.allocations, model.pasts.len() as u64);
+        prop_assert_eq!(all.sizes.iter().sum::<u64>(), all.amount.allocations);
         prop_assert!(statistics.are_whole() && statistics.others() == Amount::default());
     }
 }
@@ -177,7 +177,7 @@ fn nobody_pays_who_does_not_ask_and_who_asks_late_is_told() {
     let statistics = account.ledger().statistics().unwrap();
     assert!(!statistics.are_whole());
     let all = statistics.all();
-    assert_eq!((all.amount, all.sizes[63]), (Amount { regions: 1, bytes: u64::MAX.into() }, 1));
+    assert_eq!((all.amount, all.sizes[63]), (Amount { allocations: 1, bytes: u64::MAX.into() }, 1));
 }
 
 #[test]
@@ -195,9 +195,9 @@ fn sources_are_ranked_and_bounded() {
     (0..2).for_each(|_| allocate(1 << 30, 16, flags::FOR_PROGRAM));
     let statistics = account.ledger().statistics().unwrap();
     assert_eq!(statistics.sources(), 65_536);
-    let frequent = statistics.top(1, |it| it.amount.regions)[0];
-    assert_eq!((frequent.site, frequent.size, frequent.amount.regions), (8, None, 11));
+    let frequent = statistics.top(1, |it| it.amount.allocations)[0];
+    assert_eq!((frequent.site, frequent.size, frequent.amount.allocations), (8, None, 11));
     let others = statistics.others();
-    assert_eq!(others.regions, 70_000 - 65_536 + 2, "the cached ones of site 16 came too late");
-    assert_eq!(statistics.all().amount.regions, 70_012);
+    assert_eq!(others.allocations, 70_000 - 65_536 + 2, "the cached ones of site 16 came too late");
+    assert_eq!(statistics.all().amount.allocations, 70_012);
 }

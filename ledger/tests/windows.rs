@@ -102,7 +102,7 @@ impl History {
                         (false, true) => &mut row.left_apart,
                         (false, false) => &mut row.left_behind,
                     };
-                    *amount = Amount { regions: amount.regions + 1, bytes: amount.bytes + u128::from(size) };
+                    *amount = Amount { allocations: amount.allocations + 1, bytes: amount.bytes + u128::from(size) };
                 }
             }
             let nothing = WindowSums { peak_bytes_per_bank: row.peak_bytes_per_bank, ..WindowSums::default() };

@@ -126,7 +126,7 @@ impl ProcessAnalysis {
             marks: marks.collect(),
             regions: regions::regions(told.account, &clock, &sites),
             regions_not_listed: told.account.spans().not_listed() + told.account.spans().not_measured(),
-            growth: growth::loops(&super::shim::of(ledger.growth()), &clock, &sites),
+            growth: growth::loops(&ledger.growth(), &clock, &sites),
             refusals: refusals::refusals(ledger.out_of_memory(), &clock, &sites),
             peaks: peak::peaks(ledger, &clock, &sites),
             moment: None,
