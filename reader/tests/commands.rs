@@ -139,7 +139,7 @@ fn report_tells_what_a_dead_process_held_as_often_as_asked() {
         text(&output.stdout)
     };
     let first = ask();
-    // Nothing had moved the event out of the stage: it is found there.
+    // Nothing had moved the event out of the queue: it is found there.
     assert!(first.contains("events: 1 reported, 1 drained, 0 lost"), "{first}");
     assert!(first.contains("2.0 KiB  L1       at 0x1000       device 3"), "{first}");
     assert_eq!(first, ask());
@@ -152,7 +152,7 @@ fn a_dead_ring_that_was_drained_and_kept_tells_the_same_again() {
     let ring = a_dead_ring(&folder);
     let mut drainer = Drainer::new(&folder.rings(), Keep { rings: true, ..Keep::default() });
     drainer.finish(0, Ended::Unknown);
-    // From the stage: the event never was in the ring.
+    // From the queue: the event never was in the ring.
     assert_eq!(drainer.sessions()[0].drained(), 1);
     let output = ttmem(&folder, &["report", ring.to_str().unwrap()]);
     let report = text(&output.stdout);
@@ -188,7 +188,7 @@ fn ls_lists_and_clean_removes_the_dead_alone() {
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&ttmem(&folder, &["ls", "--json"]).stdout).unwrap();
     let bytes =
         |row: &serde_json::Value| (row["live_bytes"].as_u64().unwrap(), row["orphaned_bytes"].as_u64().unwrap());
-    // The living one's event is still in its stage, which only a dead one's reader may look into.
+    // The living one's event is still in its queue, which only a dead one's reader may look into.
     assert_eq!(rows.iter().map(bytes).max(), Some((0, 2048)), "a dead process holds nothing any more");
     let cleaned = text(&ttmem(&folder, &["clean"]).stdout);
     assert!(cleaned.contains(dead.to_str().unwrap()), "{cleaned}");

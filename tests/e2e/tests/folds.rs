@@ -345,7 +345,7 @@ fn where_no_snapshot_can_be_written_events_are_dropped_and_it_is_said_once() {
     block.join().expect("the thread");
     assert_eq!(outcome.code(), 0);
     assert_eq!(outcome.our_lines().len(), 1, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("its snapshot can't be written"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("its checkpoint can't be written"), "{}", outcome.stderr);
     let left = fs::read_dir(rings.path()).expect("the folder").map(|entry| entry.expect("an entry").path());
     assert!(left.into_iter().all(|path| !path.ends_with("snapshot-new")), "nothing half-written is left");
 }

@@ -155,6 +155,6 @@ fn a_full_file_system_is_one_line_and_never_a_signal() {
     let preloaded = host_on_a_small_file_system("12m", "full-file-system", true).expect("as before");
     assert_eq!(preloaded.without_our_lines(), plain);
     assert_eq!(preloaded.our_lines().len(), 1, "{}", preloaded.stderr);
-    assert!(preloaded.stderr.contains("its snapshot can't be written: No space left"), "{}", preloaded.stderr);
+    assert!(preloaded.stderr.contains("its checkpoint can't be written: No space left"), "{}", preloaded.stderr);
     assert_eq!((plain.stdout.as_str(), plain.code()), ("No space left on device\n", 0));
 }
