@@ -7,7 +7,8 @@
 //! * [`alike`]: devices that have something alike are one entry;
 //! * [`peak`], [`refusals`], [`regions`], [`observations`]: the rest of what is worth reporting;
 //! * [`moment`], [`by`], [`tree`]: one moment, and what was live then, added up;
-//! * [`diff`]: two moments.
+//! * [`diff`]: two moments;
+//! * [`statistics`]: all that was allocated.
 
 mod alike;
 mod allocation;
@@ -22,6 +23,7 @@ mod refusals;
 mod regions;
 mod runs;
 mod sites;
+mod statistics;
 mod suppressions;
 mod tree;
 mod verdict;
@@ -44,6 +46,7 @@ pub use refusals::{Collision, Holding, Refusal};
 pub use regions::Region;
 pub use runs::{MANY, Spread, commands};
 pub(crate) use sites::Interner;
+pub use statistics::{Churn, ChurnSource};
 pub(crate) use suppressions::{EARLIER, apply_to_region, size_of};
 pub use suppressions::{RuleUse, Suppressions};
 pub use tree::{Node, tree};
