@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     let records: Vec<Record> = Journal::records(events).collect();
     account.take(&records, |_| None, |_| {});
     let ledger = account.ledger();
-    let _ = (ledger.totals(), ledger.live(), ledger.findings(), ledger.growth());
+    let _ = (ledger.totals(), ledger.live(), ledger.findings(), ledger.growth(), ledger.peaks());
     let spans = account.spans();
     let _ = (spans.closed().count(), spans.open(ledger).count(), account.named_sites().count());
     let again = account.save(Vec::new()).expect("an account can be saved");

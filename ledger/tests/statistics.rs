@@ -201,3 +201,16 @@ fn sources_are_ranked_and_bounded() {
     assert_eq!(others.allocations, 70_000 - 65_536 + 2, "the cached ones of site 16 came too late");
     assert_eq!(statistics.all().amount.allocations, 70_012);
 }
+
+#[test]
+fn without_marks_a_short_life_ends_before_so_many_further_allocations() {
+    for (further, is_short) in [(SHORT_LIFE as u64 - 1, true), (SHORT_LIFE as u64, false)] {
+        let mut account = Account::new(false);
+        account.keep_statistics();
+        (0..=300 + further).for_each(|address| apply(&mut account, &event(EventKind::Allocate, address, 8, 8)));
+        apply(&mut account, &event(EventKind::Free, 300, 0, 0));
+        let statistics = account.ledger().statistics().unwrap();
+        assert_eq!(statistics.all().short_lived.regions, u64::from(is_short), "{further} further ones");
+        assert_eq!(statistics.short_life(), ShortLife::Allocations);
+    }
+}
