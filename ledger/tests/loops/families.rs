@@ -141,11 +141,8 @@ fn cache(program: &mut Program, keys: Keys, count: u64, same_size: bool) {
     let mut cache: HashMap<u64, Id> = HashMap::new();
     each(program, |program| {
         let key = key(program, keys, count);
-        if !cache.contains_key(&key) {
-            let size = if same_size { SIZE } else { 32 * KIB * (key + 1) };
-            let id = program.allocate(SITE, size);
-            cache.insert(key, id);
-        }
+        let size = if same_size { SIZE } else { 32 * KIB * (key + 1) };
+        cache.entry(key).or_insert_with(|| program.allocate(SITE, size));
     });
 }
 
