@@ -88,6 +88,33 @@ fn measure_in(name: &str, source: Source, pool: Option<&Pool>, in_window: bool) 
     println!("{name:<34} {:6.1} M/s", EVENTS as f64 / best / 1e6);
 }
 
+/// The most that peaks can cost: a new one with each pair of events, which needs no walk, and a new one each time when the
+/// walk for the one before was made.
+fn peaks() {
+    for (name, pairs_a_peak) in [("hooks, a peak with each pair", 1), ("hooks, a walk for each peak", LIVE / 4 + 100)] {
+        let target = Target::Device(0);
+        let allocate = |number| event(Source::Hooks, target, number, EventKind::Allocate);
+        let mut ledger = Ledger::new();
+        (0..LIVE).for_each(|number| ledger.apply(&allocate(number), None));
+        let (mut next, mut best) = (LIVE, f64::MAX);
+        for _ in 0..ROUNDS {
+            let start = Instant::now();
+            for _ in 0..EVENTS / 2 {
+                if next % pairs_a_peak == 0 {
+                    // One that is reported again with more bytes, so that no more are live.
+                    ledger.apply(&Event { address: 1, size: next, holder: 1, ..allocate(next) }, None);
+                }
+                ledger.apply(black_box(&allocate(next)), None);
+                ledger.apply(black_box(&event(Source::Hooks, target, next - LIVE, EventKind::Free)), None);
+                next += 1;
+            }
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        assert_eq!(ledger.peaks()[0].allocations, LIVE + 2);
+        println!("{name:<34} {:6.1} M/s", EVENTS as f64 / best / 1e6);
+    }
+}
+
 /// What a model with many programs does on a mesh: each program places its circular buffers on every chip, and the oldest of
 /// those in the cache leaves.
 fn programs(chips: i32, cached: u64) {
@@ -171,4 +198,5 @@ fn main() {
     measure("C ABI, frees name no device", Source::CAbiAnyDevice, None);
     let pool = Pool { allocator: 1, mesh: Some(0), chips: (0..32).collect() };
     measure("hooks, a mesh of 32, a chip each", Source::Hooks, Some(&pool));
+    peaks();
 }

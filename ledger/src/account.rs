@@ -144,6 +144,11 @@ impl Account {
         self.keep_live_at_marks
     }
 
+    /// From now on counts all that is allocated, see [`crate::Ledger::statistics`].
+    pub fn keep_statistics(&mut self) {
+        self.ledger.keep_statistics();
+    }
+
     /// Notes a pool before the events that name it.
     pub fn learn_pool(&mut self, index: u32, pool: Pool) {
         let index = index as usize;

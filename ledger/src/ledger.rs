@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 use crate::{
-    Anomalies, Change, Finding, Life, LiveRegion, OutOfMemory, Point, Released, Series, State, Totals,
+    Anomalies, Change, Finding, Life, LiveRegion, OutOfMemory, Released, Series, State, Totals,
     alike::Member,
     by_holder::ByHolder,
     circular_buffers::{CircularBuffer, CircularBuffers},
     closed::Closed,
-    growth::{Growth, series_name},
+    growth::{Growth, Seen},
     live::sort_largest_first,
     overlap,
     peak::{MadeBy, PeakComposition},
@@ -20,12 +20,16 @@ use crate::{
     recent::Recent,
     refusals::Refusals,
     region::{Key, Region},
+    statistics::Statistics,
     totals::{RunningTotals, Sums, is_count},
     windows::{Window, WindowId, Windows},
 };
 
 /// How many regions released at close, and how many out-of-memory events, are kept one by one. All are counted.
 pub const MAX_LISTED: usize = 10_000;
+
+/// Devices that a program closes one after the other: the first close looks at what lives on all of them.
+const CLOSES_AT_ONCE: u64 = 64;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +63,9 @@ pub struct Ledger {
     /// What the events since the last look did; only where somebody asked for it.
     #[serde(skip)]
     changes: Option<Vec<Change>>,
+    /// The same.
+    #[serde(skip)]
+    statistics: Option<Box<Statistics>>,
 }
 
 impl Ledger {
@@ -130,7 +137,9 @@ impl Ledger {
         }
         let (place, at) = self.places.place(&key, &mut self.sums);
         let before = self.changes.as_ref().and_then(|_| place.region(key.address)).map(|region| region.extent().bytes);
-        let reported = place.report(event, &mut self.sums[at]);
+        let totals = &mut self.sums[at];
+        let reported = place.report(event, totals);
+        let is_due = totals.peak.is_due();
         // Only where somebody wants changes: the look costs as much as the report did.
         if let Some(changes) = &mut self.changes
             && let Some(region) = place.region(key.address)
@@ -145,6 +154,11 @@ impl Ledger {
         match reported {
             Reported::New => {
                 self.closed.reused(key);
+                let is_cached = event.flags & flags::FOR_PROGRAM != 0;
+                self.growth.born(key.memory, event.site, event.size, is_cached, event.ticks);
+                if let Some(statistics) = &mut self.statistics {
+                    statistics.born(key.memory, &Region::new(event));
+                }
                 if self.windows.any_is_open() {
                     self.windows.note(key, &self.places);
                 }
@@ -152,11 +166,14 @@ impl Ledger {
             Reported::OneMoreHolder => {}
             Reported::HeldAlready => self.anomalies.duplicate_holders += 1,
         }
-        if self.sums[at].peak.is_due() {
+        if is_due {
             self.settle_peak(key.device, key.memory, at);
         }
         if let Some(by_holder) = &mut self.by_holder {
             by_holder.insert(event.holder, key);
+        }
+        if self.growth.is_due(|| self.sums.live()) {
+            self.slice();
         }
     }
 
@@ -182,17 +199,28 @@ impl Ledger {
 
     fn let_go(&mut self, key: Key, id: u64) -> bool {
         let Some((place, at)) = self.places.known(&key) else { return false };
-        let Some((who, gone)) = place.free(key.address, id, &mut self.sums[at]) else { return false };
+        let totals = &mut self.sums[at];
+        let Some((who, gone)) = place.free(key.address, id, totals) else { return false };
+        let is_due = totals.peak.is_due();
         if let (Some(changes), Some(region)) = (&mut self.changes, gone) {
             changes.push(Change::Gone(life(key, &region, State::Live)));
+        }
+        if let (Some(statistics), Some(region)) = (&mut self.statistics, gone) {
+            statistics.freed(key.memory, &region);
         }
         if let Some(by_holder) = &mut self.by_holder {
             by_holder.remove(who, key);
         }
-        if self.sums[at].peak.is_due() {
+        if is_due {
             self.settle_peak(key.device, key.memory, at);
         }
         self.recent.note(key, who);
+        if gone.is_some() {
+            self.growth.freed();
+            if self.growth.is_due(|| self.sums.live()) {
+                self.slice();
+            }
+        }
         true
     }
 
@@ -294,6 +322,11 @@ impl Ledger {
     /// Releases what is left on a device, or what is left there of one allocator's.
     fn release(&mut self, device: i32, allocator: Option<u32>) {
         self.closed.begin();
+        // What the close releases was live until now.
+        let live = self.sums.live();
+        if self.growth.has_news(live) && self.sums.live_on(device) * CLOSES_AT_ONCE >= live {
+            self.slice();
+        }
         let taken = self.places.take(device, allocator);
         self.note_close(device, &taken);
         let mut left = Vec::new();
@@ -330,15 +363,20 @@ impl Ledger {
         }
     }
 
-    /// What closes release, close by close, tells growth without marks.
+    /// Closes of one device are a loop: what each releases.
     fn note_close(&mut self, device: i32, taken: &[(Key, Place, usize)]) {
         let allocations = self.sums.allocations(device);
         if self.allocations_at_close.insert(device, allocations) != Some(allocations) && allocations > 0 {
-            let released = taken.iter().flat_map(|(key, place, _)| {
-                place.regions().map(|(_, region)| (key.memory, region.site, region.extent().bytes))
-            });
-            self.growth.look(Point::Closes(device), released);
+            let released =
+                taken.iter().flat_map(|(key, place, _)| place.regions().map(|(_, region)| seen(key, region)));
+            self.growth.close(device, released);
         }
+    }
+
+    /// A look at growth by time.
+    #[cold]
+    fn slice(&mut self) {
+        self.growth.slice(self.places.regions().map(|(key, region)| seen(&key, region)), self.released.count);
     }
 
     fn refuse(&mut self, event: &Event, devices: Vec<i32>) {
@@ -351,13 +389,17 @@ impl Ledger {
 
     /// The program passed a mark: what is live now is compared with the marks of the same name, see [`Ledger::growth`].
     pub fn mark(&mut self, name: &str) {
-        let live = self.places.regions().map(|(key, region)| (key.memory, region.site, region.extent().bytes));
-        self.growth.look(Point::Marks(series_name(name)), live);
+        if let Some(statistics) = &mut self.statistics {
+            statistics.mark();
+        }
+        let live = self.places.regions().map(|(key, region)| seen(&key, region));
+        self.growth.mark(name, live, self.released.count);
     }
 
-    /// What the marks, and the closes of devices, say about growth. Circular buffers are left out.
+    /// What marks, the closes of devices, and time say about growth. Circular buffers are left out.
     pub fn growth(&self) -> Vec<Series> {
-        self.growth.series()
+        let live = self.places.regions().map(|(key, region)| seen(&key, region));
+        self.growth.series(live, self.sums.live(), self.released.count)
     }
 
     /// Opens a window on what happens from here on. One that is kept apart answers for what comes to life in it: windows
@@ -403,6 +445,18 @@ impl Ledger {
         if let Some(changes) = &mut self.changes {
             std::mem::swap(changes, into);
         }
+    }
+
+    /// From now on counts all that is allocated, for [`Ledger::statistics`]. Not saved: one that was restored has to be asked
+    /// again.
+    pub fn keep_statistics(&mut self) {
+        let is_whole = self.sums.keys().is_empty();
+        self.statistics.get_or_insert_with(|| Box::new(Statistics::new(is_whole)));
+    }
+
+    /// What was allocated in all, if [`Ledger::keep_statistics`] was called.
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.statistics.as_deref()
     }
 
     /// What is live, each with what it is known by; in the order of device, memory, allocator, address.
@@ -580,6 +634,17 @@ fn wanted(event: &Event, device: Option<i32>, allocator: Option<u32>) -> Wanted 
 /// Regions as the composition of a peak wants them.
 fn made<'a>(regions: impl Iterator<Item = (Key, &'a Region)>) -> impl Iterator<Item = (MadeBy, u64)> {
     regions.map(|(_, region)| (region.made_by(), region.extent().bytes))
+}
+
+fn seen(key: &Key, region: &Region) -> Seen {
+    Seen {
+        memory: key.memory,
+        device: key.device,
+        site: region.site,
+        size: region.extent().bytes,
+        cached: region.is_cached(),
+        born: region.ticks,
+    }
 }
 
 fn life(key: Key, region: &Region, state: State) -> Life {

@@ -87,11 +87,19 @@ impl Sums {
         self.all.iter().fold(0, |sum, totals| sum.saturating_add(totals.regions))
     }
 
+    /// Regions and circular buffers that are live on a device.
+    pub(crate) fn live_on(&self, device: i32) -> u64 {
+        self.of_device(device).fold(0, |sum, totals| sum.saturating_add(totals.regions))
+    }
+
+    fn of_device(&self, device: i32) -> impl Iterator<Item = &RunningTotals> {
+        let all = (device, Memory::Dram)..=(device, Memory::Unknown(u8::MAX));
+        self.index.range(all).map(|(_, &at)| &self.all[at])
+    }
+
     /// Reports of allocations on a device so far.
     pub(crate) fn allocations(&self, device: i32) -> u64 {
-        let first = (device, Memory::Dram);
-        let last = (device, Memory::Unknown(u8::MAX));
-        self.index.range(first..=last).map(|(_, &at)| self.all[at].allocations).sum()
+        self.of_device(device).map(|totals| totals.allocations).sum()
     }
 
     /// Which device and memory each index means, and how many bytes are live there: in the order of the index.
@@ -186,7 +194,8 @@ impl RunningTotals {
         self.regions = regions;
         self.bytes = bytes;
         self.bytes_per_bank = bytes;
-        self.note_peaks();
+        self.peak_bytes = self.peak_bytes.max(bytes);
+        self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(bytes);
         self.highest_bytes = self.highest_bytes.max(bytes);
     }
 
@@ -200,13 +209,17 @@ impl RunningTotals {
                 self.banks_were_unknown = true;
             }
         }
-        self.note_peaks();
-        let is_highest = self.bytes > self.highest_bytes;
-        if is_highest {
-            self.highest_bytes = self.bytes;
-            self.peak.rise(ticks);
+        self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(self.bytes_per_bank);
+        if self.bytes <= self.peak_bytes {
+            return false;
         }
-        is_highest
+        self.peak_bytes = self.bytes;
+        if self.bytes <= self.highest_bytes {
+            return false;
+        }
+        self.highest_bytes = self.bytes;
+        self.peak.rise(ticks);
+        true
     }
 
     fn remove_extent(&mut self, extent: Extent) {
@@ -222,11 +235,6 @@ impl RunningTotals {
         (is_circular || of_regions(self) == of_regions(live) && self.peak.is_sound(self.bytes, self.highest_bytes))
             && self.peak_bytes <= self.highest_bytes
             && [self.allocations, self.frees, self.released_at_close].into_iter().all(is_count)
-    }
-
-    fn note_peaks(&mut self) {
-        self.peak_bytes = self.peak_bytes.max(self.bytes);
-        self.peak_bytes_per_bank = self.peak_bytes_per_bank.max(self.bytes_per_bank);
     }
 
     /// Peaks are counted anew from here; those of before stay known.

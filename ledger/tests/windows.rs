@@ -102,7 +102,7 @@ impl History {
                         (false, true) => &mut row.left_apart,
                         (false, false) => &mut row.left_behind,
                     };
-                    *amount = Amount { regions: amount.regions + 1, bytes: amount.bytes + u128::from(size) };
+                    *amount = Amount { allocations: amount.allocations + 1, bytes: amount.bytes + u128::from(size) };
                 }
             }
             let nothing = WindowSums { peak_bytes_per_bank: row.peak_bytes_per_bank, ..WindowSums::default() };
@@ -218,4 +218,17 @@ fn no_more_windows_than_can_be_afforded() {
     assert_eq!(ledger.open_window(false), None);
     assert!(ledger.close_window(open[3]).is_some() && ledger.close_window(open[3]).is_none());
     assert!(ledger.open_window(false).is_some());
+}
+
+/// The most that the device held within the window is not what the window added.
+#[test]
+fn the_peak_of_a_window_is_what_the_device_held() {
+    let mut ledger = Ledger::new();
+    let allocate = |address, size| Event { size, ..event(EventKind::Allocate, address) };
+    ledger.apply(&allocate(1, 2 << 20), None);
+    let window = ledger.open_window(false).unwrap();
+    ledger.apply(&allocate(2, 2 << 10), None);
+    ledger.apply(&event(EventKind::Free, 2), None);
+    let [(_, _, sums)] = ledger.close_window(window).unwrap().sums[..] else { panic!("one memory") };
+    assert_eq!((sums.peak_bytes, sums.own_peak_bytes), ((2 << 20) + (2 << 10), 2 << 10));
 }

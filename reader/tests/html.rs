@@ -100,6 +100,55 @@ fn the_page_tells_the_reports_numbers_and_nothing_gets_out_of_its_data() {
     assert_eq!(dom.matches("<script").count(), 2);
 }
 
+/// The data of a page.
+fn data(html: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(html).unwrap();
+    let start = text.find("{\"ttmem\"").unwrap();
+    let end = start + text[start..].find("</script>").unwrap();
+    serde_json::from_str(text[start..end].trim()).unwrap()
+}
+
+#[test]
+fn the_page_has_growth_regions_refusals_and_what_was_live_at_each_peak() {
+    let folder = Folder::new("html-data");
+    let mut story = training(6, 20);
+    story.mark("\u{1f}region:begin:1:decode");
+    story.tensor(Memory::Dram, 0x900_0000, 0x1000, 12);
+    story.mark("\u{1f}region:end:1");
+    let html = page(&folder, "data", &story, 8);
+    let data = data(&html);
+    let process = &data["processes"][0];
+    let texts = process["growth"].to_string();
+    assert!(texts.contains("epoch #"), "{texts}");
+    let refused = process["refused"].as_str().unwrap();
+    assert!(refused.contains("out of memory: 1.0 TiB"), "{refused}");
+    let regions = process["regions"].as_array().unwrap();
+    assert_eq!(regions.len(), 1);
+    assert_eq!((&regions[0]["name"], &regions[0]["times"]), (&"decode".into(), &1.into()));
+    assert_eq!((regions[0]["left"].as_u64(), regions[0]["left_buffers"].as_u64()), (Some(8 * 0x1000 * 12), Some(8)));
+    assert!(!process["marks"].to_string().contains("region:"), "{}", process["marks"]);
+    // Each memory's moment holds what its line has at the highest, over all devices.
+    let moments = process["moments"].as_array().unwrap();
+    for memory in ["DRAM", "L1", "L1_SMALL"] {
+        let tops = process["lines"].as_array().unwrap().iter().filter(|line| line["memory"] == memory).map(|line| {
+            let cells = line["cells"].as_array().unwrap();
+            let top = cells.chunks(4).map(|cell| cell[2].as_u64().unwrap()).max().unwrap();
+            top * line["devices"].as_array().unwrap().len() as u64
+        });
+        let is_its_peak = |moment: &&serde_json::Value| {
+            let name = moment["name"].as_str().unwrap();
+            name.strip_prefix("Peak of ").is_some_and(|name| name.split([' ', ',']).any(|word| word == memory))
+        };
+        let moment = moments.iter().find(is_its_peak).unwrap_or_else(|| panic!("no peak of {memory}"));
+        let rows = moment["rows"].as_array().unwrap().iter();
+        let bytes = rows.filter(|row| process["memories"][row["m"].as_u64().unwrap() as usize] == memory).map(|row| {
+            let devices = process["device_sets"][row["d"].as_u64().unwrap() as usize].as_array().unwrap();
+            row["s"].as_u64().unwrap() * devices.len() as u64
+        });
+        assert_eq!(bytes.sum::<u64>(), tops.sum::<u64>(), "{memory}");
+    }
+}
+
 #[test]
 fn odd_recordings_are_pages_too() {
     let folder = Folder::new("html-odd");

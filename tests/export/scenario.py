@@ -16,12 +16,18 @@ class Scenario:
         self.recording = Recording()
         # (pid, device, memory, address) -> (born, size); then lifetimes (pid, device, memory, address, size, born, ended).
         self.live, self.lifetimes = {}, []
+        # Regions of the program: (name, begin, end), in the order of their ends.
+        self.regions = []
         # (pid, device, memory) -> [(time, bytes)]
         self.counters = {}
         self.peaks = {}
         self.events = 0
+        # What lives after the first event of the mesh.
+        self.first = set()
         self.mesh(steps)
         self.single()
+        # With the one that no export shows.
+        self.recorded = self.events + 1
 
     def now(self, ticks):
         return Recording.START + ticks
@@ -73,8 +79,10 @@ class Scenario:
             else:
                 # In any order: lifetimes overlap without being nested.
                 self.add(100, 0, ticks, "free", chips, **held.pop(chance.randrange(len(held))))
+            self.first = self.first or set(self.live)
             if step % 100 == 50:
                 self.add(100, 0, ticks + 1, "mark", chips, name=f'step {step}, "half"')
+            self.region_marks(step, ticks + 2)
             if step == 120:
                 # Two programs place theirs over each other: 3 KiB in all.
                 for at, (address, size) in enumerate([(0x1000, 2 * KIB), (0x1400, 2 * KIB), (0x1400, 2 * KIB)]):
@@ -93,6 +101,24 @@ class Scenario:
             ticks += 10
         self.recording.status(0)
         self.end_of_mesh = dict(self.live)
+
+    def region_marks(self, step, ticks):
+        """Two regions of one thread that are not nested, and a moment that is no event."""
+        mark = lambda text: self.add(100, 0, ticks, "mark", [], name="\x1f" + text)
+        if step == 10:
+            self.outer = self.now(ticks)
+            mark("region:begin:1:warm: up")
+        if step == 12:
+            self.inner = self.now(ticks)
+            mark("region:apart:b:inner")
+        if step == 60:
+            mark("region:end:1")
+            self.regions.append(("warm: up", self.outer, self.now(ticks)))
+        if step == 70:
+            self.recording.event(0, ticks, "mark", name="\x1fsync:4711")
+        if step == 90:
+            mark("region:end:b")
+            self.regions.append(("inner", self.inner, self.now(ticks)))
 
     def single(self):
         self.recording.process(1, 200, ["./a.out"])

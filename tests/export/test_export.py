@@ -5,6 +5,7 @@ Without the readers (no network) their tests are skipped; TTMEM_REQUIRE_ALL=1 ma
 
 import collections
 import csv
+import gzip
 import io
 import json
 import os
@@ -85,10 +86,14 @@ class Perfetto(ExportTest):
             truth[pid, f"device {device}", f"{memory} allocations", address, size, Recording.START + born, None] += 1
         told = collections.Counter(
             (*place, values["address"], values["size"], born, ended)
-            for place, _, values, born, ended in found["slices"] if place[2] != "CB allocations"
+            for place, _, values, born, ended in found["slices"]
+            if place[2].endswith(" allocations") and place[2] != "CB allocations"
         )
         self.assertEqual(told, truth)
         self.assertEqual(sum(place[2] == "CB allocations" for place, *_ in found["slices"]), 6)
+        regions = [(place, name, born, ended) for place, name, _, born, ended in found["slices"] if "regions" in place[2]]
+        self.assertEqual([region[1:] for region in regions], self.scenario.regions)
+        self.assertEqual({tuple(place[::2]) for place, *_ in regions}, {(100, "regions of thread 7")})
         counters = {(pid, device, name): readings for pid, device, name, readings in found["counters"]}
         self.assertEqual(
             counters,
@@ -109,7 +114,8 @@ class Perfetto(ExportTest):
         else:
             self.assertEqual(processor["errors"], [])
             # The six are circular buffers.
-            self.assertEqual(processor["slices"], len(self.scenario.lifetimes) + len(self.scenario.live) + 6)
+            slices = len(self.scenario.lifetimes) + len(self.scenario.live) + len(self.scenario.regions) + 6
+            self.assertEqual(processor["slices"], slices)
             self.assertEqual(processor["unfinished"], len(self.scenario.live))
             self.assertEqual(processor["counters"], sum(map(len, self.scenario.counters.values())))
 
@@ -233,6 +239,49 @@ class Tables(ExportTest):
                     told = " ".join(map(str, line.get(name, [])))
                 self.assertEqual(value, str(told), (name, line))
         self.assertEqual([line["name"] for line in lines if line["event"] == "mark"][0], 'step 50, "half"')
+        regions = [(line["event"], line["name"], line["region"]) for line in lines if line["event"].startswith("region_")]
+        self.assertEqual(
+            regions,
+            [("region_begin", "warm: up", 1), ("region_begin", "inner", 2), ("region_end", "warm: up", 1),
+             ("region_end", "inner", 2)],
+        )
+
+    def test_what_is_reserved_is_in_no_format(self):
+        formats = ["perfetto", "pytorch-snapshot", "pprof", "speedscope", "folded", "heaptrack", "csv", "jsonl", "parquet"]
+        for name in formats:
+            path = self.export(f"reserved.{name}", "--format", name)
+            for file in path.iterdir() if path.is_dir() else [path]:
+                content = file.read_bytes()
+                if content.startswith(b"\x1f\x8b"):
+                    content = gzip.decompress(content)
+                for text in (b"region:begin", b"region:end", b"sync:4711"):
+                    self.assertFalse(text in content, f"{text} in {name}")
+
+    def test_moments(self):
+        live = lambda *arguments: {
+            (int(row["pid"]), int(row["device"]), row["memory"], int(row["address"]))
+            for row in csv.DictReader(io.StringIO(self.ttmem(self.file, "--format", "csv", *arguments).decode()))
+        }
+        self.assertEqual(live("--at", "exit"), set(self.scenario.live))
+        self.assertEqual(live("--at", "100000"), set(self.scenario.live))
+        self.assertEqual(live("--at", "0s"), {(200, 3, "DRAM", 0x3FFFF000)} | self.scenario.first)
+        # A mark that one process passed says nothing of the other.
+        lines = [json.loads(line) for line in self.ttmem(self.file, "--format", "jsonl").decode().splitlines()]
+        held = set()
+        for line in lines:
+            if line.get("name") == 'step 150, "half"':
+                break
+            for device in line.get("devices", []):
+                key = (line["pid"], device, line.get("memory"), line.get("address"))
+                if line["event"] == "allocate":
+                    held.add(key)
+                if line["event"] == "free":
+                    held.remove(key)
+        told = live("--at", 'step 150, "half"')
+        self.assertEqual({key for key in told if key[2] != "CB"}, held)
+        self.assertEqual(live("--at", 'step 150, "half":1'), told)
+        self.ttmem(self.file, "--format", "csv", "--at", "step 151", code=2)
+        self.assertIn('no mark "step 151"; there are "step 50, \\"half\\"", ', self.notes)
 
     def test_parquet(self):
         python = reader(readers.python)
@@ -326,6 +375,7 @@ class BadInput(ExportTest):
         self.assert_one_line(self.file, "--format", "parquet")
         self.assert_one_line(self.file, "--format", "csv", "-o", "/no/such/folder/x")
         self.assert_one_line(self.file, "--format", "csv", "--process", "7")
+        self.assert_one_line(self.file, "--format", "csv", "--pid", "7")
         self.assertEqual([path.name for path in self.folder.iterdir() if path.name.startswith("never")], [])
 
     def test_a_recording_that_was_cut(self):
@@ -333,7 +383,7 @@ class BadInput(ExportTest):
         cut.write_bytes(self.file.read_bytes()[:-40])
         rows = self.ttmem(cut, "--format", "jsonl").splitlines()
         self.assertEqual(len(rows), self.scenario.events)
-        self.assertIn("cut short", self.notes)
+        self.assertIn(f"cut short after {self.scenario.recorded} events", self.notes)
 
     def test_events_that_make_no_sense(self):
         kinds = [kind for kind in KINDS if kind != "mark"] + ["allocate"] * 6

@@ -53,7 +53,7 @@ class Heaptrack(ExportTest):
             pid = process["pid"]
             for device in process["devices"]:
                 number, memories = device["device_id"], device["memory"]
-                path = self.export("one", "--format", "heaptrack", "--process", pid, "--device", number)
+                path = self.export("one", "--format", "heaptrack", "--pid", pid, "--device", number)
                 allocations = {name: memory["allocations"] for name, memory in memories.items()}
                 self.assertEqual(heaptrack.by_memory(path, "allocations"), allocations)
                 leaked = {name: memory["live_bytes"] for name, memory in memories.items() if memory["live_bytes"]}
@@ -63,8 +63,8 @@ class Heaptrack(ExportTest):
                     self.assertEqual(sum(heaptrack.by_memory(path, "peak").values()), memory["peak_bytes"])
 
     def test_plain_and_compressed_are_the_same(self):
-        plain = self.ttmem(self.file, "--format", "heaptrack", "--process", "200")
-        packed = self.export("two.gz", "--format", "heaptrack", "--process", "200").read_bytes()
+        plain = self.ttmem(self.file, "--format", "heaptrack", "--pid", "200")
+        packed = self.export("two.gz", "--format", "heaptrack", "--pid", "200").read_bytes()
         self.assertEqual(gzip.decompress(packed), plain)
         self.ttmem(self.file, "--format", "heaptrack", "-o", self.folder / "two.zst", code=2)
         self.assertIn("zstd", self.notes)

@@ -42,5 +42,29 @@ class Sites(ledger_run.LedgerTest):
         self.assertEqual(circular, {frame("forward", "ADD")})
 
 
+class Operations(ledger_run.LedgerTest):
+    def test_allocations_have_the_operation_that_users_write(self):
+        run = self.tracked("ops.py", cluster="blackhole-1")
+        self.assert_sound(run.process)
+        wanted = dict(reversed(line.split()) for line in run.output.splitlines())
+        self.assertGreaterEqual(len(set(wanted.values())), 40, run.output)
+        regions = run.process["live"]
+        named = [region for region in regions if region.get("op")]
+        self.assertGreaterEqual(len(named), 0.97 * len(regions), [region for region in regions if not region.get("op")])
+        # Circular and dataflow buffers, and tables of programs, are the operation's as well.
+        found = collections.defaultdict(set)
+        for region in regions:
+            for frame in region["site"]:
+                if match := re.search(r"<lambda> \(.*/ops\.py:(\d+)\)", frame):
+                    found[match[1]].add(region.get("op"))
+        self.assertLessEqual(set(wanted), set(found))
+        unlike = {name: found[line] for line, name in wanted.items() if name not in found[line]}
+        self.assertEqual(unlike, {})
+        # Whatever helpers on the line make is theirs.
+        helpers = {"ttnn.empty", "ttnn.Tensor"}
+        others = {name: found[line] - helpers - {name} for line, name in wanted.items()}
+        self.assertEqual({name: ops for name, ops in others.items() if ops}, {})
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::shim::{Course, Series};
+use ttmem_ledger::{Course, Point, Series};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
@@ -110,7 +110,7 @@ impl Growth {
         if self.leaks().next().is_some() {
             return Course::Grows;
         }
-        let mut judged = self.sources.iter().filter(|source| source.is_judged());
+        let mut judged = self.sources.iter().filter(|source| source.size.is_none() && source.is_judged());
         let undecided = judged.find(|source| matches!(source.course, Course::Undecided(_)));
         match undecided {
             Some(source) => source.course,
@@ -172,7 +172,12 @@ pub(super) fn loops(series: &[Series], clock: &ClockMap, sites: &CallSites<'_>) 
         }
         growth
     });
-    merged.collect()
+    let mut loops: Vec<Growth> = merged.collect();
+    // What marks or closes decide is no question for slices of time.
+    if loops.iter().any(|growth| growth.point != Loop::Time && !matches!(growth.course(), Course::Undecided(_))) {
+        loops.retain(|growth| growth.point != Loop::Time);
+    }
+    loops
 }
 
 /// One series as a loop.
@@ -199,10 +204,10 @@ pub(super) fn one(series: &Series, span_ns: u64, site: &dyn Fn(u32) -> Arc<CallS
         })
         .collect();
     let mut live = Held::default();
-    // Each allocation is in the source of its size; where sizes were too many, in that of its site.
+    // Each allocation is in the source of its call site, and in that of its size.
     sources
         .iter()
-        .filter(|source| source.size.is_some())
+        .filter(|source| source.size.is_none())
         .for_each(|source| live.add(source.live.allocations, source.live.bytes));
     sources.sort_by(|one, other| {
         let order = |source: &GrowthSource| (!source.is_reported, source.course != Course::Grows);
@@ -212,9 +217,9 @@ pub(super) fn one(series: &Series, span_ns: u64, site: &dyn Fn(u32) -> Arc<CallS
     });
     sources.truncate(LISTED);
     let point = match &series.point {
-        super::shim::Point::Marks(name) => Loop::Marks(name.clone()),
-        super::shim::Point::Closes(device) => Loop::Closes(vec![*device]),
-        super::shim::Point::Time => Loop::Time,
+        Point::Marks(name) => Loop::Marks(name.clone()),
+        Point::Closes(device) => Loop::Closes(vec![*device]),
+        Point::Time => Loop::Time,
     };
     Growth { point, looks: series.looks, iterations: series.iterations, span_ns, live, sources }
 }

@@ -7,7 +7,8 @@
 //! * [`alike`]: devices that have something alike are one entry;
 //! * [`peak`], [`refusals`], [`regions`], [`observations`]: the rest of what is worth reporting;
 //! * [`moment`], [`by`], [`tree`]: one moment, and what was live then, added up;
-//! * [`diff`]: two moments.
+//! * [`diff`]: two moments;
+//! * [`statistics`]: all that was allocated.
 
 mod alike;
 mod allocation;
@@ -21,8 +22,8 @@ mod process;
 mod refusals;
 mod regions;
 mod runs;
-mod shim;
 mod sites;
+mod statistics;
 mod suppressions;
 mod tree;
 mod verdict;
@@ -44,11 +45,12 @@ pub use process::{Ending, MarkedMoment, ProcessAnalysis};
 pub use refusals::{Collision, Holding, Refusal};
 pub use regions::Region;
 pub use runs::{MANY, Spread, commands};
-pub use shim::{Course, Undecided};
 pub(crate) use sites::Interner;
+pub use statistics::{Churn, ChurnSource};
 pub(crate) use suppressions::{EARLIER, apply_to_region, size_of};
 pub use suppressions::{RuleUse, Suppressions};
 pub use tree::{Node, tree};
+pub use ttmem_ledger::{Course, Undecided};
 pub use verdict::{Answer, Beside, Leak, Leftover, Missing, Verdict};
 
 use crate::{SiteStyle, Tell, Told};

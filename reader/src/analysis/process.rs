@@ -5,8 +5,8 @@ use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
 use super::{
-    Allocation, Growth, Moment, Observation, Peak, Refusal, Region, Verdict, growth, observations, peak, refusals,
-    regions,
+    Allocation, Churn, Growth, Moment, Observation, Peak, Refusal, Region, Verdict, growth, observations, peak,
+    refusals, regions,
     sites::{CallSites, Interner},
 };
 use crate::{Counts, Ended, SiteStyle, Told};
@@ -54,6 +54,8 @@ pub struct ProcessAnalysis {
     pub peaks: Vec<Peak>,
     /// The moment that the report is about, if it is about one.
     pub moment: Option<Moment>,
+    /// What it allocated in all, if that was asked for.
+    pub churn: Option<Churn>,
     /// What is worth a sentence.
     pub observations: Vec<Observation>,
     /// The answer.
@@ -126,10 +128,11 @@ impl ProcessAnalysis {
             marks: marks.collect(),
             regions: regions::regions(told.account, &clock, &sites),
             regions_not_listed: told.account.spans().not_listed() + told.account.spans().not_measured(),
-            growth: growth::loops(&super::shim::of(ledger.growth()), &clock, &sites),
+            growth: growth::loops(&ledger.growth(), &clock, &sites),
             refusals: refusals::refusals(ledger.out_of_memory(), &clock, &sites),
             peaks: peak::peaks(ledger, &clock, &sites),
             moment: None,
+            churn: None,
             observations: observations::observations(told),
             verdict: Verdict::default(),
         }
@@ -180,6 +183,7 @@ impl ProcessAnalysis {
             refusals: Vec::new(),
             peaks: Vec::new(),
             moment: None,
+            churn: None,
             observations: Vec::new(),
             verdict: Verdict::default(),
         }

@@ -81,7 +81,7 @@ impl Region {
 }
 
 fn add(held: &mut Held, amount: Amount) {
-    held.add(amount.regions, u64::try_from(amount.bytes).unwrap_or(u64::MAX));
+    held.add(amount.allocations, u64::try_from(amount.bytes).unwrap_or(u64::MAX));
 }
 
 /// All of a process, in the order in which they began.

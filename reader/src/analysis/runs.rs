@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::shim::judge;
+use ttmem_ledger::{Seen, judge};
 use ttmem_wire::Memory;
 
 use super::{Growth, Loop, ProcessAnalysis, growth, sites};
@@ -35,12 +35,12 @@ fn of_command(runs: &[&ProcessAnalysis]) -> Option<Growth> {
     // Each process numbers its call sites by itself; those that read alike are one object here.
     let mut sites: Vec<Arc<CallSite>> = vec![Arc::default()];
     let mut numbers: HashMap<usize, u32> = HashMap::new();
-    let left: Vec<Vec<(Memory, u32, u64)>> = runs
+    let left: Vec<Vec<Seen>> = runs
         .iter()
         .filter(|process| process.end.is_end())
         .map(|process| {
             let left = process.live.iter().chain(&process.released_at_close);
-            let owned = left.filter(|one| one.memory != Memory::CircularBuffer && !one.cached);
+            let owned = left.filter(|one| one.memory != Memory::CircularBuffer);
             let numbered = owned.map(|one| {
                 let number = *numbers.entry(one.site_key()).or_insert_with(|| {
                     if sites::is_known(&one.site) {
@@ -50,7 +50,14 @@ fn of_command(runs: &[&ProcessAnalysis]) -> Option<Growth> {
                         0
                     }
                 });
-                (one.memory, number, one.size)
+                Seen {
+                    memory: one.memory,
+                    device: one.device,
+                    site: number,
+                    size: one.size,
+                    cached: one.cached,
+                    born: 0,
+                }
             });
             numbered.collect()
         })

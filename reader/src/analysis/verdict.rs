@@ -3,7 +3,7 @@
 //! In this order: inconclusive, since events are missing; leak, since something grows and is never given back; leftover, since its
 //! owner never freed it; clean. What is suppressed, held by the program cache or undecided is named beside it.
 
-use super::shim::{Course, Undecided};
+use ttmem_ledger::{Course, Undecided};
 use ttmem_wire::Memory;
 
 use super::{Allocation, Growth, GrowthSource, Loop, ProcessAnalysis, allocation::Held, process::Ending};

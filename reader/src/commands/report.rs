@@ -46,6 +46,9 @@ pub(super) struct ReportFiles {
     /// Show what was live then as a tree of callers.
     #[arg(long, conflicts_with_all = ["by", "region"])]
     tree: bool,
+    /// Report what was allocated in all: bytes, sizes, the most frequent and the largest sources, and what was short-lived.
+    #[arg(long, conflicts_with_all = ["at", "by", "tree", "mark", "region"])]
+    stats: bool,
     /// Report one mark, as --at does.
     #[arg(long, value_name = "NAME")]
     mark: Option<String>,
@@ -107,6 +110,11 @@ impl ReportFiles {
                 analysis.select_replayed(at, &found, &processes, &suppressions, style);
             }
             (_, Some(name), _) => analysis.select_region(name)?,
+            (None, None, files) if self.stats => {
+                for file in files {
+                    analysis.add_statistics(&Input::open(file, false)?, style)?;
+                }
+            }
             _ => {}
         }
         drop(processes);
@@ -127,8 +135,9 @@ impl ReportFiles {
 
     fn text(&self, analysis: &Analysis, is_moment: bool) -> String {
         let screen = self.output.stacks().stdout();
-        if is_moment || self.region.is_some() {
+        if is_moment || self.region.is_some() || self.stats {
             let view = match self.by {
+                _ if self.stats => View::Statistics,
                 _ if self.region.is_some() => View::Regions,
                 Some(by) => View::By(by),
                 None if self.tree => View::Tree,

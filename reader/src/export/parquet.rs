@@ -1,17 +1,22 @@
 //! Two tables (Apache Parquet) in a folder: `events.parquet`, one row an event, and `regions.parquet`, one row a lifetime.
 
 use std::{
+    collections::HashMap,
+    fmt::Write as _,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use ::parquet::{
-    basic::Compression,
+    basic::{Compression, Type},
     data_type::{BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type},
     errors::ParquetError,
-    file::{properties::WriterProperties, writer::SerializedFileWriter},
-    schema::parser::parse_message_type,
+    file::{
+        properties::{EnabledStatistics, WriterProperties},
+        writer::SerializedFileWriter,
+    },
+    schema::{parser::parse_message_type, types::ColumnPath},
 };
 use ttmem_ledger::{Change, Life};
 
@@ -30,7 +35,15 @@ enum Column {
     OptionalLong(Vec<i64>, Vec<i16>),
     Int(Vec<i32>),
     Bool(Vec<bool>),
-    Text(Vec<ByteArray>),
+    Text(Texts),
+}
+
+/// The texts of a column, each kept once: most rows have the text of some row before.
+#[derive(Default)]
+struct Texts {
+    rows: Vec<u32>,
+    known: Vec<ByteArray>,
+    numbers: HashMap<Vec<u8>, u32>,
 }
 
 /// A table, and the rows that are not written yet.
@@ -87,6 +100,8 @@ const REGIONS: &str = "message regions {
 pub(super) struct Tables {
     events: Table,
     regions: Table,
+    /// The devices of an event as text.
+    devices: String,
 }
 
 impl Tables {
@@ -100,18 +115,23 @@ impl Tables {
         Ok(Self {
             events: Table::create(&folder.join("events.parquet"), EVENTS)?,
             regions: Table::create(&folder.join("regions.parquet"), REGIONS)?,
+            devices: String::new(),
         })
     }
 
     fn event(&mut self, step: &Step<'_>) -> io::Result<()> {
         let Some(row) = event_row(step) else { return Ok(()) };
-        let devices: Vec<String> = row.devices.iter().map(i32::to_string).collect();
+        self.devices.clear();
+        for (at, device) in row.devices.iter().enumerate() {
+            // Writing to a string does not fail.
+            let _ = write!(self.devices, "{}{device}", if at > 0 { " " } else { "" });
+        }
         let memory = row.memory.unwrap_or_default();
         self.events.row(&[
             Cell::Long(row.time_ns),
             Cell::Int(row.pid),
             Cell::Text(row.event),
-            Cell::Text(&devices.join(" ")),
+            Cell::Text(&self.devices),
             Cell::Int(row.allocator),
             Cell::Text(&memory),
             Cell::OptionalLong(row.address),
@@ -183,7 +203,13 @@ enum Cell<'a> {
 impl Table {
     fn create(path: &Path, schema: &str) -> io::Result<Self> {
         let schema = Arc::new(parse_message_type(schema).map_err(failed)?);
-        let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
+        let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+        for column in schema.get_fields().iter().filter(|column| column.get_physical_type() == Type::BYTE_ARRAY) {
+            // The least and the most of texts help nobody, and cost a comparison a row.
+            let path = ColumnPath::from(column.name());
+            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
+        let properties = Arc::new(properties.build());
         let writer = SerializedFileWriter::new(Output::create(Some(path))?, schema, properties).map_err(failed)?;
         Ok(Self { writer, columns: Vec::new(), rows: 0 })
     }
@@ -215,7 +241,7 @@ impl Table {
                 }
                 Column::Int(values) => writer.typed::<Int32Type>().write_batch(values, None, None),
                 Column::Bool(values) => writer.typed::<BoolType>().write_batch(values, None, None),
-                Column::Text(values) => writer.typed::<ByteArrayType>().write_batch(values, None, None),
+                Column::Text(texts) => writer.typed::<ByteArrayType>().write_batch(&texts.values(), None, None),
             }
             .map_err(failed)?;
             writer.close().map_err(failed)?;
@@ -238,7 +264,7 @@ impl Column {
             Cell::OptionalLong(_) => Self::OptionalLong(Vec::new(), Vec::new()),
             Cell::Int(_) => Self::Int(Vec::new()),
             Cell::Bool(_) => Self::Bool(Vec::new()),
-            Cell::Text(_) => Self::Text(Vec::new()),
+            Cell::Text(_) => Self::Text(Texts::default()),
         }
     }
 
@@ -251,14 +277,27 @@ impl Column {
             }
             (Self::Int(values), Cell::Int(value)) => values.push(*value as i32),
             (Self::Bool(values), Cell::Bool(value)) => values.push(*value),
-            (Self::Text(values), Cell::Text(value)) => {
-                // Most rows have the text of the row before, which need not be copied.
-                let same = values.last().filter(|last| last.data() == value.as_bytes()).cloned();
-                values.push(same.unwrap_or_else(|| ByteArray::from(*value)));
-            }
+            (Self::Text(texts), Cell::Text(value)) => texts.push(value.as_bytes()),
             // A row is made in one place, so its cells are of the same kinds each time.
             _ => {}
         }
+    }
+}
+
+impl Texts {
+    fn push(&mut self, text: &[u8]) {
+        let last = self.rows.last().copied().filter(|&last| self.known[last as usize].data() == text);
+        let number = last.or_else(|| self.numbers.get(text).copied()).unwrap_or_else(|| {
+            let number = self.known.len() as u32;
+            self.known.push(ByteArray::from(text.to_vec()));
+            self.numbers.insert(text.to_vec(), number);
+            number
+        });
+        self.rows.push(number);
+    }
+
+    fn values(&self) -> Vec<ByteArray> {
+        self.rows.iter().map(|&number| self.known[number as usize].clone()).collect()
     }
 }
 

@@ -243,8 +243,8 @@ impl<'a> Perfetto<'a> {
         let Some(lane) = self.regions.give_back(step.index, span) else { return Ok(()) };
         let of = TrackOf::Regions(step.index, span.thread, lane);
         let Some(&track_uuid) = self.tracks.get(&of) else { return Ok(()) };
-        let left = span.window.left_behind.iter().fold(0_u64, |sum, region| sum.saturating_add(region.size));
-        let debug_annotations = vec![number("left_behind", left)];
+        let left: u128 = span.window.sums.iter().map(|(.., sums)| sums.left_behind.bytes).sum();
+        let debug_annotations = vec![number("left_behind", u64::try_from(left).unwrap_or(u64::MAX))];
         let event = TrackEvent { kind: event::END, track_uuid, debug_annotations, ..TrackEvent::default() };
         self.event(step.time_ns, event, None)
     }

@@ -12,7 +12,8 @@ pub use json::{
     AllocationReport, ChangeReport, ClashReport, DeviceReport, DifferenceReport, EndedReport, EventCounts,
     FindingReport, GrowthReport, HoldingReport, LeakReport, LeftReport, MarkReport, MemoryReport, MomentReport,
     OutOfMemoryReport, PeakReport, PeakSourceReport, ProcessReport, Report, RowReport, SCHEMA, SharedDevice,
-    SharedMemory, SideReport, SourceReport, SpanDevice, SpanMemory, SpanReport, SuppressionReport, VerdictReport,
+    SharedMemory, SideReport, SourceReport, SourceStatisticsReport, SpanDevice, SpanMemory, SpanReport,
+    StatisticsReport, SuppressionReport, VerdictReport,
 };
 pub(crate) use json::{Context, devices};
 pub(crate) use text::terse;

@@ -118,8 +118,6 @@ pub(crate) struct Naming<'a> {
 pub(crate) struct Named {
     /// Its frames, innermost first.
     pub(crate) frames: Vec<String>,
-    /// The operation of ttnn, where a frame has its name.
-    pub(crate) op: Option<String>,
 }
 
 impl<'a> Naming<'a> {
@@ -143,7 +141,7 @@ impl<'a> Naming<'a> {
             let mut symbols = self.symbols.borrow_mut();
             let op = operation::operation(site, &mut symbols);
             let made = CallSite::new(site, op, self.style, &mut symbols);
-            let named = Named { frames: made.texts(self.style.full), op: made.op.as_deref().map(str::to_owned) };
+            let named = Named { frames: made.texts(self.style.full) };
             (Arc::new(made), named)
         };
         Some(RefMut::map(self.made.borrow_mut(), |made| made.entry(id).or_insert_with(make)))

@@ -9,6 +9,7 @@ mod peaks;
 mod read;
 mod refusals;
 mod regions;
+mod statistics;
 mod verdict;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use growth::{GrowthReport, SourceReport};
 pub use peaks::{MomentReport, PeakReport, PeakSourceReport, RowReport};
 pub use refusals::{ClashReport, HoldingReport, OutOfMemoryReport};
 pub use regions::{LeftReport, SpanDevice, SpanMemory, SpanReport};
+pub use statistics::{SourceStatisticsReport, StatisticsReport};
 pub use verdict::{LeakReport, VerdictReport};
 
 use super::words;
@@ -109,6 +111,9 @@ pub struct ProcessReport {
     /// The moment that was asked for, with --at, --mark, --by or --tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<MomentReport>,
+    /// What it allocated in all, with --stats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<StatisticsReport>,
     /// When the allocator refused.
     #[serde(default)]
     pub out_of_memory: Vec<OutOfMemoryReport>,
@@ -415,6 +420,7 @@ impl Context<'_> {
             growth: process.growth.iter().map(|growth| GrowthReport::new(growth, self)).collect(),
             peaks: process.peaks.iter().map(|peak| PeakReport::new(peak, self)).collect(),
             at: MomentReport::new(process, by, self),
+            statistics: process.churn.as_ref().map(|churn| StatisticsReport::new(churn, self)),
             out_of_memory: process.refusals.iter().map(|refusal| OutOfMemoryReport::new(refusal, self)).collect(),
             released_at_close: self.allocations(&process.released_at_close),
             findings: process

@@ -84,6 +84,7 @@ impl Facts {
             refusals: Vec::new(),
             peaks: Vec::new(),
             moment: None,
+            churn: None,
             observations: Vec::new(),
             verdict: Verdict::default(),
         }

@@ -94,7 +94,7 @@ impl From<Held> for LeftReport {
 
 impl From<Amount> for LeftReport {
     fn from(amount: Amount) -> Self {
-        Self { buffers: amount.regions, bytes: u64::try_from(amount.bytes).unwrap_or(u64::MAX) }
+        Self { buffers: amount.allocations, bytes: u64::try_from(amount.bytes).unwrap_or(u64::MAX) }
     }
 }
 

@@ -12,6 +12,7 @@ use super::{Screen, stack};
 use crate::{
     analysis::{Allocation, alike},
     report::words::{bytes, count, devices, noun},
+    sites::{CallSite, tell_apart},
 };
 
 /// Lines of a list before the rest is only counted.
@@ -79,12 +80,13 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, title: &str, all: &[A
         (number, false) => format!("{} of several sizes", count(number)),
     };
     let shape_width = listed.iter().map(|kind| shape(kind).len()).fold(14, usize::max);
-    for kind in listed {
+    let sites: Vec<&CallSite> = listed.iter().map(|kind| &*kind.first.site).collect();
+    for (kind, frames) in listed.iter().zip(tell_apart(&sites, stack::FRAMES)) {
         let one = kind.first;
         let lead = format!("{:>12}  {:<memory_width$}{:<shape_width$}  ", bytes(kind.bytes), one.memory, shape(kind));
         let room = screen.width.saturating_sub(lead.len());
         screen.wrapped(out, &lead, &format!("{}{}", devices::each(&kind.devices, room), remarks(kind)))?;
-        stack::write(out, screen, 14, &one.site)?;
+        stack::write_frames(out, screen, 14, &one.site, frames)?;
     }
     if kinds.len() > LISTED {
         let rest = kinds[LISTED..].iter().fold(0, |sum, kind| sum + kind.number);

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::{Screen, stack};
 use crate::{
-    analysis::{Course, Growth, GrowthSource, Held},
+    analysis::{Course, Growth, GrowthSource, Held, Loop},
     report::words::{
         bytes, count,
         growth::{amount, per_iteration, rate_of, sentence},
@@ -17,6 +17,9 @@ const LISTED: usize = 12;
 
 /// All loops of a process.
 pub(super) fn write(out: &mut impl Write, screen: &Screen, growth: &[Growth]) -> fmt::Result {
+    // Slices of time that show no growth are in the verdict.
+    let is_news = |growth: &&Growth| growth.point != Loop::Time || growth.course() == Course::Grows;
+    let growth: Vec<&Growth> = growth.iter().filter(is_news).collect();
     if growth.is_empty() {
         return Ok(());
     }

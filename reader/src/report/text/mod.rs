@@ -11,6 +11,7 @@ mod regions;
 mod screen;
 mod spread;
 mod stack;
+mod statistics;
 mod table;
 mod tree;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Screen, allocations, process, regions, table::Table, tree as trees};
+use super::{Screen, allocations, process, regions, statistics, table::Table, tree as trees};
 use crate::{
     analysis::{Analysis, By, Key, Moment, ProcessAnalysis, rows, tree},
     replay::At,
@@ -23,6 +23,8 @@ pub enum View {
     Tree,
     /// The regions of one name.
     Regions,
+    /// What was allocated in all.
+    Statistics,
 }
 
 /// Writes what an analysis was reduced to.
@@ -36,6 +38,11 @@ pub fn write_view(out: &mut impl Write, analysis: &Analysis, view: View, screen:
         }
         process::write_title(out, screen, process)?;
         match (view, &process.moment) {
+            (View::Statistics, _) => {
+                if let Some(churn) = &process.churn {
+                    statistics::write(out, screen, churn)?;
+                }
+            }
             (View::Regions, _) => regions::write_one(out, screen, process)?,
             (_, Some(moment)) => write_moment(out, screen, process, moment, view)?,
             (_, None) => {}
@@ -68,7 +75,7 @@ fn write_moment(
     match view {
         View::By(by) => write_rows(out, screen, process, moment, by),
         View::Tree => trees::write(out, screen, &tree(&moment.live)),
-        View::List | View::Regions => allocations::write(out, screen, "Live then", &moment.live),
+        View::List | View::Regions | View::Statistics => allocations::write(out, screen, "Live then", &moment.live),
     }
 }
 

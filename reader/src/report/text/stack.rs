@@ -9,11 +9,22 @@ use crate::{
 };
 
 /// Frames of a stack line.
-const FRAMES: usize = 2;
+pub(super) const FRAMES: usize = 2;
 
 /// Writes it, `indent` columns from the left. Where it does not fit a line, each frame has its own: a path is to be copied.
 pub(super) fn write(out: &mut impl Write, screen: &Screen, indent: usize, site: &CallSite) -> fmt::Result {
-    let frames: Vec<&Frame> = if screen.full_stacks { site.frames.iter().collect() } else { site.telling(FRAMES) };
+    write_frames(out, screen, indent, site, site.telling(FRAMES))
+}
+
+/// The same with these frames, unless all are wanted.
+pub(super) fn write_frames(
+    out: &mut impl Write,
+    screen: &Screen,
+    indent: usize,
+    site: &CallSite,
+    frames: Vec<&Frame>,
+) -> fmt::Result {
+    let frames: Vec<&Frame> = if screen.full_stacks { site.frames.iter().collect() } else { frames };
     let mut texts: Vec<String> = frames.iter().map(|frame| from_here(&frame.to_string())).collect();
     if let Some(op) = &site.op {
         match texts.first_mut() {

@@ -198,6 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn the_file_name_says_what_is_tt_metals() {
+        let is_metal =
+            |path: &CStr| Module { start: 0, end: 0, bias: 0, name: path.as_ptr(), eh_frame_header: 0 }.is_metal();
+        let own =
+            [c"/v/libtt_metal.so", c"/v/_ttnncpp.so", c"_ttnn.cpython-310-x86_64-linux-gnu.so", c"libtt_stl.so.1"];
+        assert!(own.into_iter().all(is_metal));
+        let others = [c"", c"/v/_ttnncpp.so/libapp.so", c"/usr/bin/python3", c"/v/libtt_metals.so"];
+        assert!(!others.into_iter().any(is_metal));
+    }
+
+    #[test]
     fn a_build_id_is_found_among_other_notes() {
         let mut notes = Vec::new();
         for (kind, content) in [(1_u32, &[1_u8, 2, 3, 4][..]), (3, &[9, 8, 7][..])] {

@@ -349,4 +349,25 @@ mod tests {
         // The second time by what is known.
         assert_eq!(nested(6, &Rules).1[..4], found[..4]);
     }
+
+    #[test]
+    fn frames_that_do_not_count_are_walked_past_the_others_limit() {
+        #[inline(never)]
+        fn nested(depth: usize, uncounted: usize) -> (usize, bool) {
+            if depth > 0 {
+                let found = nested(depth - 1, uncounted);
+                return std::hint::black_box(found);
+            }
+            let registers = Registers::here();
+            let mut seen = 0;
+            let is_cut = Rules.walk(&registers, 16, |_, _| {
+                seen += 1;
+                if seen > uncounted { Go::Count } else { Go::Skip }
+            });
+            std::hint::black_box((seen, is_cut))
+        }
+        assert_eq!(nested(100, 0), (16, true));
+        assert_eq!(nested(100, 30), (46, true));
+        assert_eq!(nested(100, 100), (MAX_FRAMES, true));
+    }
 }
