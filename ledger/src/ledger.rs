@@ -217,9 +217,6 @@ impl Ledger {
         self.recent.note(key, who);
         if gone.is_some() {
             self.growth.freed();
-            if self.growth.is_due(|| self.sums.live()) {
-                self.slice();
-            }
         }
         true
     }
@@ -569,7 +566,7 @@ impl Ledger {
             && *bytes < 1 << 126
             && regions.len() <= MAX_LISTED
             && self.places.are_sound(&self.sums)
-            && self.sums.are_sound(&self.places)
+            && self.sums.are_sound(self.places.extents_with_sums())
             && self.closed.is_sound()
             && self.recent.is_sound()
             && self.refusals.are_sound()

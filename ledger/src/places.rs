@@ -15,7 +15,7 @@ use crate::{
     by_holder::ByHolder,
     place::Place,
     region::{Key, Region},
-    totals::Sums,
+    totals::{Extent, Sums},
 };
 
 /// Device, memory, allocator.
@@ -285,9 +285,9 @@ impl Places {
         }
     }
 
-    /// All live regions, each with the index of its sums.
-    pub(crate) fn regions_with_sums(&self) -> impl Iterator<Item = (usize, &Region)> {
-        self.slots.iter().flat_map(|slot| slot.place.regions().map(|(_, region)| (slot.totals, region)))
+    /// The extents of all live regions, each with the index of its sums.
+    pub(crate) fn extents_with_sums(&self) -> impl Iterator<Item = (usize, Extent)> {
+        self.slots.iter().flat_map(|slot| slot.place.regions().map(|(_, region)| (slot.totals, region.extent())))
     }
 
     /// Whether what was read from a file is what events can give.

@@ -6,8 +6,7 @@ use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use ttmem_wire::Memory;
 
-use super::Source;
-use crate::totals::is_count;
+use super::{Source, track::FAR};
 
 /// Sources that are counted; births of others are not known.
 const MAX_SOURCES: usize = 8192;
@@ -41,6 +40,6 @@ impl Births {
     }
 
     pub(super) fn are_sound(&self) -> bool {
-        self.0.len() <= MAX_SOURCES && self.0.values().all(|&count| is_count(count))
+        self.0.len() <= MAX_SOURCES && self.0.values().all(|&count| count < FAR)
     }
 }

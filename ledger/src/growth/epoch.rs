@@ -10,7 +10,7 @@ use super::{
     census::{self, Census, Cohort, Devices},
     moments::{EXACT, Moments, SLICES},
     rule::{self, Case},
-    track::Track,
+    track::{FAR, Track},
 };
 use crate::totals::is_count;
 
@@ -144,11 +144,18 @@ impl Epoch {
         self.looks
     }
 
+    /// Of time, the slices that are told apart.
+    fn iterations(&self, rules: Rules) -> u64 {
+        let moments = if rules == Rules::Time { self.moments.count() } else { self.looks };
+        moments.saturating_sub(1)
+    }
+
     /// What each source does.
     pub(super) fn trends(&self, rules: Rules) -> Vec<Trend> {
         let case = Case {
             rules,
             looks: self.looks,
+            iterations: self.iterations(rules),
             moments: &self.moments,
             activity: &self.activity,
             ticks: self.last_ticks.saturating_sub(self.first_ticks),
@@ -176,7 +183,7 @@ impl Epoch {
         Series {
             point,
             looks: self.looks,
-            iterations: self.looks.saturating_sub(1),
+            iterations: self.iterations(rules),
             ticks: self.last_ticks.saturating_sub(self.first_ticks),
             trends: self.trends(rules),
         }
@@ -193,7 +200,7 @@ impl Epoch {
             && self.tracks.len() <= MAX_SOURCES
             && self.tracks.values().all(|track| track.is_sound(current))
             && self.activity.len() <= current as usize + 1
-            && self.activity.iter().all(|one| one.events < 1 << 50 && one.frees < 1 << 50)
+            && self.activity.iter().all(|one| one.events < FAR && one.frees < FAR)
             && [self.looks, self.released, self.frees].into_iter().all(is_count)
     }
 }

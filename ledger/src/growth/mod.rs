@@ -132,7 +132,7 @@ impl Growth {
         self.births.note(memory, site, size, is_cached);
     }
 
-    /// Whether the loop by time is due for a look; cheap enough for every event.
+    /// Whether the loop by time is due for a look; cheap enough for every allocation.
     #[inline]
     pub(crate) fn is_due(&self, live: impl FnOnce() -> u64) -> bool {
         self.pace.is_due(live)

@@ -92,6 +92,11 @@ impl Moments {
         self.since = 0;
     }
 
+    /// How many moments are told apart.
+    pub(super) fn count(&self) -> u64 {
+        self.ticks.len() as u64
+    }
+
     /// Generations in a bin.
     pub(super) fn bin_width(&self) -> u32 {
         1 << self.bin_shift
@@ -111,7 +116,7 @@ impl Moments {
     pub(super) fn is_sound(&self) -> bool {
         self.ticks.len() < EXACT
             && self.ticks.is_sorted()
-            && self.looks_shift < 60
+            && self.looks_shift < 30
             && self.bin_shift <= 6
             && (self.current_bin() as usize) < BINS
             && self.since >> self.looks_shift == 0

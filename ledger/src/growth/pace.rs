@@ -37,6 +37,7 @@ impl Pace {
         self.frees_in_a_row += 1;
     }
 
+    /// Asked at an allocation, so that a row of frees is seen as a whole.
     #[inline]
     pub(super) fn is_due(&self, live: impl FnOnce() -> u64) -> bool {
         self.events >= self.length.max(SHORTEST) && self.is_worth_it(live())

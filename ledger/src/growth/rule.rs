@@ -12,15 +12,36 @@ use super::{
     Course, Rules, Undecided, census::Cohort, epoch::Activity, moments::Moments, slope::theil_sen, track::Track,
 };
 
-fn p(name: &str, default: f64) -> f64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 /// A loop shorter than this has no verdict on what is kept.
 const FEWEST_LOOKS: u64 = 4;
 /// Kept generations that prove growth.
 const ENOUGH: u64 = 6;
 /// The same where each iteration keeps the same.
 const ENOUGH_IF_STEADY: usize = 3;
+/// Of those who reach the usual lifetime, one in so many may die.
+const SURVIVORS_PER_DEATH: u64 = 5;
+/// How far beyond the usual lifetime kept allocations begin, as a factor: more where few looks saw anything die, and up to so
+/// many times more where a few live that much longer than most.
+const MARGIN: f64 = 1.1;
+const MARGIN_BY_DEATHS: f64 = 3.0;
+const LONG_TAIL: f64 = 4.0;
+/// The same for a source that was seen to give back everything.
+const FLUSH_MARGIN: f64 = 4.0;
+const FLUSH_MARGIN_BY_FLUSHES: f64 = 8.0;
+/// After how many usual gaps growth has paused: of regular ones, and on top for those that vary as random ones do.
+const REGULAR_PAUSE: f64 = 1.5;
+const RANDOM_PAUSE: f64 = 2.8;
+/// By how many times that growth has surely stopped: after many kept generations, a few, and one.
+const STOPPED: [f64; 3] = [2.0, 3.0, 8.0];
+/// Gaps that vary less come from no cache that fills.
+const REGULAR: f64 = 0.3;
+const HARDLY_RARER: f64 = -0.2;
+/// Births become rarer if their trend says so by so many standard deviations, and by so much.
+const RARER_DEVIATIONS: f64 = 2.7;
+const RARER: f64 = -0.3;
+/// They do not if it is above this by so many.
+const NOT_RARER_DEVIATIONS: f64 = 1.4;
+const NOT_RARER: f64 = -0.5;
 /// How far the mean rate may be from the robust one.
 const TYPICAL: f64 = 0.15;
 /// The share of slices of time in which something must have been freed.
@@ -31,6 +52,7 @@ const REPEATS: f64 = 0.5;
 pub(super) struct Case<'a> {
     pub(super) rules: Rules,
     pub(super) looks: u64,
+    pub(super) iterations: u64,
     pub(super) moments: &'a Moments,
     pub(super) activity: &'a [Activity],
     pub(super) ticks: u64,
@@ -56,17 +78,14 @@ pub(super) fn judge(track: &Track, case: &Case<'_>) -> Judged {
             |cohort: &&Cohort| cohort.bin >= first && i64::from(cohort.bin) <= i64::from(last) - i64::from(age);
         track.cohorts().iter().filter(is_old).collect()
     };
-    let end = i64::from(last) - i64::from(lifetime.surely);
     let mut kept = older_than(lifetime.surely);
+    let end = i64::from(last) - i64::from(lifetime.surely);
     let mut course = course(track, case, &kept, end);
-    if kept.is_empty() && course == Course::Baseline {
+    if course == Course::Baseline && lifetime.usual < lifetime.surely {
         // What is older than usual, but not so old that it proves anything.
-        kept = older_than(lifetime.usual);
-        if let Some(oldest) = kept.first()
-            && lifetime.usual > 0
-            && !is_over(std::slice::from_ref(oldest), first, end)
-        {
-            course = Course::Undecided(Undecided::FewGenerations);
+        let older = older_than(lifetime.usual);
+        if !is_over(&older, first, i64::from(last) - i64::from(lifetime.usual)) {
+            (kept, course) = (older, Course::Undecided(Undecided::FewGenerations));
         }
     }
     let generations: u64 = kept.iter().map(|cohort| u64::from(cohort.generations)).sum();
@@ -104,7 +123,7 @@ impl Case<'_> {
     fn place(&self, bin: u32) -> f64 {
         if self.rules == Rules::Time && self.ticks > 0 {
             // The rate is meant by slices of the same length.
-            let slices = self.looks.saturating_sub(1).max(1) as f64;
+            let slices = self.iterations.max(1) as f64;
             self.moments.end_of(bin) as f64 / self.ticks as f64 * slices
         } else {
             f64::from(bin) * f64::from(self.moments.bin_width()) * self.moments.looks_per_generation() as f64
@@ -122,7 +141,8 @@ impl Case<'_> {
         let points: Vec<(f64, f64)> = kept.iter().map(point).collect();
         let robust = theil_sen(&points);
         let mean = (sum - of(first)) / (self.place(last.bin) - self.place(first.bin));
-        if (mean - robust).abs() <= robust * TYPICAL { mean } else { robust }
+        let rate = if (mean - robust).abs() <= robust * TYPICAL { mean } else { robust };
+        if rate.is_finite() { rate } else { 0.0 }
     }
 
     /// How active a bin was, as a part of the usual.
@@ -156,7 +176,7 @@ impl Lifetime {
             older_survivors += survivors.get(age).copied().unwrap_or_default();
             older_deaths += deaths.get(age).copied().unwrap_or_default();
             // The youngest age from which on the condition holds.
-            if older_deaths as f64 * p("SPD", 5.0) > older_survivors as f64 {
+            if older_deaths * SURVIVORS_PER_DEATH > older_survivors {
                 usual = age + 1;
                 break;
             }
@@ -164,26 +184,26 @@ impl Lifetime {
         if usual == 0 {
             return Self { usual: 0, surely: 0 };
         }
-        let all: u64 = deaths.iter().skip(1).sum();
-        let mut sum = 0;
-        let median = deaths
-            .iter()
-            .enumerate()
-            .skip(1)
-            .find(|&(_, &dead)| {
-                sum += dead;
-                sum * 2 >= all
-            })
-            .map_or(1, |(age, _)| age);
-        let heavy = (usual as f64 / (p("HEAVY", 6.0) * median as f64)).clamp(1.0, p("HEAVYMAX", 2.0));
+        let long_tail = (usual as f64 / (LONG_TAIL * median(deaths) as f64)).clamp(1.0, LONG_TAIL);
         let events = track.death_events(usual - 1).max(1) as f64;
-        let margin = p("MARGIN", 1.25) * heavy + p("MARGIN1", 4.0) / events;
-        let mut surely = usual as f64 * margin;
-        if let Some((flushes, longest)) = track.flushes() {
-            surely = surely.max(longest as f64 * (p("FLUSH", 3.0) + p("FLUSH1", 6.0) / flushes as f64));
+        let mut surely = usual as f64 * (MARGIN * long_tail + MARGIN_BY_DEATHS / events);
+        if let Some((flushes, oldest)) = track.flushes() {
+            surely = surely.max(f64::from(oldest) * (FLUSH_MARGIN + FLUSH_MARGIN_BY_FLUSHES / flushes as f64));
         }
         Self { usual: usual as u32, surely: surely.ceil() as u32 }
     }
+}
+
+/// The median age of deaths, without those of the youngest.
+fn median(deaths: &[u64]) -> usize {
+    let older = || deaths.iter().enumerate().skip(1);
+    let all: u64 = older().map(|(_, &dead)| dead).sum();
+    let mut younger = 0;
+    let half = older().find(|&(_, &dead)| {
+        younger += dead;
+        younger * 2 >= all
+    });
+    half.map_or(1, |(age, _)| age)
 }
 
 fn course(track: &Track, case: &Case<'_>, kept: &[&Cohort], end: i64) -> Course {
@@ -200,7 +220,7 @@ fn course(track: &Track, case: &Case<'_>, kept: &[&Cohort], end: i64) -> Course 
     if is_over(kept, case.first_bin(), end) {
         return Course::Baseline;
     }
-    if generations < p("ENOUGH", 6.0) as u64 {
+    if generations < ENOUGH {
         return Course::Undecided(Undecided::FewGenerations);
     }
     if pause(kept, end) > 1.0 {
@@ -237,15 +257,16 @@ fn pause(kept: &[&Cohort], end: i64) -> f64 {
     let (mean, variation) = gaps(kept);
     // Of few gaps the variation is not known.
     let variation = if kept.len() < 5 { 1.0 } else { variation.min(1.0) };
-    since / (mean * (1.5 + p("GAP", 3.3) * variation) + 0.5)
+    since / (mean * (REGULAR_PAUSE + RANDOM_PAUSE * variation) + 0.5)
 }
 
 /// Whether growth has surely stopped.
 fn is_over(kept: &[&Cohort], first: u32, end: i64) -> bool {
+    let [many, few, one] = STOPPED;
     match kept {
         [] => true,
-        [only] => end as f64 - f64::from(only.bin) > 8.0 * f64::from(only.bin - first + 1),
-        _ => pause(kept, end) > if kept.len() < 6 { 3.0 } else { 2.0 },
+        [only] => end as f64 - f64::from(only.bin) > one * f64::from(only.bin - first + 1),
+        _ => pause(kept, end) > if kept.len() < ENOUGH as usize { few } else { many },
     }
 }
 
@@ -274,8 +295,9 @@ fn is_filling(track: &Track, case: &Case<'_>, kept: &[&Cohort], end: i64) -> boo
     if keeps_all {
         // A cache is not filled like a clock.
         let (_, variation) = gaps(kept);
-        let is_regular = kept.len() > 5 && variation < p("REG", 0.3) && decline(start)[1].change > -0.2;
-        !is_regular && decline(start).iter().any(|decline| !decline.is_surely_less_than_half())
+        let is_regular =
+            kept.len() >= ENOUGH as usize && variation < REGULAR && decline(start)[1].change > HARDLY_RARER;
+        !is_regular && decline(start).iter().any(|decline| !decline.is_excluded())
     } else {
         let is_shown = |start| decline(start).iter().any(Decline::is_shown);
         let half = i64::midpoint(start, end);
@@ -321,11 +343,11 @@ impl Decline {
         Self { change: covariance / spread / mean, deviation }
     }
 
-    fn is_surely_less_than_half(&self) -> bool {
-        self.change - p("KSD", 1.2) * self.deviation > p("KCH", -0.45)
+    fn is_excluded(&self) -> bool {
+        self.change - NOT_RARER_DEVIATIONS * self.deviation > NOT_RARER
     }
 
     fn is_shown(&self) -> bool {
-        self.change + p("NSD", 2.5) * self.deviation < 0.0 && self.change < -0.3
+        self.change + RARER_DEVIATIONS * self.deviation < 0.0 && self.change < RARER
     }
 }

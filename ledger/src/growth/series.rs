@@ -136,17 +136,24 @@ pub(super) fn leaking(trends: &[Trend]) -> Vec<&Trend> {
     growing(trends, false)
 }
 
+/// What grows at one call site.
+#[derive(Default)]
+struct OfSite<'a> {
+    any_size: Option<&'a Trend>,
+    sizes: Vec<&'a Trend>,
+}
+
 fn growing(trends: &[Trend], cached: bool) -> Vec<&Trend> {
-    let mut of_site: BTreeMap<(Memory, u32), (Option<&Trend>, Vec<&Trend>)> = BTreeMap::new();
+    let mut of_site: BTreeMap<(Memory, u32), OfSite<'_>> = BTreeMap::new();
     for trend in trends.iter().filter(|trend| trend.course == Course::Grows && trend.source.cached == cached) {
-        let (any_size, sizes) = of_site.entry((trend.source.memory, trend.source.site)).or_default();
+        let of_site = of_site.entry((trend.source.memory, trend.source.site)).or_default();
         match trend.source.size {
-            None => *any_size = Some(trend),
-            Some(_) => sizes.push(trend),
+            None => of_site.any_size = Some(trend),
+            Some(_) => of_site.sizes.push(trend),
         }
     }
     let mut all = Vec::new();
-    for (any_size, sizes) in of_site.into_values() {
+    for OfSite { any_size, sizes } in of_site.into_values() {
         let explained: f64 = sizes.iter().map(|trend| trend.bytes_per_iteration).sum();
         match any_size {
             Some(any)

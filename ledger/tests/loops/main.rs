@@ -108,19 +108,23 @@ fn no_clean_loop_is_called_a_leak_and_leaks_are_found() {
     for family in FAMILIES {
         for iterations in ITERATIONS {
             for with_marks in [true, false] {
-                let tally = tally(family, iterations, with_marks, seeds());
-                assert_eq!(tally.false_alarms, 0, "{}, {iterations} iterations, marks: {with_marks}", family.name);
-                if with_marks {
-                    assert_eq!(tally.not_found, 0, "{}, {iterations} iterations", family.name);
+                // The longest take as long as all others.
+                let seeds = if iterations > 1000 { seeds().div_ceil(5) } else { seeds() };
+                let tally = tally(family, iterations, with_marks, seeds);
+                let text = format!("{}, {iterations} iterations, marks: {with_marks}: {tally:?}", family.name);
+                let (may_alarm, may_miss) = if family.is_ambiguous { (seeds / 2, seeds) } else { (0, 0) };
+                assert!(tally.false_alarms <= may_alarm, "{text}");
+                assert!(!with_marks || tally.not_found <= may_miss && tally.missed == 0, "{text}");
+                if !family.is_ambiguous {
+                    all[usize::from(with_marks)].add(tally);
                 }
-                all[usize::from(with_marks)].add(tally);
             }
         }
     }
     let [time, marks] = all;
-    assert_eq!(marks.missed, 0, "a leak is found, or undecided");
+    assert!(marks.wanted > 100 && time.wanted > 100);
     assert!(time.not_found * 10 <= time.wanted, "{time:?}");
-    assert!(marks.rates_off * 100 <= marks.wanted && time.rates_off * 10 <= time.wanted, "{marks:?} {time:?}");
+    assert!(marks.rates_off * 20 <= marks.wanted && time.rates_off * 10 <= time.wanted, "{marks:?} {time:?}");
 }
 
 #[test]
@@ -130,11 +134,9 @@ fn table() {
     println!("| loop | by | iterations | {} |", columns.join(" | "));
     println!("|---|---|---|{}", "---:|".repeat(columns.len()));
     let mut sums = [Tally::default(); 2];
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let max = std::env::var("MAX").ok().and_then(|text| text.parse().ok()).unwrap_or(2000);
-    for family in FAMILIES.iter().filter(|family| only.split(',').any(|only| family.name.contains(only))) {
+    for family in FAMILIES {
         for with_marks in [true, false] {
-            for iterations in ITERATIONS.into_iter().filter(|&one| one <= max) {
+            for iterations in ITERATIONS {
                 let tally =
                     tally(family, iterations, with_marks, seeds().div_ceil(if iterations > 1000 { 10 } else { 1 }));
                 sums[usize::from(with_marks)].add(tally);
