@@ -91,10 +91,13 @@ mod tests {
         let (mut account, mut kinds, mut marks) = (Account::new(false), Kinds::default(), Marks::default());
         let event = Event { memory: Some(Memory::Dram), target: Target::Device(0), ..Event::default() };
         for step in 0..3_001_u64 {
-            // Each step keeps one of 64 bytes, and every other step one of 128 until the next.
+            // Each step keeps one of 64 bytes, and every other step one of 128 until the next; step 777 keeps one of 256.
             account.apply(&Event { address: 4096 * (step + 2), size: 64, ..event }, |_| None);
             let kind = if step % 2 == 0 { EventKind::Allocate } else { EventKind::Free };
             account.apply(&Event { kind, address: 64, size: 128, ..event }, |_| None);
+            if step == 777 {
+                account.apply(&Event { address: 128, size: 256, ..event }, |_| None);
+            }
             split_mark(format!("step {step}").as_bytes()).for_each(|part| account.apply(&part, |_| None));
             marks.note(&account, &mut kinds);
         }
@@ -104,7 +107,7 @@ mod tests {
         for (mark, changes) in rows {
             changes.into_iter().for_each(|(kind, count)| counts[kind] = count);
             let of = |size| counts[kinds.all.iter().position(|kind| kind.2 == size).unwrap()];
-            assert_eq!((of(64), of(128)), (mark as u64 + 1, 1), "mark {mark}");
+            assert_eq!((of(64), of(128), of(256)), (mark as u64 + 1, 1, u64::from(mark >= 777)), "mark {mark}");
         }
     }
 }
