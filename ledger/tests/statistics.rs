@@ -210,7 +210,7 @@ fn without_marks_a_short_life_ends_before_so_many_further_allocations() {
         (0..=300 + further).for_each(|address| apply(&mut account, &event(EventKind::Allocate, address, 8, 8)));
         apply(&mut account, &event(EventKind::Free, 300, 0, 0));
         let statistics = account.ledger().statistics().unwrap();
-        assert_eq!(statistics.all().short_lived.regions, u64::from(is_short), "{further} further ones");
+        assert_eq!(statistics.all().short_lived.allocations, u64::from(is_short), "{further} further ones");
         assert_eq!(statistics.short_life(), ShortLife::Allocations);
     }
 }
