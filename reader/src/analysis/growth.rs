@@ -243,7 +243,8 @@ impl Growth {
         let source = GrowthSource {
             memory: Memory::Dram,
             site: Arc::default(),
-            size: Some(1024),
+            // What grows is reported by its size; a loop is undecided where a source of any size is.
+            size: (course == Course::Grows).then_some(1024),
             cached: false,
             course,
             live,

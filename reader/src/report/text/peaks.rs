@@ -25,12 +25,14 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, peaks: &[Peak]) -> fm
         } else {
             bytes(peak.peak_bytes)
         };
-        writeln!(out, "  {} {at} on {}", peak.memory, devices::each(&peak.devices, 60))?;
+        let lead = format!("  {} {at} on ", peak.memory);
+        let room = screen.width.saturating_sub(lead.len());
+        writeln!(out, "{lead}{}", devices::each(&peak.devices, room))?;
         for source in peak.sources.iter().take(SOURCES) {
             let size = match (source.held.allocations, source.size) {
-                (1, _) => "1".to_owned(),
-                (number, Some(size)) => format!("{} of {}", count(number), bytes(size)),
-                (number, None) => format!("{} of several sizes", count(number)),
+                (1, _) => "1 allocation".to_owned(),
+                (number, Some(size)) => format!("{} allocations of {}", count(number), bytes(size)),
+                (number, None) => format!("{} allocations of several sizes", count(number)),
             };
             let cached = if source.cached { ", program cache" } else { "" };
             writeln!(out, "{:>12}  {size}{cached}", bytes(source.held.bytes))?;

@@ -83,6 +83,6 @@ mod tests {
         table.row("DRAM", ["132.0 KiB".into(), "1.0 MiB".into()]);
         let mut text = String::new();
         table.write(&mut text, "", &Screen::plain()).unwrap();
-        assert_eq!(text, "                     live     peak\ndevice 0\n  DRAM           132.0 KiB  1.0 MiB\n");
+        assert_eq!(text, "                     live     peak\ndevice 0\n  DRAM          132.0 KiB  1.0 MiB\n");
     }
 }
