@@ -17,7 +17,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
-BUILT = ROOT / "target" / "release"
+# The build of TTMEM_BIN, else the one of this repository.
+BUILT = pathlib.Path(os.environ.get("TTMEM_BIN", ROOT / "target" / "release" / "ttmem")).resolve().parent
 
 sys.path.insert(0, str(ROOT / "tests" / "ttnn"))
 import wheel  # noqa: E402
