@@ -4,7 +4,7 @@ import ctypes
 
 import ttnn
 
-LAYERS = 4
+LAYERS, STEPS = 4, 6
 
 
 def mark(name):
@@ -22,7 +22,7 @@ def main():
     layers = [weights(mesh) for _ in range(LAYERS)]
     history = []
     mark("weights loaded")
-    for step in range(3):
+    for step in range(STEPS):
         activation = weights(mesh)
         for layer in layers:
             activation = ttnn.relu(ttnn.matmul(activation, layer))

@@ -1,6 +1,6 @@
-"""A model of twenty layers with a leak, planted in one of three forms; it runs to its end.
+"""A model of twenty layers with a leak in one of three forms, or with what looks like it and is none; it runs to its end.
 
-    python leaking_model.py TRUTH list|shapes|unclosed
+    python leaking_model.py TRUTH list|shapes|unclosed|bounded-list|few-shapes|closed
 
 The comments in capitals mark the lines that a report must name. What the truth would be is not used.
 """
@@ -8,13 +8,15 @@ The comments in capitals mark the lines that a report must name. What the truth 
 import sys
 
 import ttnn
+from truth import find_mark
 
 LAYERS = 20
-STEPS = 4
+STEPS = 24
+FEW = 4
 
 
 def tensor(device, rows, columns):
-    return ttnn.empty((1, 1, rows, columns), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
+    return ttnn.empty((1, 1, rows, columns), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)  # TENSOR
 
 
 class Layer:
@@ -31,7 +33,7 @@ class Model:
 
     def forward(self, x):
         for layer in self.layers:
-            x = layer.forward(x)
+            x = layer.forward(x)  # LAYERS
         return x
 
 
@@ -40,26 +42,35 @@ masks = {}
 
 
 def mask_of(device, rows):
-    """Made once for each shape, and there is another shape in each step."""
+    """Made once for each shape."""
     if rows not in masks:
         masks[rows] = tensor(device, rows, 256)  # MASK
     return masks[rows]
 
 
 def main(form):
+    mark = find_mark()
     device = ttnn.open_device(device_id=0)
     model = Model(device)
     for step in range(STEPS):
         x = tensor(device, 128, 128)
         if form == "shapes":
             mask_of(device, 64 * (1 + step))
+        if form == "few-shapes":
+            mask_of(device, 64 * (1 + step % FEW))
         x = model.forward(x)
-        if form == "list":
+        if form in ("list", "bounded-list"):
             history.append(x)
+        if form == "bounded-list":
+            del history[:-FEW]
         del x
+        mark(f"step {step}")
     if form == "unclosed":
         globals()["kept"] = model
         return
+    if form in ("bounded-list", "few-shapes"):
+        history.clear()
+        masks.clear()
     del model
     ttnn.close_device(device)
 
