@@ -61,8 +61,8 @@ int main() {
             kept.push_back(std::move(cache));
         }
     }
-    // What is left on a device when it is closed is released by the close:
-    // no free by its owner, and no leak.
+    // What is left on a device when it is closed is released by the close and
+    // not by its owner: leftover.
     ttmem_device_closed(0);
     kept.clear();
 }

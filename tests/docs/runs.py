@@ -32,6 +32,7 @@ def lasting(text):
     """Without what differs from run to run."""
     text = re.sub(r"pid \d+", "pid 4242", text)
     text = re.sub(r"run-\d+-[0-9a-f]{8}/\d+-[0-9a-f]{16}", "run-4241-5a1be69f/4242-983fd702d36e1548", text)
+    text = re.sub(r"\d+\.\d+ s after the start", "4.215 s after the start", text)
     # Where in a program a compiler puts a function.
     text = re.sub(r"\+0x[0-9a-f]+", "+0x11e9", text)
     # In a table the columns stay where they are.
@@ -109,6 +110,13 @@ def diff_screen():
         return "".join(map(here.type, lines))
 
 
+def report_screen(*options):
+    """A report of a recording, with these options."""
+    with ttnn() as here:
+        here.type("ttmem record --quiet -o run.ttmem -- python model.py")
+        return here.type(shlex.join(["ttmem", "report", *options, "run.ttmem"]))
+
+
 def marks_screen():
     """Two moments of one run."""
     with ttnn() as here:
@@ -159,6 +167,7 @@ KINDS = {
     "demo": demo_screen,
     "diff": diff_screen,
     "diff of marks": marks_screen,
+    "report": report_screen,
     "top": lambda: meanwhile("ttmem top --once"),
     "ls": lambda: meanwhile("ttmem ls"),
     "optional": optional_screen,
@@ -169,7 +178,7 @@ KINDS = {
 @functools.cache
 def screen(what):
     """The text of a screen, by what its comment says."""
-    kind, *arguments = [what] if what in KINDS else what.split()
+    kind, *arguments = [what] if what in KINDS else shlex.split(what)
     if kind not in KINDS:
         raise Wrong(f"{what!r}: no such screen")
     return lasting(KINDS[kind](*arguments))
