@@ -39,6 +39,10 @@ const HARDLY_RARER: f64 = -0.2;
 /// Births become rarer if their trend says so by so many standard deviations, and by so much.
 const RARER_DEVIATIONS: f64 = 2.7;
 const RARER: f64 = -0.3;
+/// The same where it is but likely.
+const LIKELY_DEVIATIONS: f64 = 1.5;
+/// The evidence (in natural logarithms of likelihoods) that rules out a cache that fills.
+const AGAINST_CACHE: f64 = 1.0;
 /// They do not if it is above this by so many.
 const NOT_RARER_DEVIATIONS: f64 = 1.4;
 const NOT_RARER: f64 = -0.5;
@@ -297,7 +301,15 @@ fn is_filling(track: &Track, case: &Case<'_>, kept: &[&Cohort], end: i64) -> boo
         let (_, variation) = gaps(kept);
         let is_regular =
             kept.len() >= ENOUGH as usize && variation < REGULAR && decline(start)[1].change > HARDLY_RARER;
-        !is_regular && decline(start).iter().any(|decline| !decline.is_excluded())
+        let fills = match case.rules {
+            // Iterations are known: a cache misses nearly always at first, and growth at random does not.
+            Rules::Marks => {
+                let evidence = evidence_against_cache(track.cohorts(), case.moments.bin_width(), end);
+                evidence < AGAINST_CACHE || decline(start).iter().any(Decline::is_likely)
+            }
+            Rules::Time | Rules::Amounts => decline(start).iter().any(|decline| !decline.is_excluded()),
+        };
+        !is_regular && fills
     } else {
         let is_shown = |start| decline(start).iter().any(Decline::is_shown);
         let half = i64::midpoint(start, end);
@@ -305,6 +317,41 @@ fn is_filling(track: &Track, case: &Case<'_>, kept: &[&Cohort], end: i64) -> boo
             kept.iter().filter(|cohort| i64::from(cohort.bin) > half).map(|cohort| u64::from(cohort.generations)).sum();
         is_shown(start) && (young < ENOUGH || is_shown(half))
     }
+}
+
+/// By how much, in natural logarithms, the iterations that had births are likelier for growth at random, at one rate, than for a cache with
+/// random keys that one key an iteration is looked up in. With all keys alike the chance of a birth is `1 - j / K` after `j` of
+/// `K` keys (the coupon collector); with keys of unlike frequency it falls as a power of time (Heaps' law).
+fn evidence_against_cache(cohorts: &[Cohort], bin_width: u32, end: i64) -> f64 {
+    let Some(first) = cohorts.first() else { return 0.0 };
+    let bins = (end - i64::from(first.bin) + 1).max(1) as usize;
+    let width = f64::from(bin_width);
+    let mut births = vec![0.0; bins];
+    for cohort in cohorts {
+        if let Some(born) = births.get_mut((cohort.bin - first.bin) as usize) {
+            *born = f64::from(cohort.generations).min(width);
+        }
+    }
+    let all: f64 = births.iter().sum();
+    let likelihood = |chance: &dyn Fn(f64, f64) -> f64| {
+        let (mut seen, mut sum) = (0.0, 0.0);
+        for (at, &born) in births.iter().enumerate() {
+            // The first birth is where the account begins.
+            let (known, trials) = if at == 0 { (1.0, width - 1.0) } else { (0.0, width) };
+            let more = born - known;
+            let chance = chance(seen + known + more / 2.0, (at as f64 + 0.5) * width + 0.5).clamp(0.001, 0.999);
+            sum += more * chance.ln() + (trials - more).max(0.0) * (1.0 - chance).ln();
+            seen += born;
+        }
+        sum
+    };
+    let rate = (all - 1.0).max(0.0) / (bins as f64 * width - 1.0).max(1.0);
+    let growth = likelihood(&|_, _| rate);
+    let keys = (0..64).map(|step| (all + 0.5) * 1.08_f64.powi(step));
+    let alike = keys.map(|keys| likelihood(&|seen, _| 1.0 - seen / keys));
+    let powers = (6..=20).map(|step| f64::from(step) / 20.0);
+    let unlike = powers.map(|power| likelihood(&|_, time| time.powf(-power)));
+    growth - alike.chain(unlike).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// How births become rarer over time: the linear trend of births by bin, from the first to the last of them, as a part of
@@ -345,6 +392,10 @@ impl Decline {
 
     fn is_excluded(&self) -> bool {
         self.change - NOT_RARER_DEVIATIONS * self.deviation > NOT_RARER
+    }
+
+    fn is_likely(&self) -> bool {
+        self.change + LIKELY_DEVIATIONS * self.deviation < 0.0 && self.change < RARER
     }
 
     fn is_shown(&self) -> bool {

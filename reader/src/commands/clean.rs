@@ -12,7 +12,7 @@ use ttmem_ring::RingReader;
 use super::{output, rings};
 use crate::{Failure, report::shorten};
 
-/// Removes the rings of dead processes, and empty folders of runs that are over. Says what it removed.
+/// Remove the rings of dead processes, and empty folders of runs that are over. Prints what it removed.
 ///
 /// Whether a process is dead is decided by the lock on its ring, never by its process id. The rings of a `ttmem run` that
 /// is under way are left to it.

@@ -11,7 +11,7 @@ use crate::{
     doctor::{Findings, transport},
 };
 
-/// Looks for what keeps ttmem from working here, and says what to do about it.
+/// Check what keeps ttmem from working here, and print what to do about it.
 ///
 /// A line for each check. The exit code is 1 if something is wrong.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use crate::Failure;
 /// The rules, as docs/ledger.md teaches them: a section for each id.
 const RULES: &str = include_str!("../../../docs/ledger.md");
 
-/// Explains what a report means by a sentence: by the id in brackets at its end.
+/// Explain a sentence of a report, by the id in brackets at its end.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ttmem explain held-by-fewer

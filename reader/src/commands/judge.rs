@@ -1,6 +1,6 @@
 //! What fails a command: `--fail-on-leak` and `--fail-on-leftover`, with the suppressions that they judge by.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
 
@@ -21,13 +21,26 @@ pub(super) struct Judge {
     #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
     suppressions: Option<PathBuf>,
     /// Exit with 23 if the verdict on any process is leak: something grows, and is never given back.
-    #[arg(long, value_name = "", num_args = 0..=1, require_equals = true, default_missing_value = "", hide_possible_values = true)]
-    fail_on_leak: Option<String>,
+    #[arg(long)]
+    fail_on_leak: bool,
     /// Exit with 23 if processes left more than BYTES (default 0; 36KiB will do too) that their owners never freed: live at exit, or
     /// released by a device's close.
     #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, default_missing_value = "0",
           value_parser = parse_size)]
     fail_on_leftover: Option<u64>,
+}
+
+/// Refuses `--fail-on-leak=BYTES` in our own part of the command line: any leak fails, and bytes are for what was left.
+pub(super) fn check(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
+    let ours = arguments.take_while(|argument| argument != "--").filter_map(|argument| argument.into_string().ok());
+    let values: Vec<String> =
+        ours.filter_map(|argument| argument.strip_prefix("--fail-on-leak=").map(str::to_owned)).collect();
+    match values.first() {
+        Some(value) => Err(Failure::new(format!(
+            "--fail-on-leak={value}: takes no value, since any leak fails; use --fail-on-leftover={value} for bytes that were left"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Bytes, with or without a unit.
@@ -41,17 +54,12 @@ impl Judge {
     /// # Errors
     /// If an option makes no sense, or the file cannot be read.
     pub(super) fn suppressions(&self) -> Result<Suppressions, Failure> {
-        if let Some(value) = self.fail_on_leak.as_deref().filter(|value| !value.is_empty()) {
-            return Err(Failure::new(format!(
-                "--fail-on-leak={value}: takes no value, since any leak fails; use --fail-on-leftover={value} for bytes that were left"
-            )));
-        }
         Suppressions::read_if_named(self.suppressions.as_deref())
     }
 
     /// Whether anything is judged.
     pub(super) fn is_asked(&self) -> bool {
-        self.fail_on_leak.is_some() || self.fail_on_leftover.is_some()
+        self.fail_on_leak || self.fail_on_leftover.is_some()
     }
 
     /// The exit code: the command's `code`, or 23 where the command itself succeeded and the judgement fails. Prints why, unless
@@ -61,7 +69,7 @@ impl Judge {
             return code;
         }
         let mut lines = Vec::new();
-        if self.fail_on_leak.is_some() && analysis.has(Answer::Leak) {
+        if self.fail_on_leak && analysis.has(Answer::Leak) {
             let pids: Vec<String> = analysis
                 .processes
                 .iter()

@@ -15,7 +15,7 @@ use crate::{
 /// What is left of 80 columns.
 const COMMAND_WIDTH: usize = 35;
 
-/// Lists the rings on this machine: who reports, who is dead, what they hold.
+/// List the rings on this machine: who reports, who is dead, what they hold.
 #[derive(Debug, Args)]
 pub(super) struct Ls {
     /// Print JSON: a list of objects.

@@ -19,7 +19,7 @@ mod serve;
 mod top;
 mod tracked;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -28,7 +28,7 @@ use crate::Failure;
 /// The exit code of a command that could not do its work.
 const FAILED: u8 = 2;
 
-/// Shows where the memory of Tenstorrent devices goes, in programs nobody rebuilt.
+/// Show where the memory of Tenstorrent devices goes, in programs nobody rebuilt.
 #[derive(Debug, Parser)]
 #[command(
     name = "ttmem",
@@ -56,12 +56,13 @@ Environment:
   TT_ALLOC_TRACKING_ENABLED=0
                     the same
   TTMEM_RING_BYTES  size of a ring, 4096 to 1 GiB (4194304)
-  TTMEM_ON_FULL     wait: let the program wait while its events are drained (default)
+  TTMEM_ON_FULL     wait (default): let the program wait while its events are
+                    drained; after 100 ms without any, lose events, counted
                     drop: lose the newest event, counted
                     block:<ms>: let the program wait, at most so long
   TTMEM_STACKS      call sites: on (default), python, native, off
   TTMEM_FOLD=0      a full ring that nobody drains: lose events, counted,
-                    rather than fold them into a snapshot
+                    rather than write checkpoints
   TTMEM_CLOCK       auto (default): the processor's counter, if it is good;
                     monotonic: clock_gettime
   TTMEM_LOG=off     not even one line on standard error
@@ -104,8 +105,15 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let result = match arguments.command {
+    let result = judge::check(env::args_os()).and_then(|()| run(Arguments::parse().command));
+    result.unwrap_or_else(|failure: Failure| {
+        output::tell(&format!("ttmem: {failure}\n"));
+        ExitCode::from(FAILED)
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
         Command::Run(run) => run.run(),
         Command::Record(record) => record.run(),
         Command::Report(report) => report.run(),
@@ -119,9 +127,5 @@ pub fn main() -> ExitCode {
         Command::Clean(clean) => clean.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::DoctorChild(child) => child.run(),
-    };
-    result.unwrap_or_else(|failure: Failure| {
-        output::tell(&format!("ttmem: {failure}\n"));
-        ExitCode::from(FAILED)
-    })
+    }
 }

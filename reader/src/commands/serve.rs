@@ -11,7 +11,7 @@ use clap::Args;
 use super::{output, rings};
 use crate::{Failure, Lookout, serve::Exporter};
 
-/// Tells Prometheus what is held now, by device, memory, process and rank: http://127.0.0.1:9470/metrics.
+/// Serve device-memory metrics for Prometheus, by device, memory, process and rank: http://127.0.0.1:9470/metrics.
 ///
 /// Takes nothing out of the rings: `ttmem run` and others go on as without it. Whoever can reach the address sees the
 /// command lines of your programs; it is your own machine alone unless --listen says otherwise.

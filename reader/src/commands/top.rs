@@ -10,7 +10,7 @@ use crate::{
     top::{self, Style, Watcher},
 };
 
-/// Shows live who holds what: devices, processes, history, the largest kinds of regions.
+/// Show live what each process holds: devices, processes, history, the largest kinds of allocations.
 ///
 /// Takes nothing out of the rings. Keys: ? help, q quit, space freeze, s sort, m memory, / filter, Enter one process alone.
 #[derive(Debug, Args)]

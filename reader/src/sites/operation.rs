@@ -172,7 +172,7 @@ mod tests {
         let files = [DECORATORS, CORE, DECORATORS, DECORATORS];
         let mut item: Vec<_> = item.iter().zip(files).map(|(function, file)| python(function, file)).collect();
         item.push(user.clone());
-        assert_eq!(told(&[create.clone()], &item).unwrap(), "ttnn.Tensor.__getitem__");
+        assert_eq!(told(std::slice::from_ref(&create), &item).unwrap(), "ttnn.Tensor.__getitem__");
         // The constructor is no operation, and is called by the user's own line.
         assert_eq!(told(&[create, native("/v/_ttnn.so", "f")], &[user]).unwrap(), "ttnn.Tensor");
     }

@@ -61,9 +61,9 @@ fn a_duplicate_address_is_one_region_held_by_one_of_two() {
     }
     let [(id, text)] = findings(&process)[..] else { panic!("{:?}", findings(&process)) };
     assert_eq!(id, "held-by-fewer");
-    assert!(text.contains("program-cache binary") && text.contains("16 regions"), "{text}");
+    assert!(text.contains("program-cache binary") && text.contains("16 allocations"), "{text}");
     let explained = ttmem(folder().path(), &["explain", id]).stdout;
-    assert!(explained.contains("12,288 B, held by 1 of 2 reports"), "{explained}");
+    assert!(explained.contains("1 of 2 owners has freed it"), "{explained}");
 }
 
 #[test]
@@ -315,19 +315,22 @@ fn a_leak_fails_a_run_but_not_where_it_is_allowed_or_suppressed() {
             .outcome()
     };
     let rules = rules.to_str().unwrap();
-    assert_eq!(run(&["--fail-on-leak"], "2").code(), 23);
-    assert_eq!(run(&["--fail-on-leak=1MiB"], "2").code(), 0);
-    assert_eq!(run(&["--fail-on-leak=74239"], "2").code(), 23);
-    let suppressed = run(&["--fail-on-leak=512", "--suppressions", rules], "2");
+    assert_eq!(run(&["--fail-on-leak"], "2").code(), 0, "it left something, and nothing grows");
+    assert_eq!(run(&["--fail-on-leftover"], "2").code(), 23);
+    assert_eq!(run(&["--fail-on-leftover=1MiB"], "2").code(), 0);
+    assert_eq!(run(&["--fail-on-leftover=74239"], "2").code(), 23);
+    let suppressed = run(&["--fail-on-leftover=512", "--suppressions", rules], "2");
     assert_eq!(suppressed.code(), 0, "{}", suppressed.stderr);
-    assert!(suppressed.stderr.contains("2 regions by line 2: memory:DRAM size:36KiB"), "{}", suppressed.stderr);
-    assert_eq!(run(&["--fail-on-leak", "--suppressions", rules], "2").code(), 23, "512 B of L1 are not covered");
+    assert!(suppressed.stderr.contains("2 allocations by line 2: memory:DRAM size:36KiB"), "{}", suppressed.stderr);
+    assert_eq!(run(&["--fail-on-leftover", "--suppressions", rules], "2").code(), 23, "512 B of L1 are not covered");
     let wrong = folder.path().join("wrong");
     fs::write(&wrong, "memory:DRAM\nmemory:L9\n").unwrap();
     let told = run(&["--suppressions", wrong.to_str().unwrap()], "1");
     assert_eq!(told.code(), 2);
     assert!(told.stderr.contains("wrong:2: \"L9\" is no memory"), "{}", told.stderr);
-    assert!(run(&["--fail-on-leak=much"], "1").code() == 2);
+    assert!(run(&["--fail-on-leftover=much"], "1").code() == 2);
+    let old = run(&["--fail-on-leak=512"], "1");
+    assert!(old.code() == 2 && old.stderr.contains("--fail-on-leftover=512"), "{}", old.stderr);
 }
 
 #[test]

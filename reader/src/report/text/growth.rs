@@ -6,7 +6,7 @@ use super::{Screen, stack};
 use crate::{
     analysis::{Course, Growth, GrowthSource, Held, Loop},
     report::words::{
-        bytes, count,
+        count,
         growth::{amount, per_iteration, rate_of, sentence},
         noun,
     },
@@ -29,7 +29,8 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, growth: &[Growth]) ->
         let style = if grows { screen.paint.bad } else { anstyle::Style::new() };
         screen.styled(out, style, "  ", &sentence(growth))?;
         write_sources(out, screen, growth)?;
-        let steady = growth.sources.iter().filter(|source| source.course == Course::Baseline && source.size.is_some());
+        // Each allocation is in the source of any size of its call site, which grows where one of its sizes does.
+        let steady = growth.sources.iter().filter(|source| source.course == Course::Baseline && source.size.is_none());
         let mut held = Held::default();
         steady.for_each(|source| held.add(source.live.allocations, source.live.bytes));
         if grows && held.allocations > 0 {
@@ -67,15 +68,14 @@ pub(super) fn write_sources(out: &mut impl Write, screen: &Screen, growth: &Grow
     Ok(())
 }
 
-/// "of 128.0 KiB in DRAM; 10 of 40 made are live, of 10 iterations".
+/// "in DRAM; after the warm-up: 40 made, 10 live, from 10 iterations".
 fn what(source: &GrowthSource) -> String {
-    let size = source.size.map_or_else(|| "of several sizes".to_owned(), |size| format!("of {}", bytes(size)));
+    let sizes = if source.size.is_some() { "" } else { "of several sizes " };
     format!(
-        "{size} in {}; {} of {} made {} live, of {} {}",
+        "{sizes}in {}; after the warm-up: {} made, {} live, from {} {}",
         source.memory,
-        count(source.births_kept),
         count(source.births),
-        noun(source.births_kept, "is", "are"),
+        count(source.births_kept),
         count(source.generations),
         noun(source.generations, "iteration", "iterations")
     )

@@ -76,9 +76,9 @@ fn leftover(process: &ProcessAnalysis) -> Vec<String> {
     let what = match (left.live.allocations, left.released.allocations) {
         (_, 0) => format!("{} live when the process ended, {place}", was(left.live)),
         (0, _) => format!(
-            "{} released by a close, not by {} owner, {place}",
+            "{} released by a close, not by {}, {place}",
             was(left.released),
-            noun(left.released.allocations, "its", "their")
+            noun(left.released.allocations, "its owner", "their owners")
         ),
         _ => format!(
             "{} live when the process ended, and {} released by a close, {place}",
@@ -92,16 +92,17 @@ fn leftover(process: &ProcessAnalysis) -> Vec<String> {
         (Some((point, iterations)), _) => {
             sentences.push(format!("Nothing grows over {}.", super::growth::looks(point, *iterations)));
         }
-        (None, Some((point, iterations, why))) => {
-            sentences.push(format!(
-                "Whether it grows is undecided after {}: {}.",
-                super::growth::looks(point, *iterations),
-                why_undecided(*why)
-            ));
-        }
+        (None, Some(undecided)) => sentences.extend(undecided_after(undecided)),
         (None, None) => {}
     }
     sentences
+}
+
+/// Why it is not known whether it grows. That a program without a loop has none is no news.
+fn undecided_after((point, looks, why): &(Loop, u64, Undecided)) -> Option<String> {
+    let has_loop = *point != Loop::Time || !matches!(why, Undecided::FewIterations | Undecided::NothingRepeats);
+    let over = super::growth::looks(point, *looks);
+    has_loop.then(|| format!("Whether it grows is undecided after {over}: {}.", why_undecided(*why)))
 }
 
 fn was(held: Held) -> String {
@@ -134,14 +135,10 @@ fn clean(process: &ProcessAnalysis) -> Vec<String> {
             sentences.push("Clean: every owner freed what it had.".to_owned());
         }
     }
-    if let (None, Some((point, iterations, why))) = (&beside.baseline, &beside.undecided)
+    if let (None, Some(undecided)) = (&beside.baseline, &beside.undecided)
         && beside.live_now.allocations > 0
     {
-        sentences.push(format!(
-            "Whether it grows is undecided after {}: {}.",
-            super::growth::looks(point, *iterations),
-            why_undecided(*why)
-        ));
+        sentences.extend(undecided_after(undecided));
     }
     sentences
 }
