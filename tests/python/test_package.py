@@ -93,8 +93,8 @@ class Package(unittest.TestCase):
         self.assertEqual(outer["left_apart"], {"buffers": 1, "bytes": 1000})
         dram = regions[1]["devices"][0]["memory"]["DRAM"]
         self.assertEqual((dram["begin_bytes"], dram["peak_bytes"], dram["own_peak_bytes"]), (100, 110, 10))
-        self.assertIn("Regions, by name", done.stderr)
-        self.assertIn("decorated", done.stderr)
+        self.assertRegex(done.stderr, r"\nRegions +times +peak +added +growth +left\n  decorated +1 +100 B +100 B  DRAM +\+100 B +100 B\n")
+        self.assertRegex(done.stderr, r"\n  generated +1 +110 B +10 B  DRAM +0 B +0 B\n")
 
     def test_names_are_cut_between_characters(self):
         self.assertEqual(_library.cut("é" * 200), "é".encode() * 127)
