@@ -1,4 +1,4 @@
-// A program with an allocator of its own, which tells ttmem what it hands out.
+// A program with an allocator of its own, which reports what it hands out.
 // Each step forgets one buffer.
 #include <inttypes.h>
 #include <stdio.h>

@@ -39,7 +39,7 @@ def missing_files():
     wrong = []
     for page in pages():
         for name in re.findall(r"`([\w.-]+/[\w./-]*)`", page.read_text()):
-            if name.split("/")[0] in folders and not (ROOT / name).exists():
+            if name.split("/")[0] in folders and not any((folder / name).exists() for folder in (ROOT, page.parent)):
                 wrong.append(f"{page.relative_to(ROOT)}: {name} is not there")
     return wrong
 
