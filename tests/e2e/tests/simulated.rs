@@ -209,7 +209,7 @@ fn circular_buffers_without_room_tell_what_is_in_their_way() {
     assert!(programs[0] != 0 && programs[0] == programs[1] && programs[1] != programs[2]);
     let finding =
         process["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "out-of-memory").unwrap();
-    assert_eq!(finding["text"], "4 programs were refused since the circular buffers found no room in L1.");
+    assert_eq!(finding["text"], "4 programs were refused since the circular buffers did not fit into L1.");
 }
 
 #[test]

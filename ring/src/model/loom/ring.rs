@@ -34,7 +34,11 @@ fn loom_two_producers_and_the_drain() {
             let in_ring: Vec<u64> = seen.iter().copied().filter(|value| sent.contains(value)).collect();
             assert_eq!(in_ring, sent, "each thread's events, in its order");
         }
-        assert_eq!(seen.len() as u64, memory.queue().claimed(), "nothing twice, nothing missing");
+        assert_eq!(
+            seen.len() as u64,
+            memory.queue().claimed() - memory.flusher.skipped(),
+            "nothing twice, nothing missing"
+        );
     });
 }
 
