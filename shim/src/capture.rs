@@ -100,7 +100,14 @@ fn wait_for_slot(tracker: &'static Tracker, payload: &[u64; PAYLOAD_WORDS]) {
         }
         Err(QueueFull) => false,
     };
-    if !tracker.full_queue.wait(wake, push) {
+    // A signal handler that interrupts a wait does not wait as well: signals that keep coming would never let the first one end.
+    let is_pushed = thread::with(|thread| {
+        let nested = thread.busy.replace(true);
+        let is_pushed = !nested && tracker.full_queue.wait(wake, push);
+        thread.busy.set(nested);
+        is_pushed
+    });
+    if !is_pushed {
         tracker.producers.count_dropped();
     }
 }

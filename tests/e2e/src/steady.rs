@@ -45,7 +45,8 @@ impl Steady {
         pause: 0,
         waits: true,
         ring_bytes: 65_536,
-        on_full: "",
+        // Where a test stops the flusher or the reader, the threads wait.
+        on_full: "block:60000",
     };
 
     /// The program, which writes how many calls of each thread have returned to `words`.
