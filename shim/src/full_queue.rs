@@ -23,6 +23,14 @@ pub(crate) struct FullQueue {
     stuck_at: AtomicU64,
 }
 
+/// Sleeps once. A signal ends it, unlike the sleep of the standard library, which goes on with what Linux says remains: that includes the
+/// timer's slack, so under signals that keep coming it never ends.
+fn nap() {
+    let time = libc::timespec { tv_sec: 0, tv_nsec: NAP.subsec_nanos().into() };
+    // SAFETY: `time` is valid for the call, and no remaining time is asked for.
+    unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
+}
+
 impl FullQueue {
     pub(crate) fn new(on_full: OnFull) -> Self {
         Self { on_full, progress: AtomicU64::new(0), stuck_at: AtomicU64::new(0) }
@@ -45,7 +53,7 @@ impl FullQueue {
         let (mut since, mut naps) = (Instant::now(), 0);
         loop {
             wake();
-            thread::keeping_errno(|| std::thread::sleep(NAP));
+            thread::keeping_errno(nap);
             if push() {
                 return true;
             }
