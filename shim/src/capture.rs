@@ -101,13 +101,7 @@ fn wait_for_slot(tracker: &'static Tracker, payload: &[u64; PAYLOAD_WORDS]) {
         Err(QueueFull) => false,
     };
     // A signal handler that interrupts a wait does not wait as well: signals that keep coming would never let the first one end.
-    let is_pushed = thread::with(|thread| {
-        let nested = thread.busy.replace(true);
-        let is_pushed = !nested && tracker.full_queue.wait(wake, push);
-        thread.busy.set(nested);
-        is_pushed
-    });
-    if !is_pushed {
+    if !unless_nested(|| tracker.full_queue.wait(wake, push)) {
         tracker.producers.count_dropped();
     }
 }
@@ -125,16 +119,17 @@ pub(crate) fn site(tracker: &'static Tracker) -> u32 {
     }
 }
 
-/// What a signal handler reports in the middle of a report goes without a site.
+/// Runs `work`, but not in a signal handler that interrupts such work of its thread: what it reports goes without a site, and
+/// does not wait. The default stands for the result then.
 #[inline(always)]
-fn unless_nested(site: impl FnOnce() -> u32) -> u32 {
+fn unless_nested<T: Default>(work: impl FnOnce() -> T) -> T {
     thread::with(|thread| {
         if thread.busy.replace(true) {
-            return 0;
+            return T::default();
         }
-        let site = site();
+        let result = work();
         thread.busy.set(false);
-        site
+        result
     })
 }
 
