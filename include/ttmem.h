@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// A device id for report_deallocation: whichever device holds the buffer.
+// A device id for report_deallocation: whichever device has the buffer.
 #define TTMEM_ANY_DEVICE -1
 
 // What the library counted in this process.
@@ -30,14 +30,14 @@ extern "C" {
 
 // A buffer of `size` bytes came to life on device `device_id`. `buffer_type` has tt-metal's values (DRAM 0, L1 1,
 // SYSTEM_MEMORY 2, L1_SMALL 3, TRACE 4); any other is kept and shown as unknown(N). `buffer_id` names the buffer in
-// report_deallocation; it is its address where it has one. The same id reported again while it lives is one more holder
+// report_deallocation; it is its address where it has one. The same id reported again while it lives is one more owner
 // of the same bytes.
 void report_allocation(int32_t device_id,
                        uint64_t size,
                        uint8_t buffer_type,
                        uint64_t buffer_id);
 
-// A holder let go of buffer `buffer_id` on device `device_id`, or on whichever device holds it (TTMEM_ANY_DEVICE). The id
+// An owner freed buffer `buffer_id` on device `device_id`, or on whichever device has it (TTMEM_ANY_DEVICE). The id
 // names no memory: where the same id lives in two memories of a device, the younger one is freed. A free that matches
 // nothing is counted and shown, and changes no total.
 void report_deallocation(int32_t device_id,
@@ -54,7 +54,7 @@ void track_allocate_cb(uint32_t num_cores,
 // All circular buffers of the device are gone.
 void track_deallocate_cb(int32_t device_id);
 
-// The device was closed: what is left on it is released, which is neither a free by its owner nor a leak.
+// The device was closed: what is live on it is released. That is no free by its owner: what the owner never freed is leftover.
 void ttmem_device_closed(int32_t device_id);
 
 // Notes a moment under a name (UTF-8, at most 255 bytes; a longer one is cut). Reports show the memory at each mark.
@@ -66,7 +66,7 @@ void ttmem_mark(const char *name);
 // Whether events are taken.
 bool ttmem_enabled(void);
 
-// Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; says whether it is. Not
+// Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; returns whether it is. Not
 // needed for safety: what was reported is in shared memory at once and survives the process.
 bool ttmem_flush(uint32_t timeout_ms);
 

@@ -21,7 +21,7 @@ use crate::{
     refusals::Refusals,
     region::{Key, Region},
     statistics::Statistics,
-    totals::{RunningTotals, Sums, is_count},
+    totals::{RunningTotals, Sums, is_count, narrow},
     windows::{Window, WindowId, Windows},
 };
 
@@ -663,8 +663,4 @@ fn note_gone<'a>(
     changes.extend(
         gone.map(|(program, buffer)| Change::Gone(Life { region: buffer.shown(device, state), allocator: 0, program })),
     );
-}
-
-fn narrow(bytes: u128) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

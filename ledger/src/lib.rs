@@ -79,5 +79,5 @@ pub use refusals::{Clash, SiteHolding};
 pub use spans::{RESERVED, Span, Spans};
 pub use statistics::{Allocated, SHORT_LIFE, ShortLife, SourceStatistics, Statistics};
 pub use together::{Together, together};
-pub use totals::Totals;
+pub use totals::{Totals, narrow};
 pub use windows::{MAX_OPEN_WINDOWS, Window, WindowId, WindowSums};

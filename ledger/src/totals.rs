@@ -266,6 +266,7 @@ pub(crate) fn is_count(number: u64) -> bool {
     number < 1 << 62
 }
 
-fn narrow(bytes: u128) -> u64 {
+/// A sum as reports have it: one that does not fit is [`u64::MAX`].
+pub fn narrow(bytes: u128) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -15,7 +15,7 @@ use crate::{
     live::sort_largest_first,
     places::Places,
     region::Key,
-    totals::{RunningTotals, Sums, is_count},
+    totals::{RunningTotals, Sums, is_count, narrow},
 };
 
 /// Windows that may be open at once: each costs something at each end of any other.
@@ -46,6 +46,8 @@ pub struct WindowSums {
     /// The most that was live within, above what was at its beginning, and without what inner windows that are kept apart
     /// added.
     pub own_peak_bytes: u64,
+    /// Bytes at its end less those at its beginning, without what inner windows that are kept apart added.
+    pub own_growth_bytes: i64,
     /// Reports of an allocation within.
     pub allocations: u64,
     /// Frees within.
@@ -157,6 +159,7 @@ impl Row {
             peak_bytes: narrow(self.peak_bytes),
             peak_bytes_per_bank: (!self.banks_were_unknown).then(|| narrow(self.peak_bytes_per_bank)),
             own_peak_bytes: narrow(self.own_peak),
+            own_growth_bytes: (signed(totals.bytes) - self.base).clamp(i64::MIN.into(), i64::MAX.into()) as i64,
             allocations: totals.allocations.saturating_sub(self.allocations),
             frees: totals.frees.saturating_sub(self.frees),
             released_at_close: totals.released_at_close.saturating_sub(self.released_at_close),
@@ -167,10 +170,6 @@ impl Row {
 
 fn signed(bytes: u128) -> i128 {
     i128::try_from(bytes).unwrap_or(i128::MAX)
-}
-
-fn narrow(bytes: u128) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 impl Windows {

@@ -90,6 +90,7 @@ impl History {
                 peak_bytes: seen().map(|now| now.0).max().unwrap(),
                 peak_bytes_per_bank: seen().map(|now| now.2).reduce(|a, b| Some(a?.max(b?))).unwrap(),
                 own_peak_bytes: own_peak as u64,
+                own_growth_bytes: (i128::from(now.0) - base) as i64,
                 allocations: now.3 - begin.3,
                 frees: now.4 - begin.4,
                 released_at_close: now.5 - begin.5,

@@ -71,7 +71,7 @@ class Summary:
 
     def _total_lines(self, tests: list[dict[str, Any]], users: list[dict[str, Any]]) -> list[str]:
         leaving = [test for test in users if test["leftover"]["bytes"] > 0]
-        of = f" ({show_bytes(_sum(leaving, 'leftover')['bytes'])} in all)" if leaving else ""
+        of = f" ({show_bytes(_sum(leaving, 'leftover')['bytes'])} in total)" if leaving else ""
         over = sum(1 for test in tests if test.get("is_over_limit"))
         line = f"{len(tests)} tests, {len(users)} with device memory, {len(leaving)} with leftover allocations{of}"
         lines = [line + (f", {over} over a limit" if over else "")]

@@ -1,16 +1,17 @@
-//! What is held now: by process, by device, and by kind of region. What `ttmem top` shows and `ttmem serve` tells.
+//! What is live now: by process, by device, and by kind of allocation. `ttmem top` shows it, and `ttmem serve` serves it.
 
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
+    sync::Arc,
 };
 
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use ttmem_ledger::Totals;
 use ttmem_ring::process_start;
 use ttmem_wire::Memory;
 
-use crate::{Session, Symbols};
+use crate::{CallSite, Session, SiteStyle, Symbols};
 
 /// The name of the schema of its JSON.
 pub(crate) const SCHEMA: &str = "ttmem-top/1";
@@ -23,7 +24,7 @@ const RANK_VARIABLES: [&str; 2] = ["OMPI_COMM_WORLD_RANK", "TT_MESH_HOST_RANK"];
 pub struct View {
     /// Always [`SCHEMA`].
     pub schema: &'static str,
-    /// By what they hold, the most first.
+    /// By their live bytes, the most first.
     pub processes: Vec<ProcessView>,
     /// By id.
     pub devices: Vec<DeviceView>,
@@ -78,7 +79,7 @@ pub struct DeviceMemory {
     pub memory: Memory,
     /// Bytes that are live.
     pub live_bytes: u64,
-    /// Regions that are live.
+    /// Allocations that are live.
     pub live_buffers: u64,
     /// Bytes live in each bank, where known.
     pub live_bytes_per_bank: Option<u64>,
@@ -88,7 +89,7 @@ pub struct DeviceMemory {
     pub capacity_per_bank: Option<u64>,
 }
 
-/// Live regions of one memory, call site and size.
+/// Live allocations of one memory, call site and size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KindView {
     /// Whose.
@@ -98,16 +99,25 @@ pub struct KindView {
     pub memory: Memory,
     /// Bytes of one.
     pub size: u64,
-    /// The call site, innermost frame first; empty where it is not known.
-    pub site: Vec<String>,
+    /// The call site, as its op and its frames, innermost first; empty where it is not known.
+    #[serde(flatten, serialize_with = "op_and_frames")]
+    pub site: Arc<CallSite>,
     /// How many, over all devices.
-    pub regions: u64,
+    #[serde(rename = "regions")]
+    pub allocations: u64,
     /// Their bytes.
     pub bytes: u64,
 }
 
 fn as_text<S: Serializer>(memory: &Memory, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(memory)
+}
+
+fn op_and_frames<S: Serializer>(site: &CallSite, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry("op", &site.op.as_deref())?;
+    map.serialize_entry("site", &site.texts())?;
+    map.end()
 }
 
 impl View {
@@ -126,45 +136,46 @@ impl View {
     }
 }
 
-/// Call sites as text, each made once.
+/// Call sites with their names, each made once.
 #[derive(Debug, Default)]
 pub(crate) struct SiteNames {
     symbols: Symbols,
-    told: HashMap<(u128, u32), Vec<String>>,
+    named: HashMap<(u128, u32), Arc<CallSite>>,
 }
 
 impl SiteNames {
-    fn frames(&mut self, session: &Session, site: u32) -> Vec<String> {
-        let known = self.told.entry((session.header().ring_id, site)).or_default();
-        if known.is_empty() {
+    fn site(&mut self, session: &Session, site: u32) -> Arc<CallSite> {
+        let known = self.named.entry((session.header().ring_id, site)).or_default();
+        if known.frames.is_empty() {
             // One that could not be read yet is looked for again.
-            *known = session.account().sites().frames_of(site, &mut self.symbols);
+            let found = session.account().sites().call_site(site, SiteStyle::default(), &mut self.symbols);
+            *known = Arc::new(found.unwrap_or_default());
         }
         known.clone()
     }
 }
 
-/// The kinds of live regions, at most `most` of each process.
+/// The kinds of live allocations, at most `most` of each process.
 pub(crate) fn kinds(sessions: &[Session], most: usize, names: &mut SiteNames) -> Vec<KindView> {
-    names.told.retain(|(ring, _), _| sessions.iter().any(|session| session.header().ring_id == *ring));
+    names.named.retain(|(ring, _), _| sessions.iter().any(|session| session.header().ring_id == *ring));
     let mut all = Vec::new();
     for session in sessions {
         let mut counts: HashMap<(Memory, u64, u32), (u64, u64)> = HashMap::new();
         for region in session.ledger().live() {
-            let (regions, bytes) = counts.entry((region.memory, region.size, region.site)).or_default();
-            *regions += 1;
+            let (allocations, bytes) = counts.entry((region.memory, region.size, region.site)).or_default();
+            *allocations += 1;
             *bytes = bytes.saturating_add(region.size);
         }
         let pid = session.header().pid;
         let mut counts: Vec<_> = counts.into_iter().collect();
         counts.sort_by_key(|&((memory, size, site), (_, bytes))| (std::cmp::Reverse(bytes), memory, size, site));
         counts.truncate(most);
-        all.extend(counts.into_iter().map(|((memory, size, site), (regions, bytes))| KindView {
+        all.extend(counts.into_iter().map(|((memory, size, site), (allocations, bytes))| KindView {
             pid,
             memory,
             size,
-            site: names.frames(session, site),
-            regions,
+            site: names.site(session, site),
+            allocations,
             bytes,
         }));
     }

@@ -103,7 +103,7 @@ fn a_command_line_cannot_break_out_of_its_label() {
     drop(child.stdin.take());
     child.wait().unwrap();
     let line = answer.lines().find(|line| line.starts_with("ttmem_live_bytes{")).unwrap();
-    assert!(line.ends_with("\\\"} 1\u{fffd}# x\\\\\",rank=\"5\",device=\"3\",memory=\"L1_SMALL\"} 4096"), "{line}");
+    assert!(line.ends_with("\\\"} 1\\\\n# x\\\\\",rank=\"5\",device=\"3\",memory=\"L1_SMALL\"} 4096"), "{line}");
     check_with_promtool(answer.split_once("\r\n\r\n").unwrap().1);
 }
 

@@ -144,9 +144,9 @@ fn text_and_json_tell_what_is_held_now() {
     hold(&ring);
     let text = String::from_utf8(ttmem(&folder, &["top", "--once"]).stdout).unwrap();
     for line in [
-        "devices 0-31, each     DRAM             96.0 MiB         8     8.0 MiB  96.0 MiB",
-        "device 0               CB              384.0 KiB         1   384.0 KiB 384.0 KiB",
-        "      3.0 GiB       256  12.0 MiB DRAM",
+        "devices 0-31, each  DRAM             96.0 MiB           8    8.0 MiB    96.0 MiB",
+        "device 0            CB              384.0 KiB           1  384.0 KiB   384.0 KiB",
+        "      3.0 GiB         256  12.0 MiB DRAM",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
@@ -200,7 +200,7 @@ fn the_picture_follows_what_happens_and_keys_change_it() {
     let file = ring(&folder);
     let mut held = hold(&file);
     let mut screen = Screen::new(&folder, (30, 100), &[]);
-    let first = screen.until("bars", |text| text.contains("96.0 MiB") && text.contains("LIVE REGIONS"));
+    let first = screen.until("bars", |text| text.contains("96.0 MiB") && text.contains("LIVE ALLOCATIONS"));
     if std::env::var_os("TTMEM_SHOW").is_some() {
         eprintln!("{first}");
     }
@@ -269,7 +269,7 @@ fn small_and_plain_terminals_are_served_and_every_end_gives_the_terminal_back() 
     // A click on the process looks at it alone.
     let row = 1 + screen.text().lines().position(|line| line.contains(&std::process::id().to_string())).unwrap();
     screen.press(&format!("\u{1b}[<0;5;{row}M\u{1b}[<0;5;{row}m"));
-    screen.until("alone", |text| text.contains(&format!("LIVE REGIONS of pid {}", std::process::id())));
+    screen.until("alone", |text| text.contains(&format!("LIVE ALLOCATIONS of pid {}", std::process::id())));
     screen.press("\u{3}");
     assert_eq!(screen.end(), 0);
 }

@@ -16,12 +16,12 @@ use crate::{
     fork_guard, startup,
 };
 
-/// A device id for report_deallocation: whichever device holds the buffer.
+/// A device id for report_deallocation: whichever device has the buffer.
 pub const TTMEM_ANY_DEVICE: i32 = -1;
 
 /// A buffer of `size` bytes came to life on device `device_id`. `buffer_type` has tt-metal's values (DRAM 0, L1 1,
 /// SYSTEM_MEMORY 2, L1_SMALL 3, TRACE 4); any other is kept and shown as unknown(N). `buffer_id` names the buffer in
-/// report_deallocation; it is its address where it has one. The same id reported again while it lives is one more holder
+/// report_deallocation; it is its address where it has one. The same id reported again while it lives is one more owner
 /// of the same bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn report_allocation(device_id: i32, size: u64, buffer_type: u8, buffer_id: u64) {
@@ -38,7 +38,7 @@ pub extern "C" fn report_allocation(device_id: i32, size: u64, buffer_type: u8, 
     });
 }
 
-/// A holder let go of buffer `buffer_id` on device `device_id`, or on whichever device holds it (TTMEM_ANY_DEVICE). The id
+/// An owner freed buffer `buffer_id` on device `device_id`, or on whichever device has it (TTMEM_ANY_DEVICE). The id
 /// names no memory: where the same id lives in two memories of a device, the younger one is freed. A free that matches
 /// nothing is counted and shown, and changes no total.
 #[unsafe(no_mangle)]
@@ -94,7 +94,7 @@ pub extern "C" fn track_deallocate_cb(device_id: i32) {
     });
 }
 
-/// The device was closed: what is left on it is released, which is neither a free by its owner nor a leak.
+/// The device was closed: what is live on it is released. That is no free by its owner: what the owner never freed is leftover.
 #[unsafe(no_mangle)]
 pub extern "C" fn ttmem_device_closed(device_id: i32) {
     guarded(|| {
@@ -129,7 +129,7 @@ pub extern "C" fn ttmem_enabled() -> bool {
     startup::is_on()
 }
 
-/// Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; says whether it is. Not
+/// Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; returns whether it is. Not
 /// needed for safety: what was reported is in shared memory at once and survives the process.
 #[unsafe(no_mangle)]
 pub extern "C" fn ttmem_flush(timeout_ms: u32) -> bool {

@@ -66,7 +66,7 @@ class PluginTest(unittest.TestCase):
         self.assertEqual(outcome.named("failure"), {f"test_number[{number}]" for number in LEAKING}, outcome.text)
         self.assertEqual(len(outcome.named("passed")), 37)
         self.assertIn("3 failed, 37 passed", outcome.text)
-        self.assertIn("40 tests, 40 with device memory, 3 with leftover allocations (248.0 KiB in all), 3 over a limit", outcome.text)
+        self.assertIn("40 tests, 40 with device memory, 3 with leftover allocations (248.0 KiB in total), 3 over a limit", outcome.text)
         self.assertRegex(outcome.text, r"events: [0-9,]+ reported, 0 lost")
 
     def assert_by_name(self, outcome):
@@ -97,7 +97,7 @@ class Forty(PluginTest):
     def test_without_a_limit_the_summary_is_the_same(self):
         outcome = self.pytest("test_forty.py", "--ttmem")
         self.assertEqual((outcome.code, len(outcome.named("passed"))), (0, 40), outcome.text)
-        self.assertIn("3 with leftover allocations (248.0 KiB in all)\n", outcome.text)
+        self.assertIn("3 with leftover allocations (248.0 KiB in total)\n", outcome.text)
 
     def test_a_limit_that_is_wide_enough(self):
         outcome = self.pytest("test_forty.py", "--ttmem", "--ttmem-limit-leftover=80 KiB")
@@ -239,7 +239,7 @@ class Suppressions(PluginTest):
 
     def assert_two_are_known(self, outcome):
         self.assertEqual(outcome.named("failure"), {"test_number[33]"}, outcome.text)
-        self.assertIn("1 with leftover allocations (136.0 KiB in all), 1 over a limit", outcome.text)
+        self.assertIn("1 with leftover allocations (136.0 KiB in total), 1 over a limit", outcome.text)
         self.assertIn("suppressed, and no leftover:", outcome.text)
         self.assertRegex(outcome.text, r"32\.0 KiB  2 allocations \(32\.0 KiB\) of test_forty.py::test_number\[7\], by line 2: size:16KiB leak:test_number\n")
         for line, device in ((3, 0), (4, 1)):
@@ -298,7 +298,7 @@ class Growth(PluginTest):
         outcome = self.pytest("test_repeated.py", "--ttmem", "--ttmem-limit-leftover=1 MB")
         self.assert_by_name(outcome)
         self.assertRegex(outcome.text, r'Leak: 1 allocation \(2\.0 KiB\) more per iteration, over 29 marks "test_repeated.py::test_passes_and_leaks\[#\]"')
-        self.assertIn("30 with leftover allocations (60.0 KiB in all)\n", outcome.text)
+        self.assertIn("30 with leftover allocations (60.0 KiB in total)\n", outcome.text)
 
     def test_without_a_leak_there_is_no_such_line(self):
         for arguments in (("test_repeated.py", "-k", "clean"), ("test_limits.py",)):

@@ -72,8 +72,8 @@ class Mesh(unittest.TestCase):
                 told = text.count("ttmem: out of memory: ")
                 self.assertEqual(told, 1 if name in ("fails_for_want_of_l1", "fails_by_a_clash") else 0, outcome.text)
                 if name == "fails_for_want_of_l1":
-                    self.assertRegex(text, r"256\.0 MiB \(\S+ \S+ a bank\) of L1 on devices 0-7, asked by ttnn\.empty at test_refused\.py:16")
-                    self.assertRegex(text, r"exhausted, \S+ \S+ missing a bank")
+                    self.assertRegex(text, r"256\.0 MiB \(\S+ \S+ per bank\) of L1 on devices 0-7, asked by ttnn\.empty at test_refused\.py:16")
+                    self.assertRegex(text, r"exhausted, \S+ \S+ missing per bank")
                     self.assertIn("1 allocation of ttnn.empty", text)
                 if name == "fails_by_a_clash":
                     self.assertRegex(text, r"buffers of a program end at \d+ on cores \[\S+ - \S+\]; the lowest buffer in L1 lies at \d+")

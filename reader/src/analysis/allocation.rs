@@ -1,8 +1,11 @@
 //! An allocation with its call site, and sums of allocations.
 
-use std::sync::Arc;
+use std::{
+    ops::{AddAssign, Sub},
+    sync::Arc,
+};
 
-use ttmem_ledger::{LiveRegion, State};
+use ttmem_ledger::{Amount, LiveRegion, State, narrow};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
@@ -105,6 +108,27 @@ pub struct Held {
     pub allocations: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+impl From<Amount> for Held {
+    fn from(amount: Amount) -> Self {
+        Self { allocations: amount.allocations, bytes: narrow(amount.bytes) }
+    }
+}
+
+impl AddAssign for Held {
+    fn add_assign(&mut self, more: Self) {
+        self.add(more.allocations, more.bytes);
+    }
+}
+
+impl Sub for Held {
+    type Output = Self;
+
+    fn sub(self, less: Self) -> Self {
+        let allocations = self.allocations.saturating_sub(less.allocations);
+        Self { allocations, bytes: self.bytes.saturating_sub(less.bytes) }
+    }
 }
 
 impl Held {

@@ -178,7 +178,8 @@ impl Snapshot {
         };
         let mut incomplete = incomplete(&analysis);
         let mut live = Vec::new();
-        for region in analysis.processes.into_iter().flat_map(|process| process.regions) {
+        let regions = analysis.processes.into_iter().flat_map(|process| process.regions);
+        for region in regions.filter(|region| runs != Runs::All || !region.is_recursive) {
             let (all, listed) = (region.left.allocations, region.left_allocations.len() as u64);
             if listed < all && incomplete.is_none() {
                 incomplete = Some(Incomplete::Listed { listed, all });

@@ -192,7 +192,7 @@ pub(super) fn one(series: &Series, span_ns: u64, site: &dyn Fn(u32) -> Arc<CallS
             size: trend.source.size,
             cached: trend.source.cached,
             course: trend.course,
-            live: Held { allocations: trend.live.allocations, bytes: narrow(trend.live.bytes) },
+            live: trend.live.into(),
             allocations_per_iteration: trend.allocations_per_iteration,
             bytes_per_iteration: trend.bytes_per_iteration,
             generations: trend.generations,
@@ -228,10 +228,6 @@ fn nanoseconds(clock: &ClockMap, ticks: u64) -> u64 {
     let [(first, first_ns), (later, later_ns)] = clock.points();
     let (delta, delta_ns) = (later.saturating_sub(first).max(1), later_ns.saturating_sub(first_ns));
     u64::try_from(u128::from(ticks) * u128::from(delta_ns) / u128::from(delta)).unwrap_or(u64::MAX)
-}
-
-fn narrow(bytes: u128) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

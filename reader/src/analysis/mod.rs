@@ -43,7 +43,8 @@ pub use observations::Observation;
 pub use peak::{Peak, PeakSource};
 pub use process::{Ending, MarkedMoment, ProcessAnalysis};
 pub use refusals::{Collision, Holding, Refusal};
-pub use regions::Region;
+pub(crate) use regions::note_recursion;
+pub use regions::{Region, RegionsOfName, regions_by_name};
 pub use runs::{MANY, Spread, commands};
 pub(crate) use sites::Interner;
 pub use statistics::{Churn, ChurnSource};
@@ -87,7 +88,7 @@ impl Analysis {
         let mut runs = runs::over_runs(&processes);
         let used = suppressions::apply(suppressions, &mut processes, &mut runs);
         for process in &mut processes {
-            process.verdict = verdict::verdict(process);
+            process.verdict = verdict::verdict(process, &runs);
         }
         Self { processes, runs, devices: BTreeMap::new(), suppressions: used }
     }
@@ -97,9 +98,10 @@ impl Analysis {
         self.processes.iter().any(|process| process.verdict.answer == answer)
     }
 
-    /// Bytes that owners never freed, over all processes.
+    /// Bytes that owners never freed, over all processes whose verdict is not inconclusive: lost events prove nothing.
     pub fn leftover_bytes(&self) -> u64 {
-        let all = self.processes.iter().map(|process| &process.verdict.leftover);
+        let verdicts = self.processes.iter().map(|process| &process.verdict);
+        let all = verdicts.filter(|verdict| verdict.answer != Answer::Inconclusive).map(|verdict| &verdict.leftover);
         all.fold(0, |sum, one| sum.saturating_add(one.live.bytes).saturating_add(one.released.bytes))
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{Counts, Ended, SiteStyle, Told};
 
 /// One process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ProcessAnalysis {
     /// Its process id, for display.
     pub pid: u32,
@@ -63,9 +63,10 @@ pub struct ProcessAnalysis {
 }
 
 /// How far the events of a process go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ending {
     /// It runs.
+    #[default]
     Running,
     /// Its recording was cut short, after so many of its events where that is known.
     Cut(Option<u64>),
@@ -165,27 +166,14 @@ impl ProcessAnalysis {
         Self {
             pid: 4242,
             command: vec!["python".into(), "model.py".into()],
-            started_ns: 0,
             ring_id: 7,
-            library_version: String::new(),
             end: Ending::Ended(crate::Ended::Code(0)),
             counts: Counts { reported: 9, drained: 9, ..Counts::default() },
             is_over: true,
-            unreadable: 0,
-            anomalies: Anomalies::default(),
             totals: vec![(0, Memory::Dram, Totals::default())],
             live,
-            released_at_close: Vec::new(),
-            marks: Vec::new(),
-            regions: Vec::new(),
-            regions_not_listed: 0,
             growth,
-            refusals: Vec::new(),
-            peaks: Vec::new(),
-            moment: None,
-            churn: None,
-            observations: Vec::new(),
-            verdict: Verdict::default(),
+            ..Self::default()
         }
     }
 }

@@ -131,10 +131,7 @@ impl Collision {
             l1_size: limit(clash.is_beyond_l1),
             shortfall: clash.shortfall(),
             lowest: clash.lowest.as_ref().map(|lowest| Allocation::new(lowest, clock, sites)),
-            in_the_way: Held {
-                allocations: clash.in_the_way.allocations,
-                bytes: u64::try_from(clash.in_the_way.bytes).unwrap_or(u64::MAX),
-            },
+            in_the_way: clash.in_the_way.into(),
         }
     }
 }
@@ -143,7 +140,7 @@ impl Collision {
 fn holdings(all: &[SiteHolding], clock: &ClockMap, sites: &CallSites<'_>) -> (Vec<Holding>, Vec<Holding>) {
     let each = all.iter().map(|one| Holding {
         site: sites.of(one.site),
-        held: Held { allocations: one.held.allocations, bytes: u64::try_from(one.held.bytes).unwrap_or(u64::MAX) },
+        held: one.held.into(),
         cached: one.cached,
         oldest_ns: clock.realtime_ns(one.oldest_ticks),
         youngest_ns: clock.realtime_ns(one.youngest_ticks),

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use crate::{
     SiteStyle, Symbols,
-    sites::{CallSite, Frame, Naming, Sites},
+    sites::{CallSite, Frame, Sites},
 };
 
 /// Sites by what they read as: the op, and the frames that are shown.
@@ -26,13 +26,13 @@ impl Interner {
 
     /// The sites of one process.
     pub(crate) fn of_process<'a>(&'a self, sites: &'a Sites, style: SiteStyle) -> CallSites<'a> {
-        CallSites { naming: Naming::new(sites, style, &self.symbols), interner: self, style, known: RefCell::default() }
+        CallSites { sites, interner: self, style, known: RefCell::default() }
     }
 }
 
 /// The sites of one process by their number.
 pub(crate) struct CallSites<'a> {
-    naming: Naming<'a>,
+    sites: &'a Sites,
     interner: &'a Interner,
     style: SiteStyle,
     known: RefCell<HashMap<u32, Arc<CallSite>>>,
@@ -44,7 +44,8 @@ impl CallSites<'_> {
         if let Some(site) = self.known.borrow().get(&id) {
             return site.clone();
         }
-        let site = self.interner.intern(self.naming.site(id), self.style);
+        let named = self.sites.call_site(id, self.style, &mut self.interner.symbols.borrow_mut());
+        let site = self.interner.intern(Arc::new(named.unwrap_or_default()), self.style);
         self.known.borrow_mut().insert(id, site.clone());
         site
     }

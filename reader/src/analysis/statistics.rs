@@ -82,8 +82,8 @@ fn churn(told: &Told<'_>, sites: &CallSites<'_>) -> Option<Churn> {
         memory: one.memory,
         site: sites.of(one.site),
         size: one.size,
-        all: held(one.amount),
-        short_lived: held(one.short_lived),
+        all: one.amount.into(),
+        short_lived: one.short_lived.into(),
     };
     let list = |all: Vec<SourceStatistics>| all.into_iter().map(source).collect();
     let short: Vec<SourceStatistics> = statistics
@@ -93,17 +93,13 @@ fn churn(told: &Told<'_>, sites: &CallSites<'_>) -> Option<Churn> {
         .collect();
     let Allocated { amount, short_lived, sizes } = statistics.all();
     Some(Churn {
-        all: held(amount),
-        short_lived: held(short_lived),
+        all: amount.into(),
+        short_lived: short_lived.into(),
         is_by_marks: statistics.short_life() == ShortLife::Mark,
-        memories: statistics.memories().map(|(memory, of)| (memory, held(of.amount), held(of.short_lived))).collect(),
+        memories: statistics.memories().map(|(memory, of)| (memory, of.amount.into(), of.short_lived.into())).collect(),
         sizes,
         most_frequent: list(statistics.top(LISTED, |one| one.amount.allocations)),
         largest: list(statistics.top(LISTED, |one| one.amount.bytes)),
         most_short_lived: list(short),
     })
-}
-
-fn held(amount: ttmem_ledger::Amount) -> Held {
-    Held { allocations: amount.allocations, bytes: u64::try_from(amount.bytes).unwrap_or(u64::MAX) }
 }

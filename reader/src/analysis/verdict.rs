@@ -124,11 +124,13 @@ pub struct Beside {
     pub baseline: Option<(Loop, u64)>,
 }
 
-/// Decides.
-pub(super) fn verdict(process: &ProcessAnalysis) -> Verdict {
+/// Decides. `runs` are the loops over runs of all commands: what grows there leaks in each run that has ended.
+pub(super) fn verdict(process: &ProcessAnalysis, runs: &[Growth]) -> Verdict {
     let missing = missing(process);
     let loops = deciding(&process.growth);
-    let leaks = leaks(&loops);
+    let command = Loop::Runs(process.command_line());
+    let runs: Vec<&Growth> = runs.iter().filter(|growth| process.end.is_end() && growth.point == command).collect();
+    let leaks = leaks(&[&loops[..], &runs].concat());
     let leftover = leftover(process);
     let answer = match () {
         () if missing.is_some() => Answer::Inconclusive,
@@ -136,7 +138,7 @@ pub(super) fn verdict(process: &ProcessAnalysis) -> Verdict {
         () if leftover.live.allocations + leftover.released.allocations > 0 => Answer::Leftover,
         () => Answer::Clean,
     };
-    Verdict { answer, missing, leaks, leftover, beside: beside(process, &loops) }
+    Verdict { answer, missing, leaks, leftover, beside: beside(process, &loops, &runs) }
 }
 
 /// Why the sums cannot be trusted, if they cannot.
@@ -211,11 +213,11 @@ fn leftover(process: &ProcessAnalysis) -> Leftover {
     Leftover { live: Held::of(live), released: Held::of(released), devices }
 }
 
-fn beside(process: &ProcessAnalysis, loops: &[&Growth]) -> Beside {
+fn beside(process: &ProcessAnalysis, loops: &[&Growth], runs: &[&Growth]) -> Beside {
     let is_circular = |one: &&Allocation| one.memory == Memory::CircularBuffer;
     let is_suppressed = |one: &&Allocation| one.suppressed_by.is_some();
     let live = || process.live.iter();
-    let sources = || loops.iter().flat_map(|growth| &growth.sources);
+    let sources = || loops.iter().chain(runs).flat_map(|growth| &growth.sources);
     let longest = |is_it: &dyn Fn(Course) -> bool| {
         let fitting = loops.iter().filter(|growth| is_it(growth.course()));
         fitting.max_by_key(|growth| growth.iterations)
@@ -327,6 +329,31 @@ mod tests {
         assert_eq!(by_time.leaks[0].bytes_per_second().map(f64::round), Some(1024.0));
         let nothing = verdict(undecided, undecided);
         assert_eq!(nothing.beside.undecided, Some((marks(), 40, Undecided::FewIterations)));
+    }
+
+    #[test]
+    fn what_grows_over_runs_leaks_in_each_that_has_ended() {
+        let run = |kept: u64| {
+            let live = (0..kept).map(|at| Allocation { address: at * 4096, ..Allocation::example() }).collect();
+            ProcessAnalysis::example(live, Vec::new())
+        };
+        let decided = |runs: &[u64], rules: &str| {
+            let mut processes: Vec<ProcessAnalysis> = runs.iter().map(|&kept| run(kept)).collect();
+            processes.push(ProcessAnalysis { end: Ending::Running, ..run(9) });
+            Analysis::of(processes, &Suppressions::parse(rules).unwrap())
+        };
+        let answers = |analysis: &Analysis| -> Vec<Answer> {
+            analysis.processes.iter().map(|process| process.verdict.answer).collect()
+        };
+        let grows = decided(&[1, 2, 3, 4, 5, 6, 7, 8], "");
+        assert_eq!(answers(&grows), [&[Answer::Leak; 8][..], &[Answer::Clean]].concat(), "one still runs");
+        let leak = &grows.processes[0].verdict.leaks[0];
+        assert_eq!((leak.looks, leak.source.bytes_per_iteration), (8, 1024.0));
+        assert!(matches!(leak.point, Loop::Runs(_)));
+        let covered = decided(&[1, 2, 3, 4, 5, 6, 7, 8], "memory:DRAM");
+        assert_eq!(answers(&covered), [Answer::Clean; 9]);
+        assert_eq!(covered.processes[0].verdict.beside.suppressed_leaks, 1);
+        assert_eq!(answers(&decided(&[3; 8], ""))[0], Answer::Leftover, "each left as much");
     }
 
     #[test]

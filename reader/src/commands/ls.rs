@@ -15,7 +15,7 @@ use crate::{
 /// What is left of 80 columns.
 const COMMAND_WIDTH: usize = 35;
 
-/// List the rings on this machine: who reports, who is dead, what they hold.
+/// List the rings on this machine: running and dead processes, and their live bytes.
 #[derive(Debug, Args)]
 pub(super) struct Ls {
     /// Print JSON: a list of objects.
@@ -28,9 +28,9 @@ struct Row {
     pid: u32,
     alive: bool,
     events: u64,
-    /// What it holds: nothing, if it is dead.
+    /// Its live bytes; 0 if it is dead.
     live_bytes: u64,
-    /// What it held when it died.
+    /// Its live bytes when it ended, if it is dead.
     orphaned_bytes: u64,
     /// Whether every event is in the sum: a reader may have taken some, and some may be lost.
     complete: bool,
@@ -89,7 +89,7 @@ fn table(rows: &[Row]) -> String {
         text += &format!("{:>8}  {}\n", "", row.ring);
     }
     if rows.iter().any(|row| !row.alive) {
-        text += "( ) what a dead process held when it ended; `ttmem clean` removes its ring\n";
+        text += "( ) live when a dead process ended; `ttmem clean` removes its ring\n";
     }
     if rows.iter().any(|row| !row.complete) {
         text += "~ not all events are in this sum: another reader takes them, or some were lost\n";

@@ -28,26 +28,26 @@ use crate::Failure;
 /// The exit code of a command that could not do its work.
 const FAILED: u8 = 2;
 
-/// Show where the memory of Tenstorrent devices goes, in programs nobody rebuilt.
+/// Show where the memory of Tenstorrent devices goes, in programs that nobody rebuilt.
 #[derive(Debug, Parser)]
 #[command(
     name = "ttmem",
     version,
     arg_required_else_help = true,
     after_help = "Examples:
-  ttmem run -- python model.py               is it a leak, and whose?
+  ttmem run -- python model.py               find leaks, and the line of code
   ttmem run --json out.json -- pytest -x     the same, for a script
-  ttmem record -o run.ttmem -- python m.py   keeps every event, for later
-  ttmem diff before.ttmem after.ttmem        what changed?
-  ttmem explain held-by-fewer                what a sentence of a report means
+  ttmem record -o run.ttmem -- python m.py   keep every event, for later
+  ttmem diff before.ttmem after.ttmem        compare two runs
+  ttmem explain held-by-fewer                explain a sentence of a report
   ttmem export run.ttmem -f perfetto -o t    for ui.perfetto.dev, and others
-  ttmem ls                                   who holds device memory now
+  ttmem ls                                   list processes and their live bytes
   ttmem top                                  the same, live
   ttmem serve                                for Prometheus
-  ttmem report /dev/shm/ttmem-0/4242-*.ring  what a dead process held
-  ttmem follow --pid 4242                    answers a tool's questions
+  ttmem report /dev/shm/ttmem-0/4242-*.ring  report on a dead process
+  ttmem follow --pid 4242                    answer a tool's questions
   ttmem clean                                remove what dead processes left
-  ttmem doctor                               what is wrong with this machine?
+  ttmem doctor                               check this machine
 
 Environment:
   TTMEM_DIR         folder of the rings (else $XDG_RUNTIME_DIR/ttmem, else

@@ -11,7 +11,9 @@ use crate::{analysis::Analysis, report::FINDING_IDS};
 const LARGEST_RING: u64 = 1 << 30;
 /// What to try first.
 const LARGE_RING: u64 = 64 << 20;
-/// How long a program may wait for the reader, in ms.
+/// How long a program waits without progress by default, in ms (docs/decisions/full.md).
+const DEFAULT_WAIT_MS: u64 = 100;
+/// How long it may wait to lose nothing, in ms.
 const WAIT_MS: u64 = 10_000;
 
 /// After `ttmem run`.
@@ -22,11 +24,16 @@ pub(super) fn after_run(analysis: &Analysis, command: &str, is_json_written: boo
     (!is_json_written).then(|| format!("Next: ttmem record -o run.ttmem -- {command}"))
 }
 
-/// What would have kept the events that were lost: the program waits for the reader; where it waited already, a larger ring.
+/// What would have kept the events that were lost: where the program dropped at once, the default, which waits; where it waited, a
+/// longer wait; where it waited long, a larger ring.
 fn remedy() -> String {
     let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    let waits = value("TTMEM_ON_FULL").and_then(|text| text.strip_prefix("block:")?.parse::<u64>().ok());
-    if waits.is_none_or(|ms| ms < WAIT_MS) {
+    let on_full = value("TTMEM_ON_FULL").unwrap_or_else(|| "wait".to_owned());
+    let blocked = on_full.strip_prefix("block:").and_then(|ms| ms.parse::<u64>().ok());
+    if on_full == "drop" || blocked.is_some_and(|ms| ms < DEFAULT_WAIT_MS) {
+        return "TTMEM_ON_FULL=wait".to_owned();
+    }
+    if blocked.is_none_or(|ms| ms < WAIT_MS) {
         return format!("TTMEM_ON_FULL=block:{WAIT_MS}");
     }
     let ring = value("TTMEM_RING_BYTES").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);

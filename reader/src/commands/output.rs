@@ -191,7 +191,8 @@ pub(super) fn text_of_view(analysis: &Analysis, view: View, screen: &Screen) -> 
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = write_view(&mut text, analysis, view, screen);
-    text
+    text.truncate(text.trim_end().len());
+    text + "\n"
 }
 
 #[cfg(test)]

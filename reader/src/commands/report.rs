@@ -46,7 +46,7 @@ pub(super) struct ReportFiles {
     /// Show what was live then as a tree of callers.
     #[arg(long, conflicts_with_all = ["by", "region"])]
     tree: bool,
-    /// Report what was allocated in all: bytes, sizes, the most frequent and the largest sources, and what was short-lived.
+    /// Report what was allocated in total: bytes, sizes, the most frequent and the largest sources, and what was short-lived.
     #[arg(long, conflicts_with_all = ["at", "by", "tree", "mark", "region"])]
     stats: bool,
     /// Report one mark, as --at does.

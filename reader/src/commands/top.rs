@@ -10,7 +10,7 @@ use crate::{
     top::{self, Style, Watcher},
 };
 
-/// Show live what each process holds: devices, processes, history, the largest kinds of allocations.
+/// Show device memory live: devices, processes, history, the largest kinds of allocations.
 ///
 /// Takes nothing out of the rings. Keys: ? help, q quit, space freeze, s sort, m memory, / filter, Enter one process alone.
 #[derive(Debug, Args)]
@@ -19,10 +19,10 @@ use crate::{
   ttmem top --once
   ttmem top --json | jq '.processes[] | {pid, live_bytes}'")]
 pub(super) struct Top {
-    /// Print what is held now as text, and end.
+    /// Print what is live now as text, and end.
     #[arg(long)]
     once: bool,
-    /// Print what is held now as JSON (schema ttmem-top/1), and end.
+    /// Print what is live now as JSON (schema ttmem-top/1), and end.
     #[arg(long, conflicts_with = "once")]
     json: bool,
 }

@@ -107,7 +107,7 @@ impl Transport {
             bytes(self.room_total),
         );
         if self.lost > 0 {
-            let advice = "a thread that does nothing else outran the reader; TTMEM_RING_BYTES=67108864 or TTMEM_ON_FULL=block:2000";
+            let advice = "the queue was full, and nothing was drained for 100 ms; TTMEM_ON_FULL=block:10000 waits longer";
             return Check::note("transport", found, advice);
         }
         Check::good("transport", found)

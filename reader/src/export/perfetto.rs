@@ -10,7 +10,7 @@ use std::{
 };
 
 use prost::Message;
-use ttmem_ledger::{Change, Life, Span, State};
+use ttmem_ledger::{Change, Life, Span, State, narrow};
 use ttmem_wire::{Event, EventKind};
 
 use super::{
@@ -244,7 +244,7 @@ impl<'a> Perfetto<'a> {
         let of = TrackOf::Regions(step.index, span.thread, lane);
         let Some(&track_uuid) = self.tracks.get(&of) else { return Ok(()) };
         let left: u128 = span.window.sums.iter().map(|(.., sums)| sums.left_behind.bytes).sum();
-        let debug_annotations = vec![number("left_behind", u64::try_from(left).unwrap_or(u64::MAX))];
+        let debug_annotations = vec![number("left_behind", narrow(left))];
         let event = TrackEvent { kind: event::END, track_uuid, debug_annotations, ..TrackEvent::default() };
         self.event(step.time_ns, event, None)
     }

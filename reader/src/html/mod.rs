@@ -17,7 +17,7 @@ use crate::{
     Account, Failure, Tell,
     analysis::Analysis,
     replay::{Input, one_by_one, pump},
-    report::{Report, terse},
+    report::Report,
 };
 
 /// What was seen of an input while it was replayed; the page is made of it, and of the report.
@@ -65,7 +65,7 @@ impl Drawing {
             let ring_id = format!("{:032x}", told.ring_id);
             let said = report.processes.iter().find(|said| (said.pid, &said.ring_id) == (told.pid, &ring_id))?;
             let analysed = analysis.processes.iter().find(|one| (one.pid, one.ring_id) == (told.pid, told.ring_id))?;
-            Some(model::Process::new(&told, said, terse(&analysed.refusals), sketch))
+            Some(model::Process::new(&told, said, analysed, sketch))
         });
         fill(&model::Page { ttmem: env!("CARGO_PKG_VERSION"), processes: drawn.collect(), file: self.file })
     }

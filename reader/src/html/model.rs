@@ -1,9 +1,9 @@
 //! What the page is given: numbers in rows, names once.
 
-use std::{cmp::Reverse, collections::HashMap, rc::Rc};
+use std::{cmp::Reverse, collections::HashMap, rc::Rc, sync::Arc};
 
 use serde::{Serialize, Serializer};
-use ttmem_ledger::LiveRegion;
+use ttmem_ledger::{LiveRegion, narrow};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
@@ -13,8 +13,9 @@ use super::{
     timeline::{Cell, Peak, Series, Timeline},
 };
 use crate::{
-    Told,
-    report::{EndedReport, MemoryReport, ProcessReport, SpanReport, bytes, plain_name},
+    CallSite, Told,
+    analysis::{ProcessAnalysis, RegionsOfName, regions_by_name},
+    report::{EndedReport, MemoryReport, ProcessReport, bytes, plain_name, terse},
 };
 
 /// Rows of a moment; what is smaller is summed up.
@@ -72,6 +73,8 @@ pub(super) struct Process {
     refusals: Vec<(String, f64)>,
     memories: Vec<String>,
     sites: Vec<Vec<String>>,
+    /// The op of each site, where it is known.
+    ops: Vec<Option<Arc<str>>>,
     device_sets: Vec<Vec<i32>>,
     moments: Vec<Moment>,
     /// Memory, site, size.
@@ -125,7 +128,7 @@ struct Moment {
     more_bytes: Number,
 }
 
-/// A region, on devices that have it alike.
+/// An allocation, on devices that have it alike.
 #[derive(Debug, Serialize)]
 struct Row {
     m: usize,
@@ -173,10 +176,11 @@ impl<T: Clone + Eq + std::hash::Hash> Once<T> {
 
 /// The tables that rows point into.
 struct Tables {
-    frames: HashMap<u32, Vec<String>>,
+    named: HashMap<u32, CallSite>,
     time: Time,
     memories: Once<Memory>,
-    sites: Once<Vec<String>>,
+    /// Each the op, and the frames.
+    sites: Once<(Option<Arc<str>>, Vec<String>)>,
     known_sites: HashMap<u32, usize>,
     device_sets: Once<Vec<i32>>,
 }
@@ -186,8 +190,8 @@ impl Tables {
         if let Some(&number) = self.known_sites.get(&site) {
             return number;
         }
-        let frames = self.frames.remove(&site).unwrap_or_default();
-        let number = self.sites.number(frames);
+        let named = self.named.remove(&site).unwrap_or_default();
+        let number = self.sites.number((named.op.clone(), named.texts()));
         self.known_sites.insert(site, number);
         number
     }
@@ -201,8 +205,7 @@ impl Tables {
             if let Some((_, peak)) =
                 memories.iter().find(|(_, peak)| peak.bytes > copied.bytes).filter(|_| memories.len() == 1)
             {
-                let narrow = |number: u128| bytes(u64::try_from(number).unwrap_or(u64::MAX));
-                name += &format!(" ({} of {})", narrow(copied.bytes), narrow(peak.bytes));
+                name += &format!(" ({} of {})", bytes(narrow(copied.bytes)), bytes(narrow(peak.bytes)));
             }
         }
         let mut live = Rc::unwrap_or_clone(copied.live);
@@ -267,13 +270,13 @@ impl Time {
 }
 
 impl Process {
-    pub(super) fn new(told: &Told<'_>, said: &ProcessReport, refused: Option<String>, sketch: Sketch) -> Self {
+    pub(super) fn new(told: &Told<'_>, said: &ProcessReport, analysed: &ProcessAnalysis, sketch: Sketch) -> Self {
         let Sketch { line, peaks, marks: at_marks, mut kinds, allocations } = sketch;
         let ledger = told.account.ledger();
         let start = line.start.unwrap_or(0);
         let time = Time { clock: told.clock, start_ns: told.clock.realtime_ns(start) };
         let mut tables = Tables {
-            frames: told.account.sites().frames(),
+            named: told.account.sites().named(),
             time,
             memories: Once::new(),
             sites: Once::new(),
@@ -281,7 +284,7 @@ impl Process {
             device_sets: Once::new(),
         };
         // Rows without a site leave it out.
-        tables.sites.number(Vec::new());
+        tables.sites.number((None, Vec::new()));
         let live = ledger.live();
         let at_end = kinds.count(live.iter().copied());
         let at_end = at_end.into_iter().enumerate().filter(|&(_, count)| count > 0).collect();
@@ -298,6 +301,7 @@ impl Process {
             .into_iter()
             .map(|(memory, site, size)| (tables.memories.number(memory), tables.site(site), Number(size)));
         let kinds = kinds.collect();
+        let (ops, sites) = tables.sites.0.into_iter().unzip();
         let marks = told.account.marks();
         let span_ms = time.ms(line.latest);
         Self {
@@ -317,8 +321,8 @@ impl Process {
             lost: Number(said.events.lost),
             findings: said.findings.iter().map(|finding| finding.text.clone()).collect(),
             growth: said.growth.iter().map(|growth| growth.text.clone()).collect(),
-            refused,
-            regions: region_rows(&said.regions),
+            refused: terse(&analysed.refusals),
+            regions: regions_by_name(&analysed.regions).iter().map(RegionRow::new).collect(),
             sums: sums(said),
             column_ms: width_ms(&time, start, &line),
             span_ms,
@@ -331,7 +335,7 @@ impl Process {
                 .map(|refused| {
                     let place = plain_name(&refused.devices);
                     let text = match refused.clash {
-                        Some(_) => format!("refused: a program on {place}, no room for its circular buffers"),
+                        Some(_) => format!("refused: a program on {place}, its circular buffers did not fit"),
                         None => format!("refused: {} of {} on {place}", bytes(refused.size), refused.memory),
                     };
                     (text, time.ms(refused.ticks))
@@ -339,7 +343,8 @@ impl Process {
                 .collect(),
             moments: shown,
             memories: tables.memories.0.iter().map(Memory::to_string).collect(),
-            sites: tables.sites.0,
+            sites,
+            ops,
             device_sets: tables.device_sets.0,
             kinds,
             allocations: allocations.into_iter().take(KINDS).map(Number).collect(),
@@ -393,28 +398,18 @@ fn sums(said: &ProcessReport) -> Vec<SumsRow> {
     rows.into_iter().map(row).collect()
 }
 
-/// A row for each name, in the order of the first of each.
-fn region_rows(spans: &[SpanReport]) -> Vec<RegionRow> {
-    let mut rows: Vec<RegionRow> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    for span in spans {
-        let at = *places.entry(&span.name).or_insert_with(|| {
-            let none = Number(0);
-            let (name, memory) = (span.name.clone(), String::new());
-            rows.push(RegionRow { name, times: none, peak: none, memory, left: none, left_buffers: none });
-            rows.len() - 1
-        });
-        let row = &mut rows[at];
-        row.times.0 += 1;
-        row.left.0 = row.left.0.saturating_add(span.left_behind.bytes);
-        row.left_buffers.0 += span.left_behind.buffers;
-        for (memory, sums) in span.devices.iter().flat_map(|device| &device.memory) {
-            if sums.peak_bytes > row.peak.0 {
-                (row.peak, row.memory) = (Number(sums.peak_bytes), memory.clone());
-            }
+impl RegionRow {
+    fn new(of: &RegionsOfName<'_>) -> Self {
+        let (memory, peak) = of.peak.map_or((String::new(), 0), |(memory, peak, _)| (memory.to_string(), peak));
+        Self {
+            name: of.name.to_owned(),
+            times: Number(of.times),
+            peak: Number(peak),
+            memory,
+            left: Number(of.left.bytes),
+            left_buffers: Number(of.left.allocations),
         }
     }
-    rows
 }
 
 fn each(devices: &[i32]) -> String {

@@ -42,6 +42,8 @@ function devices(ids) {
   }
   return parts.map(([first, last]) => first === last ? "" + first : first + "-" + last).join(", ");
 }
+// Its op and its innermost frame.
+const callSite = (process, at) => [process.ops[at], process.sites[at][0]].filter(Boolean).join(": ");
 // Asked for at every shape that is drawn, and slow to look up.
 const inks = new Map();
 function css(name) {
@@ -161,7 +163,7 @@ function summary(process) {
   if (told.length) node.append(el("ul", {}, ...told.map(text => el("li", {}, text))));
   if (process.refused) node.append(el("pre", { id: "refused" }, process.refused));
   main.append(node);
-  const head = ["Devices", "Memory", "Live", "Allocations", "A bank", "Peak", "Allocated", "Freed", "At close"];
+  const head = ["Devices", "Memory", "Live", "Allocations", "Per bank", "Peak", "Allocated", "Freed", "At close"];
   const body = process.sums.map(row => {
     const numbers = [bytes(row.live), count(row.buffers), row.bank === null ? "–" : bytes(row.bank), bytes(row.peak),
       count(row.allocations), count(row.frees), count(row.at_close)];
@@ -188,7 +190,7 @@ function programRegions(process) {
   };
   fill(100);
   node.append(el("div", { class: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "Name"),
-    ...["Times", "Peak of a device", "Left behind", "Allocations left"].map(text => el("th", { class: "n" }, text)))), body)));
+    ...["Times", "Peak of a device", "Left", "Allocations left"].map(text => el("th", { class: "n" }, text)))), body)));
 }
 
 const LEFT = 76, RIGHT = 12;
@@ -390,7 +392,7 @@ function grow(root, path, value, regions) {
 }
 function flameOf(process, at) {
   const root = branch("all");
-  const outermostFirst = process.sites.map(site => [...site].reverse()), each = new Map();
+  const outermostFirst = process.sites.map((site, at) => [...[...site].reverse(), process.ops[at]].filter(Boolean)), each = new Map();
   const ofSize = size => {
     let text = each.get(size);
     if (text === undefined) each.set(size, text = bytes(size) + " each");
@@ -418,7 +420,7 @@ function flameOf(process, at) {
 }
 function flame(process) {
   const node = card("Flame graph", "flame");
-  const modes = [...process.moments.map(moment => moment.name), "Allocated in all, by bytes", "Allocated in all, by number"];
+  const modes = [...process.moments.map(moment => moment.name), "Allocated in total, by bytes", "Allocated in total, by number"];
   let mode = Math.max(0, process.moments.findIndex(moment => moment.rows.length));
   if (!process.moments[mode].rows.length) mode = process.moments.length;
   let root, zoom, trail, boxes = [], wanted = "";
@@ -580,8 +582,8 @@ function memoryMap(process) {
     const hits = shapes.filter(one => one.address - reach <= address && address < one.end + reach && (!lanes() || one.low === isLow));
     if (!hits.length) { showTip(event, hex(Math.floor(address)) + "\nfree, as far as is known"); return; }
     showTip(event, hits.slice(0, 6).map(({ row }) => `${bytes(row.s)} of ${process.memories[row.m]} at ${hex(row.a)}`
-      + (row.b === undefined ? "" : `, ${bytes(row.b)} a bank`) + ((row.n || 0) & 1 ? ", program cache" : "")
-      + (process.sites[row.f || 0].length ? "\n  " + process.sites[row.f][0] : "")).join("\n") + (hits.length > 6 ? `\n${hits.length - 6} more` : ""));
+      + (row.b === undefined ? "" : `, ${bytes(row.b)} per bank`) + ((row.n || 0) & 1 ? ", program cache" : "")
+      + (row.f ? "\n  " + callSite(process, row.f) : "")).join("\n") + (hits.length > 6 ? `\n${hits.length - 6} more` : ""));
   });
   node.bar.append(controls);
   node.append(el("div", { class: "bar" }, note), picture);
@@ -613,14 +615,14 @@ function allocations(process) {
   const node = card("Allocations", "allocations");
   let moment = Math.max(0, process.moments.findIndex(one => one.rows.length)), room = ROOM, sort = "total", down = true, wanted = "";
   const columns = [
-    ["total", "In all", row => Number(row.s) * process.device_sets[row.d].length], ["size", "Size", row => Number(row.s)],
-    ["bank", "A bank", row => Number(row.b || 0)], ["memory", "Memory", row => process.memories[row.m]],
+    ["total", "Total", row => Number(row.s) * process.device_sets[row.d].length], ["size", "Size", row => Number(row.s)],
+    ["bank", "Per bank", row => Number(row.b || 0)], ["memory", "Memory", row => process.memories[row.m]],
     ["address", "Address", row => Number(row.a)], ["devices", "Devices", row => process.device_sets[row.d][0]],
-    ["holders", "Holders", row => row.h || 1], ["time", "Since", row => row.t],
-    ["site", "Site", row => ofSite[row.f || 0]],
+    ["owners", "Owners", row => row.h || 1], ["time", "Since", row => row.t],
+    ["site", "Call site", row => ofSite[row.f || 0]],
   ];
   const notes = row => [(row.n || 0) & 1 ? "program cache" : "", (row.n || 0) & 2 ? "inside a buffer" : "", (row.n || 0) & 4 ? "pre-allocated" : ""].filter(Boolean).join(", ");
-  const ofDevices = process.device_sets.map(ids => "device " + devices(ids)), ofSite = process.sites.map(site => site.join("\n"));
+  const ofDevices = process.device_sets.map(ids => "device " + devices(ids)), ofSite = process.sites.map((site, at) => [callSite(process, at), ...site.slice(1)].join("\n"));
   const orders = new Map(), texts = new Map();
   const text = row => {
     let known = texts.get(row);
@@ -648,12 +650,12 @@ function allocations(process) {
     const rows = wanted ? sorted.filter(row => text(row).includes(wanted)) : sorted;
     head.replaceChildren(...columns.map(([id, name]) => el("th", { class: ["total", "size", "bank"].includes(id) ? "n sort" : "sort", tabindex: 0,
       "aria-sort": id === sort ? (down ? "descending" : "ascending") : "none",
-      onclick: () => { down = id === sort ? !down : ["total", "size", "bank", "holders"].includes(id); sort = id; fill(); },
+      onclick: () => { down = id === sort ? !down : ["total", "size", "bank", "owners"].includes(id); sort = id; fill(); },
       onkeydown: event => { if (event.key === "Enter") event.target.click(); } },
       name + (id === sort ? (down ? " ▾" : " ▴") : ""))));
     body.replaceChildren(...rows.slice(0, room).map(row => {
       const ids = process.device_sets[row.d], site = process.sites[row.f || 0];
-      const place = el("td", { class: "site" }, site.length ? site[0] : "", notes(row) ? el("span", { class: "faint" }, (site.length ? " · " : "") + notes(row)) : null);
+      const place = el("td", { class: "site" }, callSite(process, row.f || 0), notes(row) ? el("span", { class: "faint" }, (site.length ? " · " : "") + notes(row)) : null);
       if (site.length > 1) place.title = site.join("\n");
       return el("tr", {}, el("td", { class: "n" }, bytes(Number(row.s) * ids.length)), el("td", { class: "n", title: count(row.s) + " B" }, bytes(row.s)),
         el("td", { class: "n" }, row.b === undefined ? "–" : bytes(row.b)), el("td", {}, process.memories[row.m]), el("td", { class: "mono" }, hex(row.a)),
@@ -716,7 +718,7 @@ function difference(process) {
       return el("tr", {},
         el("td", { class: "n" }, (change > 0 ? "+" : "") + bytes(change)), el("td", { class: "n" }, `${count(before)} to ${count(after)}`),
         el("td", {}, before === 0 ? "appeared" : after === 0 ? "went" : after > before ? "grew" : "shrank"),
-        el("td", { class: "n" }, bytes(size)), el("td", {}, process.memories[memory]), el("td", { class: "site" }, process.sites[site].join(" ← ")));
+        el("td", { class: "n" }, bytes(size)), el("td", {}, process.memories[memory]), el("td", { class: "site" }, [callSite(process, site), ...process.sites[site].slice(1)].join(" ← ")));
     }));
     if (changes.length > ROOM) body.append(el("tr", {}, el("td", { colspan: 6, class: "faint" }, count(changes.length - ROOM) + " more")));
   }
@@ -724,7 +726,7 @@ function difference(process) {
     "to", choice("to", points.map(one => one[0]), to, value => { to = value; fill(); }));
   if (process.marks.length > process.at_marks.length) node.bar.append(el("span", { class: "faint" }, `${process.at_marks.length} of ${plural(process.marks.length + process.marks_left_out, "mark", "marks")}`));
   node.append(told, el("div", { class: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { class: "n" }, "Bytes"), el("th", { class: "n" }, "Allocations"),
-    el("th", {}, ""), el("th", { class: "n" }, "Size"), el("th", {}, "Memory"), el("th", {}, "Site"))), body)));
+    el("th", {}, ""), el("th", { class: "n" }, "Size"), el("th", {}, "Memory"), el("th", {}, "Call site"))), body)));
   fill();
 }
 

@@ -40,14 +40,14 @@ impl Collector for Held {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let figures: [Figure; 7] = [
             ("live", "Bytes live on the device", Some(Unit::Bytes), false, |totals| Some(totals.live_bytes)),
-            ("peak", "The most bytes that were ever live", Some(Unit::Bytes), false, |totals| Some(totals.peak_bytes)),
+            ("peak", "The most bytes that were live at once", Some(Unit::Bytes), false, |totals| Some(totals.peak_bytes)),
             ("live_per_bank", "Bytes live in each bank of the memory", Some(Unit::Bytes), false, |totals| {
                 totals.live_bytes_per_bank
             }),
-            ("live_buffers", "Regions that are live", None, false, |totals| Some(totals.live_buffers)),
+            ("live_buffers", "Allocations that are live", None, false, |totals| Some(totals.live_buffers)),
             ("allocations", "Reports of an allocation", None, true, |totals| Some(totals.allocations)),
             ("frees", "Reports of a free", None, true, |totals| Some(totals.frees)),
-            ("released_at_close", "Regions that closing the device released", None, true, |totals| {
+            ("released_at_close", "Allocations that a close of the device released", None, true, |totals| {
                 Some(totals.released_at_close)
             }),
         ];
@@ -69,7 +69,7 @@ impl Collector for Held {
             true,
             each(|process| process.events),
         )?;
-        family(&mut encoder, ("events_lost", "Events that found no room", None), true, each(|process| process.lost))?;
+        family(&mut encoder, ("events_lost", "Events that were lost", None), true, each(|process| process.lost))?;
         let help = "1 where every event is in the sums; 0 where another reader took some before, or some were lost";
         family(&mut encoder, ("exact", help, None), false, each(|process| u64::from(process.is_exact)))?;
         encode_number(&mut encoder, self.0.processes.len() as u64)

@@ -73,13 +73,9 @@ impl CallSite {
         telling(&chain, most).into_iter().map(|at| chain[at]).collect()
     }
 
-    /// All frames as text, or the user's.
-    pub(super) fn texts(&self, full: bool) -> Vec<String> {
-        if full {
-            self.frames.iter().map(Frame::to_string).collect()
-        } else {
-            self.users().map(Frame::to_string).collect()
-        }
+    /// The user's frames as text.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.users().map(Frame::to_string).collect()
     }
 
     /// The frames that are not folded, innermost first; where there are none, the user's.

@@ -10,11 +10,7 @@ mod origin;
 mod parse;
 mod symbols;
 
-use std::{
-    cell::{RefCell, RefMut},
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ttmem_recording::Site;
 
@@ -88,62 +84,25 @@ impl Sites {
 
     /// The frames of all that are known, innermost first, in the default style.
     pub fn frames(&self) -> HashMap<u32, Vec<String>> {
-        let symbols = RefCell::new(Symbols::default());
-        let naming = Naming::new(self, SiteStyle::default(), &symbols);
-        self.known.keys().map(|&id| (id, naming.named(id).frames)).collect()
+        self.named().into_iter().map(|(id, site)| (id, site.texts())).collect()
     }
 
-    /// The frames of one in the default style, innermost first; none where it is not known.
-    pub(crate) fn frames_of(&self, id: u32, symbols: &mut Symbols) -> Vec<String> {
-        let texts = |site| CallSite::new(site, None, SiteStyle::default(), symbols).texts(false);
-        self.get(id).map_or_else(Vec::new, texts)
+    /// All that are known with their names, in the default style.
+    pub(crate) fn named(&self) -> HashMap<u32, CallSite> {
+        let mut symbols = Symbols::default();
+        let mut name = |&id| Some((id, self.call_site(id, SiteStyle::default(), &mut symbols)?));
+        self.known.keys().filter_map(&mut name).collect()
+    }
+
+    /// One with its names; `None` where it is not known.
+    pub(crate) fn call_site(&self, id: u32, style: SiteStyle, symbols: &mut Symbols) -> Option<CallSite> {
+        let site = self.get(id)?;
+        let op = operation::operation(site, symbols);
+        Some(CallSite::new(site, op, style, symbols))
     }
 
     /// Events that go without their site, since there was no room for more.
     pub fn refused(&self) -> u64 {
         self.refused
-    }
-}
-
-/// The call sites of one process, each made once.
-pub(crate) struct Naming<'a> {
-    sites: &'a Sites,
-    style: SiteStyle,
-    symbols: &'a RefCell<Symbols>,
-    made: RefCell<HashMap<u32, (Arc<CallSite>, Named)>>,
-}
-
-/// A site as text.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Named {
-    /// Its frames, innermost first.
-    pub(crate) frames: Vec<String>,
-}
-
-impl<'a> Naming<'a> {
-    pub(crate) fn new(sites: &'a Sites, style: SiteStyle, symbols: &'a RefCell<Symbols>) -> Self {
-        Self { sites, style, symbols, made: RefCell::default() }
-    }
-
-    /// The site of this number; without frames where it is not known.
-    pub(crate) fn site(&self, id: u32) -> Arc<CallSite> {
-        self.made(id).map_or_else(Arc::default, |made| made.0.clone())
-    }
-
-    /// The same as text, in the style.
-    pub(crate) fn named(&self, id: u32) -> Named {
-        self.made(id).map_or_else(Named::default, |made| made.1.clone())
-    }
-
-    fn made(&self, id: u32) -> Option<RefMut<'_, (Arc<CallSite>, Named)>> {
-        let site = self.sites.get(id)?;
-        let make = || {
-            let mut symbols = self.symbols.borrow_mut();
-            let op = operation::operation(site, &mut symbols);
-            let made = CallSite::new(site, op, self.style, &mut symbols);
-            let named = Named { frames: made.texts(self.style.full) };
-            (Arc::new(made), named)
-        };
-        Some(RefMut::map(self.made.borrow_mut(), |made| made.entry(id).or_insert_with(make)))
     }
 }

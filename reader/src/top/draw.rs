@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     DeviceMemory, DeviceView,
-    report::{bytes, count, from_here},
+    report::{bytes, count, stack_line},
 };
 
 const HELP: &[&str] = &[
@@ -30,10 +30,10 @@ const HELP: &[&str] = &[
     "The mouse: a click looks at a process alone, the wheel scrolls.",
     "",
     "L1: circular buffers from the left, buffers from the right, to one",
-    "scale; in each bank. A memory's full bar is its capacity where an",
-    "allocator has told it (=), else the most that any device held.",
+    "scale, per bank. A memory's full bar is its capacity where an",
+    "allocator reported it (=), else the peak of any device.",
     "~ not all events are in this sum: another reader took them before,",
-    "or some were lost. `ttmem report` and the other reader tell more.",
+    "or some were lost. `ttmem report` and the other reader have more.",
 ];
 
 /// Rows that the graph needs.
@@ -191,7 +191,7 @@ fn draw_history(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let shown = &history[history.len().saturating_sub(wide)..];
     let most = shown.iter().copied().max().unwrap_or(0);
     let title =
-        format!("HISTORY of {}, all devices: {:.0} s, at most {}", state.memory, wide as f64 / 10.0, bytes(most));
+        format!("HISTORY of {}, all devices: {:.0} s, peak {}", state.memory, wide as f64 / 10.0, bytes(most));
     let mut lines = vec![Line::styled(style.ellipsis(&title, wide), style.title())];
     let columns = bars::columns(style, shown, wide, usize::from(area.height.saturating_sub(1)));
     lines.extend(columns.into_iter().map(|row| Line::styled(row, style.memory(state.memory))));
@@ -248,23 +248,23 @@ fn draw_processes(frame: &mut Frame<'_>, state: &mut State, area: Rect) {
 fn draw_kinds(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let style = state.style;
     let title = match state.only {
-        Some(pid) => format!("LIVE REGIONS of pid {pid}, by size"),
-        None => "LIVE REGIONS, by size".to_owned(),
+        Some(pid) => format!("LIVE ALLOCATIONS of pid {pid}, most bytes first"),
+        None => "LIVE ALLOCATIONS, most bytes first".to_owned(),
     };
     let mut lines = vec![Line::styled(title, style.title())];
     let fits = |kind: &&crate::KindView| state.only.is_none_or(|pid| kind.pid == pid);
     let wide = usize::from(area.width);
     for kind in state.view.kinds.iter().filter(fits).take(usize::from(area.height.saturating_sub(1))) {
-        let site = kind.site.first().map_or_else(String::new, |frame| format!("  {}", from_here(frame)));
         let what = format!(
-            "{} {:>9} x {} {:<8} pid {}{site}",
+            "{} {:>9} x {} {:<8} pid {}  ",
             bars::size(kind.bytes),
-            count(kind.regions),
+            count(kind.allocations),
             bars::size(kind.size),
             kind.memory.to_string(),
             kind.pid
         );
-        lines.push(Line::raw(style.ellipsis(&what, wide)));
+        let place = style.ellipsis(&stack_line(&kind.site), wide.saturating_sub(what.len()));
+        lines.push(Line::raw(style.ellipsis(&format!("{what}{place}"), wide)));
     }
     frame.render_widget(Paragraph::new(lines), area);
 }
@@ -294,11 +294,13 @@ fn draw_help(frame: &mut Frame<'_>, style: Style, area: Rect) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use ratatui::{Terminal, backend::TestBackend};
     use ttmem_ledger::Totals;
 
     use super::*;
-    use crate::{KindView, ProcessView, View};
+    use crate::{CallSite, Frame, KindView, ProcessView, View};
 
     /// Four devices, of which one has circular buffers; two processes, one of which was met late.
     fn view() -> View {
@@ -332,13 +334,15 @@ mod tests {
             pids: vec![7],
             is_exact: true,
         };
-        let kind = |size, regions| KindView {
+        let frames = ["tensor (model.py:12)", "forward (model.py:20)"].map(Frame::parse);
+        let site = Arc::new(CallSite { op: Some("ttnn.empty".into()), frames: frames.into() });
+        let kind = |size, allocations| KindView {
             pid: 7,
             memory: Memory::Dram,
             size,
-            site: vec!["model.py:12 forward".into()],
-            regions,
-            bytes: size * regions,
+            site: site.clone(),
+            allocations,
+            bytes: size * allocations,
         };
         View {
             schema: crate::view::SCHEMA,

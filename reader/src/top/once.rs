@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     View,
-    report::{bytes, count, from_here, noun, plain_name, shorten},
+    report::{bytes, count, noun, plain_name, shorten, stack_line},
 };
 
 /// Kinds that are listed.
@@ -24,8 +24,8 @@ fn write(text: &mut String, view: &View) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "{:<22} {:<13} {:>11} {:>9} {:>11} {:>9}",
-        "DEVICES", "MEMORY", "LIVE", "REGIONS", "A BANK", "PEAK"
+        "{:<19} {:<13} {:>11} {:>11} {:>10} {:>11}",
+        "DEVICES", "MEMORY", "LIVE", "ALLOCATIONS", "PER BANK", "PEAK"
     )?;
     let mut rows: Vec<(crate::DeviceMemory, Vec<i32>)> = Vec::new();
     for device in &view.devices {
@@ -42,7 +42,7 @@ fn write(text: &mut String, view: &View) -> std::fmt::Result {
         let name = format!("{}{each}", plain_name(devices));
         let bank = row.live_bytes_per_bank.map_or_else(|| "-".to_owned(), bytes);
         let (live, peak) = (bytes(row.live_bytes), bytes(row.peak_bytes));
-        writeln!(text, "{name:<22} {:<13} {live:>11} {:>9} {bank:>11} {peak:>9}", row.memory, count(row.live_buffers))?;
+        writeln!(text, "{name:<19} {:<13} {live:>11} {:>11} {bank:>10} {peak:>11}", row.memory, count(row.live_buffers))?;
     }
     writeln!(text, "\n{:>8} {:>5} {:>12} {:>12}  COMMAND", "PID", "RANK", "LIVE", "EVENTS")?;
     for process in &view.processes {
@@ -57,12 +57,15 @@ fn write(text: &mut String, view: &View) -> std::fmt::Result {
         }
     }
     if !view.kinds.is_empty() {
-        writeln!(text, "\n{:>8} {:>12} {:>9}  REGIONS OF", "PID", "IN ALL", "REGIONS")?;
+        writeln!(text, "\n{:>8} {:>12} {:>11}  OF", "PID", "BYTES", "ALLOCATIONS")?;
     }
     for kind in view.kinds.iter().take(KINDS) {
-        let site = kind.site.first().map_or_else(String::new, |frame| format!(": {}", from_here(frame)));
-        let what = shorten(&format!("{} {}{site}", bytes(kind.size), kind.memory), 46);
-        writeln!(text, "{:>8} {:>12} {:>9}  {what}", kind.pid, bytes(kind.bytes), count(kind.regions))?;
+        let what = format!("{} {}", bytes(kind.size), kind.memory);
+        writeln!(text, "{:>8} {:>12} {:>11}  {what}", kind.pid, bytes(kind.bytes), count(kind.allocations))?;
+        let place = stack_line(&kind.site);
+        if !place.is_empty() {
+            writeln!(text, "{:24}{}", "", shorten(&place, 56))?;
+        }
     }
     let more = view.kinds.len().saturating_sub(KINDS) as u64;
     if more > 0 {

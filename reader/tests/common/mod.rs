@@ -111,32 +111,52 @@ impl Story {
         });
     }
 
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        self.records.iter().map(|record| Event::decode(record).unwrap())
+    }
+
     pub fn write(&self, path: &Path, command: &[&str], chips: i32) {
-        let mut writer = Writer::new(fs::File::create(path).unwrap()).unwrap();
+        write_runs(path, &[self], command, chips, 0, false);
+    }
+}
+
+/// A recording of runs of one command, each exited with 0; of each the newest `lost` events are missing. One that is cut ends
+/// before the processes do.
+pub fn write_runs(path: &Path, runs: &[&Story], command: &[&str], chips: i32, lost: u64, is_cut: bool) {
+    const START: u64 = 1_760_000_000_000_000_000;
+    let mut writer = Writer::new(fs::File::create(path).unwrap()).unwrap();
+    for (number, story) in (0..).zip(runs) {
         let process = Process {
-            pid: 4242,
+            process: number,
+            pid: 4242 + number,
             command: command.iter().map(|&word| word.to_owned()).collect(),
-            realtime_start_ns: 1_760_000_000_000_000_000,
-            ring_id: format!("{:032x}", 7),
+            realtime_start_ns: START + u64::from(number),
+            ring_id: format!("{:032x}", 7 + number),
             library_version: "0.1.0".into(),
             ..Process::default()
         };
         writer.meta(&Meta::Process(process)).unwrap();
-        writer
-            .meta(&Meta::Pool(Pool { allocator: 1, mesh: Some(0), chips: (0..chips).collect(), ..Pool::default() }))
-            .unwrap();
-        writer.events(0, &self.records).unwrap();
-        let events = self.records.len() as u64;
-        let point = |ticks| ClockPoint { ticks, realtime_ns: 1_760_000_000_000_000_000 + ticks };
+        let pool = Pool { process: number, allocator: 1, mesh: Some(0), chips: (0..chips).collect(), ..Pool::default() };
+        writer.meta(&Meta::Pool(pool)).unwrap();
+        let events = story.records.len() as u64;
+        let drained = events - lost;
+        writer.events(number, &story.records[..drained as usize]).unwrap();
+        let point = |ticks| ClockPoint { ticks, realtime_ns: START + ticks };
         let status = Status {
+            process: number,
             reported: events,
-            drained: events,
+            drained,
+            lost,
             is_over: true,
             ended: Some(Ended::Code(0)),
             clock: [point(0), point(1_000 + events * 1_000)],
             ..Status::default()
         };
-        writer.meta(&Meta::Status(status)).unwrap();
+        if !is_cut {
+            writer.meta(&Meta::Status(status)).unwrap();
+        }
+    }
+    if !is_cut {
         writer.finish().unwrap();
     }
 }

@@ -83,7 +83,7 @@ fn a_duplicate_address_is_gone_with_the_cache_and_does_not_grow() {
     );
     assert_eq!(growth["devices"], serde_json::json!([0, 1, 2, 3, 4, 5, 6, 7]));
     let text = growth["text"].as_str().unwrap();
-    assert!(text.contains("does not grow (2 allocations (36.0 KiB))"), "{text}");
+    assert!(text.contains("does not grow; at the last, 2 allocations (36.0 KiB)."), "{text}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn samples_in_the_middle_of_runs_prove_no_growth() {
     assert_eq!((regions("after a run"), regions("one tensor"), regions("three tensors")), (3, 11, 27));
     let [growth] = &process["growth"].as_array().unwrap()[..] else { panic!("{}", process["growth"]) };
     assert_eq!((&growth["name"], &growth["verdict"]), (&"after a run".into(), &"baseline".into()));
-    assert!(growth["text"].as_str().unwrap().contains("does not grow (3 allocations (12.0 KiB))"), "{growth}");
+    assert!(growth["text"].as_str().unwrap().contains("does not grow; at the last, 3 allocations (12.0 KiB)."), "{growth}");
 }
 
 /// Records a case; returns the file.

@@ -13,7 +13,7 @@ use crate::{
     Counts, Ended, SiteStyle,
     analysis::{
         Allocation, Analysis, Course, EARLIER, Ending, Growth, GrowthSource, Held, Interner, Loop, MarkedMoment,
-        ProcessAnalysis, Region, Suppressions, Undecided, Verdict,
+        ProcessAnalysis, Region, Suppressions, Undecided, note_recursion,
     },
     sites::{CallSite, Frame},
 };
@@ -34,10 +34,11 @@ struct Facts {
 impl Facts {
     fn process(&self, report: &ProcessReport) -> ProcessAnalysis {
         let anomaly = |name: &str| report.anomalies.get(name).copied().unwrap_or(0);
+        let mut regions: Vec<Region> = report.regions.iter().map(|region| self.region(region)).collect();
+        note_recursion(&mut regions);
         ProcessAnalysis {
             pid: report.pid,
             command: vec![report.command.clone()],
-            started_ns: 0,
             ring_id: u128::from_str_radix(&report.ring_id, 16).unwrap_or(0),
             library_version: report.library_version.clone(),
             end: match report.ended {
@@ -65,7 +66,6 @@ impl Facts {
                 without_memory: anomaly(WITHOUT_MEMORY),
                 late_frees: anomaly("late_frees"),
             },
-            totals: Vec::new(),
             live: self.allocations(&report.live),
             released_at_close: self.allocations(&report.released_at_close),
             marks: report
@@ -78,15 +78,10 @@ impl Facts {
                     live: mark.live.as_ref().map(|live| self.allocations(live)),
                 })
                 .collect(),
-            regions: report.regions.iter().map(|region| self.region(region)).collect(),
+            regions,
             regions_not_listed: report.regions_not_listed,
             growth: report.growth.iter().map(|growth| self.growth(growth)).collect(),
-            refusals: Vec::new(),
-            peaks: Vec::new(),
-            moment: None,
-            churn: None,
-            observations: Vec::new(),
-            verdict: Verdict::default(),
+            ..ProcessAnalysis::default()
         }
     }
 
@@ -127,6 +122,7 @@ impl Facts {
             name: report.name.clone(),
             parent: report.parent,
             depth: report.depth,
+            is_recursive: false,
             thread: report.thread,
             is_apart: report.apart,
             begin_ns: report.begin_ns,

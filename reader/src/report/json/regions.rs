@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use ttmem_ledger::{Amount, WindowSums};
+use ttmem_ledger::{Amount, WindowSums, narrow};
 
 use super::{AllocationReport, Context};
 use crate::analysis::{Held, Region};
@@ -67,6 +67,8 @@ pub struct SpanMemory {
     pub peak_bytes: u64,
     pub peak_bytes_per_bank: Option<u64>,
     pub own_peak_bytes: u64,
+    #[serde(default)]
+    pub own_growth_bytes: i64,
     pub allocations: u64,
     pub frees: u64,
     pub released_at_close: u64,
@@ -94,7 +96,7 @@ impl From<Held> for LeftReport {
 
 impl From<Amount> for LeftReport {
     fn from(amount: Amount) -> Self {
-        Self { buffers: amount.allocations, bytes: u64::try_from(amount.bytes).unwrap_or(u64::MAX) }
+        Self { buffers: amount.allocations, bytes: narrow(amount.bytes) }
     }
 }
 
@@ -142,6 +144,7 @@ fn memory(sums: &WindowSums, suppressed: Held) -> SpanMemory {
         peak_bytes: sums.peak_bytes,
         peak_bytes_per_bank: sums.peak_bytes_per_bank,
         own_peak_bytes: sums.own_peak_bytes,
+        own_growth_bytes: sums.own_growth_bytes,
         allocations: sums.allocations,
         frees: sums.frees,
         released_at_close: sums.released_at_close,

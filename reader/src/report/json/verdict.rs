@@ -50,7 +50,7 @@ pub struct LeakReport {
     pub generations: u64,
     /// Iterations that were seen.
     pub iterations: u64,
-    /// Where the loop was looked at: `marks`, `closes` or `time`.
+    /// Where the loop was looked at: `marks`, `closes`, `runs` or `time`.
     #[serde(default)]
     pub point: Cow<'static, str>,
     /// The marks' name.

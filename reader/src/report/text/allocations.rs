@@ -6,6 +6,7 @@ use std::{
     fmt::{self, Write},
 };
 
+use ttmem_ledger::State;
 use ttmem_wire::Memory;
 
 use super::{Screen, stack};
@@ -18,7 +19,8 @@ use crate::{
 /// Lines of a list before the rest is only counted.
 const LISTED: usize = 12;
 
-/// Allocations that are alike but for their address; of the program cache and one call site, but for their size too.
+/// Allocations that are alike but for their address. Of one call site and held by the program cache, or released by a close, they
+/// may differ in size too.
 struct Kind<'a> {
     /// On each of these.
     devices: Vec<i32>,
@@ -28,8 +30,8 @@ struct Kind<'a> {
     number: u64,
     /// Their bytes, on each device.
     bytes: u64,
-    /// Whether they are of one size.
-    is_one_size: bool,
+    /// The smallest and the largest size.
+    sizes: (u64, u64),
 }
 
 fn kinds(all: &[Allocation]) -> Vec<Kind<'_>> {
@@ -45,18 +47,20 @@ fn kinds(all: &[Allocation]) -> Vec<Kind<'_>> {
         let one = group.first;
         // Without a call site nobody knows whether they belong together.
         let alone = one.site.frames.is_empty().then_some(order);
-        let is_of_line = one.cached && alone.is_none();
+        let is_of_line = (one.cached || one.state == State::ReleasedAtClose) && alone.is_none();
         let shape = (!is_of_line).then(|| (one.size, held(one), one.num_cores, one.globally_allocated));
-        let key = (group.devices.clone(), one.memory, one.cached, one.site_key(), shape, alone);
+        let marks = (one.cached, one.suppressed_by.is_some());
+        let key = (group.devices.clone(), one.memory, marks, one.site_key(), shape, alone);
         match places.get(&key).and_then(|&at: &usize| kinds.get_mut(at)) {
             Some(kind) => {
                 kind.number += 1;
                 kind.bytes = kind.bytes.saturating_add(one.size);
-                kind.is_one_size &= kind.first.size == one.size;
+                kind.sizes = (kind.sizes.0.min(one.size), kind.sizes.1.max(one.size));
             }
             None => {
                 places.insert(key, kinds.len());
-                kinds.push(Kind { devices: group.devices, first: one, number: 1, bytes: one.size, is_one_size: true });
+                let sizes = (one.size, one.size);
+                kinds.push(Kind { devices: group.devices, first: one, number: 1, bytes: one.size, sizes });
             }
         }
     }
@@ -74,10 +78,10 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, title: &str, all: &[A
     screen.heading(out, title, ", largest first")?;
     let listed = &kinds[..kinds.len().min(LISTED)];
     let memory_width = listed.iter().map(|kind| kind.first.memory.to_string().len() + 1).fold(9, usize::max);
-    let shape = |kind: &Kind<'_>| match (kind.number, kind.is_one_size) {
+    let shape = |kind: &Kind<'_>| match (kind.number, kind.sizes) {
         (1, _) => format!("at {:#x}", kind.first.address),
-        (number, true) => format!("{} of {}", count(number), bytes(kind.first.size)),
-        (number, false) => format!("{} of several sizes", count(number)),
+        (number, (least, most)) if least == most => format!("{} of {}", count(number), bytes(most)),
+        (number, (least, most)) => format!("{} of {} to {}", count(number), bytes(least), bytes(most)),
     };
     let shape_width = listed.iter().map(|kind| shape(kind).len()).fold(14, usize::max);
     let sites: Vec<&CallSite> = listed.iter().map(|kind| &*kind.first.site).collect();
@@ -103,7 +107,7 @@ fn remarks(kind: &Kind<'_>) -> String {
     }
     if one.globally_allocated {
         text += ", inside a buffer";
-    } else if (one.owners, one.reports) != (1, 1) && kind.is_one_size && one.memory != Memory::CircularBuffer {
+    } else if (one.owners, one.reports) != (1, 1) && kind.sizes.0 == kind.sizes.1 && one.memory != Memory::CircularBuffer {
         let freed = one.reports.saturating_sub(one.owners);
         text += &match freed {
             0 => format!(", {} owners", one.reports),

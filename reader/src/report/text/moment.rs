@@ -6,7 +6,7 @@ use super::{Screen, allocations, process, regions, statistics, table::Table, tre
 use crate::{
     analysis::{Analysis, By, Key, Moment, ProcessAnalysis, rows, tree},
     replay::At,
-    report::words::{bytes, count, from_here, shorten},
+    report::words::{bytes, count, shorten, stack_line},
 };
 
 /// Rows before the rest is only counted.
@@ -111,12 +111,10 @@ fn write_rows(
 }
 
 fn label(key: &Key) -> String {
+    let not_known = || "not known".to_owned();
     match key {
-        Key::Site(site) => {
-            let frames: Vec<String> = site.telling(2).iter().map(|frame| from_here(&frame.to_string())).collect();
-            if frames.is_empty() { "not known".to_owned() } else { frames.join(" < ") }
-        }
-        Key::Op(op) => op.as_deref().unwrap_or("not known").to_owned(),
+        Key::Site(site) => Some(stack_line(site)).filter(|line| !line.is_empty()).unwrap_or_else(not_known),
+        Key::Op(op) => op.as_deref().map_or_else(not_known, str::to_owned),
         Key::Size(size) => bytes(*size),
         Key::Device(device) => format!("device {device}"),
         Key::Memory(memory) => memory.to_string(),

@@ -89,7 +89,7 @@ pub(super) fn write_sums(out: &mut impl Write, screen: &Screen, totals: &[(i32, 
     for &(device, memory, totals) in totals {
         by_device.entry(device).or_default().push((memory, totals));
     }
-    let mut table = Table::new(["live", "a bank", "peak", "allocs", "frees", "at close"]);
+    let mut table = Table::new(["live", "per bank", "peak", "allocs", "frees", "at close"]);
     for group in alike(&by_device, |(device, _)| **device, |(_, memories)| format!("{memories:?}")) {
         table.group(devices::each(&group.devices, screen.width));
         let mut memories = group.first.1.clone();

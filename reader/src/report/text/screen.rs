@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::report::words::printable;
+
 /// The width where there is no terminal, and the most and the least that is used of one.
 const WIDTH: usize = 80;
 const WIDEST: usize = 140;
@@ -71,6 +73,7 @@ impl Screen {
         let mut column = indent;
         write!(out, "{lead}")?;
         for (at, word) in text.split_whitespace().enumerate() {
+            let word = printable(word);
             let length = word.chars().count();
             if at > 0 && column + 1 + length > self.width {
                 write!(out, "\n{:indent$}", "")?;
@@ -94,7 +97,7 @@ impl Screen {
     /// A faint line.
     pub(super) fn faint(&self, out: &mut impl Write, line: &str) -> fmt::Result {
         let faint = self.paint.faint;
-        writeln!(out, "{faint}{line}{faint:#}")
+        writeln!(out, "{faint}{}{faint:#}", printable(line))
     }
 
     /// A paragraph of one style.
@@ -117,5 +120,8 @@ mod tests {
         assert!(text.lines().count() > 3 && text.lines().all(|line| line.len() <= 72));
         assert!(text.lines().skip(1).all(|line| line.starts_with("  word")));
         assert_eq!(Screen::of_width(Some(400), false).width, WIDEST);
+        text.clear();
+        screen.wrapped(&mut text, "", "4 marks \"\u{1b}[31mred\"").unwrap();
+        assert_eq!(text, "4 marks \"\u{fffd}[31mred\"\n", "what programs wrote colours nothing");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::Screen;
 use crate::{
-    report::words::{from_here, shorten},
+    report::words::{frame_texts, shorten},
     sites::{CallSite, Frame},
 };
 
@@ -25,13 +25,7 @@ pub(super) fn write_frames(
     frames: Vec<&Frame>,
 ) -> fmt::Result {
     let frames: Vec<&Frame> = if screen.full_stacks { site.frames.iter().collect() } else { frames };
-    let mut texts: Vec<String> = frames.iter().map(|frame| from_here(&frame.to_string())).collect();
-    if let Some(op) = &site.op {
-        match texts.first_mut() {
-            Some(first) => *first = format!("{op}: {first}"),
-            None => texts.push(op.to_string()),
-        }
-    }
+    let texts = frame_texts(site, &frames);
     let room = screen.width.saturating_sub(indent);
     let line = texts.join(" < ");
     if !screen.full_stacks && texts.len() > 1 && line.chars().count() <= room {

@@ -1,6 +1,6 @@
 //! A sentence for each pattern: what was seen, and what it means.
 
-use ttmem_ledger::Finding;
+use ttmem_ledger::{Finding, narrow};
 
 use super::{
     devices::plain,
@@ -52,8 +52,9 @@ pub(crate) fn sentence(observation: &Observation) -> String {
     let events = |number: u64, one: &str, many: &str| format!("{} {}", count(number), noun(number, one, many));
     match observation {
         Observation::EventsLost(lost) => format!(
-            "{} lost: what is shown as live may be free, and the other way round. TTMEM_ON_FULL=block:1000 lets the \
-             program wait for the reader instead; a larger ring (TTMEM_RING_BYTES) holds longer bursts.",
+            "{} lost: what is shown as live may be free, and the other way round. By default a program waits while its \
+             events are drained, and 100 ms without progress; TTMEM_ON_FULL=block:10000 waits longer, and a larger ring \
+             (TTMEM_RING_BYTES) holds longer bursts.",
             events(*lost, "event was", "events were")
         ),
         Observation::DrainedElsewhere(elsewhere) => format!(
@@ -93,7 +94,7 @@ fn without_release(devices: &[i32], buffers: u64) -> String {
 }
 
 fn of_ledger(finding: &Finding) -> String {
-    let size = |bytes_: &u128| bytes(u64::try_from(*bytes_).unwrap_or(u64::MAX));
+    let size = |sum: &u128| bytes(narrow(*sum));
     match finding {
         Finding::HeldByFewerThanReported { regions, bytes } => format!(
             "{regions} {} reported more often than freed ({}): several owners of the same bytes, as a view or a \

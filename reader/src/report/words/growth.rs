@@ -22,8 +22,8 @@ pub(crate) fn sentence(growth: &Growth) -> String {
                 None => format!("{looks}: grows, {about}{rate} {each}."),
             }
         }
-        Course::Baseline => format!("{looks}: baseline, does not grow ({held})."),
-        Course::Undecided(why) => format!("{looks}: undecided, {} ({held}).", why_undecided(why)),
+        Course::Baseline => format!("{looks}: baseline, does not grow; at the last, {held}."),
+        Course::Undecided(why) => format!("{looks}: undecided, {}; at the last, {held}.", why_undecided(why)),
     }
 }
 

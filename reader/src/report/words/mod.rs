@@ -10,9 +10,12 @@ mod units;
 mod verdict;
 
 pub use devices::plain as plain_name;
+pub(super) use place::frame_texts;
+pub(crate) use place::stack_line;
 pub use findings::FINDING_IDS;
 pub(crate) use findings::id as finding_id;
 pub(super) use findings::sentence as finding;
 pub(super) use units::short_count;
+pub(super) use units::printable;
 pub use units::{bytes, count, from_here, noun, shorten};
 pub(super) use verdict::verdict;

@@ -17,6 +17,23 @@ pub(crate) fn made_by(site: &CallSite) -> Option<String> {
     }
 }
 
+/// "ttnn.empty: tensor (server.py:20) < attention (server.py:39)", as far as it is known.
+pub(crate) fn stack_line(site: &CallSite) -> String {
+    frame_texts(site, &site.telling(2)).join(" < ")
+}
+
+/// The frames as text, the op in front of the first.
+pub(crate) fn frame_texts(site: &CallSite, frames: &[&Frame]) -> Vec<String> {
+    let mut texts: Vec<String> = frames.iter().map(|frame| from_here(&frame.to_string())).collect();
+    if let Some(op) = &site.op {
+        match texts.first_mut() {
+            Some(first) => *first = format!("{op}: {first}"),
+            None => texts.push(op.to_string()),
+        }
+    }
+    texts
+}
+
 /// The caller, where it is a line of another function that says more than the first.
 fn caller(site: &CallSite) -> Option<&Frame> {
     site.telling(2).get(1).copied()

@@ -14,10 +14,10 @@ pub(crate) fn sentence(refusal: &Refusal) -> String {
     if let Some(clash) = &refusal.clash {
         return format!("{}{asked}", of_clash(clash, &place));
     }
-    let banks = refusal.size_per_bank.map_or_else(String::new, |size| format!("({} a bank) ", bytes(size)));
+    let banks = refusal.size_per_bank.map_or_else(String::new, |size| format!("({} per bank) ", bytes(size)));
     let why = match (refusal.is_fragmented, refusal.space) {
         (Some(is_fragmented), Some(space)) => format!(
-            "; free: {} a bank, largest block {}: {}, {} missing a bank",
+            "; free: {} per bank, largest free block {}: {}, {} missing per bank",
             bytes(space.free),
             bytes(space.largest_block),
             if is_fragmented { "fragmented" } else { "exhausted" },

@@ -1,11 +1,19 @@
 //! Numbers as people read them.
 
-use std::{path::Path, sync::LazyLock};
+use std::{borrow::Cow, path::Path, sync::LazyLock};
 
-/// Text that others wrote, fit for a terminal: `room` columns at most, and no control characters. The end of a long command
-/// says more than its middle, so both ends stay.
+/// Text that others wrote, without control characters: a newline is `\n`, a tab `\t`, any other U+FFFD.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    text.replace('\n', "\\n").replace('\t', "\\t").replace(char::is_control, "\u{fffd}").into()
+}
+
+/// Text that others wrote, fit for a terminal: `room` columns at most, and no control characters. Both ends of a long command
+/// stay: its end says more than its middle.
 pub fn shorten(text: &str, room: usize) -> String {
-    let clean: Vec<char> = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let clean: Vec<char> = printable(text).chars().collect();
     if clean.len() <= room {
         return clean.into_iter().collect();
     }
@@ -74,7 +82,7 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Ascending device ids as ranges: "0-3, 7". What does not fit `room` is left out of the middle: "0, 2, … 62 (32 in all)".
+/// Ascending device ids as ranges: "0-3, 7". What does not fit `room` is left out of the middle: "0, 2, … 62 (32 in total)".
 pub(super) fn ranges(ids: &[i32], room: usize) -> String {
     let mut parts: Vec<(i32, i32)> = Vec::new();
     for &id in ids {
@@ -89,7 +97,7 @@ pub(super) fn ranges(ids: &[i32], room: usize) -> String {
         .collect();
     let whole = parts.join(", ");
     let (Some(last), true) = (parts.last(), whole.len() > room) else { return whole };
-    let end = format!("… {last} ({} in all)", ids.len());
+    let end = format!("… {last} ({} in total)", ids.len());
     let mut text = String::new();
     for (at, part) in parts.iter().enumerate() {
         if at > 0 && text.len() + part.len() + 2 + end.chars().count() > room {
@@ -109,6 +117,7 @@ mod tests {
     fn long_commands_keep_both_ends_and_no_escape_gets_through() {
         assert_eq!(shorten("python a/very/long/path/model.py --fast", 20), "python a/….py --fast");
         assert_eq!(shorten("a\u{1b}[31mb", 20), "a\u{fffd}[31mb");
+        assert_eq!(shorten("python -c if x:\n\tpass\r", 40), "python -c if x:\\n\\tpass\u{fffd}");
         assert_eq!(shorten("abc", 0), "…");
     }
 
@@ -126,8 +135,8 @@ mod tests {
         assert_eq!(short, ["9,999,999", "10,000k", "1,234M", "18,446P"].map(String::from));
         assert_eq!(ranges(&[-1, 0, 1, 2, 7, 9, 10], 80), "-1-2, 7, 9-10");
         let even: Vec<i32> = (0..64).step_by(2).collect();
-        assert_eq!(ranges(&even, 30), "0, 2, 4, 6, … 62 (32 in all)");
-        assert_eq!(ranges(&even, 0), "0, … 62 (32 in all)");
+        assert_eq!(ranges(&even, 30), "0, 2, 4, 6, … 62 (32 in total)");
+        assert_eq!(ranges(&even, 0), "0, … 62 (32 in total)");
         assert_eq!(ranges(&[], 0), "");
     }
 
