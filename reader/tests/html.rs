@@ -210,7 +210,7 @@ fn a_ring_shows_what_it_has() {
     let sums = part(&dom, "sums");
     assert!(sums.contains("devices 0-1, each") && sums.contains("36,864 B") && sums.contains("73,728 B"), "{sums}");
     assert!(part(&dom, "allocations").contains("0x10000"));
-    assert!(part(&dom, "summary").contains("still runs"));
+    assert!(part(&dom, "summary").contains("is running"));
 }
 
 /// `TTMEM_HTML_OUT=DIR cargo test -p ttmem --test html -- --ignored` keeps pages, pictures of them and what a million

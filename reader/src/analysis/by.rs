@@ -27,7 +27,7 @@ pub enum By {
 }
 
 /// What one row has in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A call site; without frames where it is not known.
     Site(Arc<CallSite>),
@@ -58,18 +58,18 @@ pub struct Row {
 pub fn rows(process: &ProcessAnalysis, live: &[Allocation], by: By) -> Vec<Row> {
     let looks = looks(process);
     let mut rows: Vec<Row> = Vec::new();
-    let mut places: HashMap<(u64, u64), usize> = HashMap::new();
+    let mut places: HashMap<Key, usize> = HashMap::new();
     for one in live.iter().filter(|one| one.memory != Memory::CircularBuffer) {
         let generation = || (!looks.is_empty()).then(|| looks.partition_point(|&at| at <= one.at_ns) as u64);
-        let (place, key) = match by {
-            By::Site => ((one.site_key() as u64, 0), Key::Site(one.site.clone())),
-            By::Op => (op_place(&one.site), Key::Op(one.site.op.clone())),
-            By::Size => ((one.size, 0), Key::Size(one.size)),
-            By::Device => ((one.device as u64, 0), Key::Device(one.device)),
-            By::Memory => ((u64::from(one.memory.code()), 0), Key::Memory(one.memory)),
-            By::Generation => ((generation().unwrap_or(0), 0), Key::Generation(generation())),
+        let key = match by {
+            By::Site => Key::Site(one.site.clone()),
+            By::Op => Key::Op(one.site.op.clone()),
+            By::Size => Key::Size(one.size),
+            By::Device => Key::Device(one.device),
+            By::Memory => Key::Memory(one.memory),
+            By::Generation => Key::Generation(generation()),
         };
-        let at = *places.entry(place).or_insert_with(|| {
+        let at = *places.entry(key.clone()).or_insert_with(|| {
             rows.push(Row { key, held: Held::default(), cached: Held::default() });
             rows.len() - 1
         });
@@ -86,12 +86,6 @@ pub fn rows(process: &ProcessAnalysis, live: &[Allocation], by: By) -> Vec<Row> 
         _ => rows.sort_by_key(|row| Reverse(row.held.bytes)),
     }
     rows
-}
-
-fn op_place(site: &CallSite) -> (u64, u64) {
-    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-    let hash = |salt: u8| BuildHasherDefault::<DefaultHasher>::default().hash_one((salt, &site.op));
-    (hash(0), hash(1))
 }
 
 /// When the marks of the loop with the most iterations were passed.

@@ -132,15 +132,15 @@ impl DiffFiles {
 
     fn exit_code(&self, difference: &Difference, judged: u8) -> u8 {
         let grown = u64::try_from(difference.bytes_change).unwrap_or(0);
-        match self.fail_on_growth {
-            Some(allowed) if grown > allowed => {
-                if !self.quiet {
-                    let (grown, allowed) = (bytes(grown), bytes(allowed));
-                    output::tell(&format!("ttmem: grew {grown}, {allowed} allowed: exit code {FAILED}\n"));
-                }
-                FAILED
-            }
-            _ => judged,
+        let Some(allowed) = self.fail_on_growth.filter(|&allowed| grown > allowed) else { return judged };
+        let is_known = difference.a.incomplete.or(difference.b.incomplete).is_none();
+        if !self.quiet {
+            output::tell(&if is_known {
+                format!("ttmem: grew {}, {} allowed: exit code {FAILED}\n", bytes(grown), bytes(allowed))
+            } else {
+                format!("ttmem: --fail-on-growth decides nothing: a side is not complete; exit code {judged}\n")
+            });
         }
+        if is_known { FAILED } else { judged }
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     CallSite, Told,
     analysis::{ProcessAnalysis, RegionsOfName, regions_by_name},
-    report::{EndedReport, MemoryReport, ProcessReport, bytes, plain_name, terse},
+    report::{MemoryReport, ProcessReport, bytes, ending, plain_name, terse},
 };
 
 /// Rows of a moment; what is smaller is summed up.
@@ -308,7 +308,7 @@ impl Process {
             pid: said.pid,
             command: said.command.clone(),
             started_at: said.started_at.clone(),
-            ended: ended(said),
+            ended: ending(analysed.end),
             verdict: said.verdict.as_ref().map_or(("unsure", String::new()), |verdict| {
                 let mood = match verdict.answer.as_ref() {
                     "clean" => "good",
@@ -361,15 +361,6 @@ fn width_ms(time: &Time, start: u64, line: &Timeline) -> f64 {
 
 fn ago(ms: f64) -> String {
     if ms < 1000.0 { format!("{ms:.1} ms") } else { format!("{:.3} s", ms / 1000.0) }
-}
-
-fn ended(said: &ProcessReport) -> String {
-    match said.ended {
-        Some(EndedReport::Code(code)) => format!("exited with code {code}"),
-        Some(EndedReport::Signal(signal)) => format!("was killed by signal {signal}"),
-        Some(EndedReport::Unknown(_)) => "has ended".to_owned(),
-        None => "still runs".to_owned(),
-    }
 }
 
 /// The table of sums; devices that are alike in a memory are one row.

@@ -13,7 +13,6 @@ use super::{Screen, stack};
 use crate::{
     analysis::{Allocation, alike},
     report::words::{bytes, count, devices, noun},
-    sites::{CallSite, tell_apart},
 };
 
 /// Lines of a list before the rest is only counted.
@@ -84,8 +83,7 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, title: &str, all: &[A
         (number, (least, most)) => format!("{} of {} to {}", count(number), bytes(least), bytes(most)),
     };
     let shape_width = listed.iter().map(|kind| shape(kind).len()).fold(14, usize::max);
-    let sites: Vec<&CallSite> = listed.iter().map(|kind| &*kind.first.site).collect();
-    for (kind, frames) in listed.iter().zip(tell_apart(&sites, stack::FRAMES)) {
+    for (kind, frames) in listed.iter().zip(stack::apart(listed.iter().map(|kind| &kind.first.site))) {
         let one = kind.first;
         let lead = format!("{:>12}  {:<memory_width$}{:<shape_width$}  ", bytes(kind.bytes), one.memory, shape(kind));
         let room = screen.width.saturating_sub(lead.len());

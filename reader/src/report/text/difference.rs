@@ -30,7 +30,8 @@ pub fn write_difference(out: &mut impl Write, difference: &Difference, screen: &
         writeln!(out)?;
         screen.faint(out, &format!("{:>12}  {:>15}  {:<9} allocations of", "bytes", "each device", ""))?;
     }
-    for change in changes.iter().take(LISTED) {
+    let frames = stack::apart(changes.iter().take(LISTED).map(|change| &change.site));
+    for (change, frames) in changes.iter().zip(frames) {
         let sign = if change.bytes_change < 0 { '-' } else { '+' };
         let size = format!("{sign}{}", bytes(change.bytes_change.unsigned_abs()));
         let numbers = format!("{} to {}", count(change.in_a), count(change.in_b));
@@ -38,7 +39,7 @@ pub fn write_difference(out: &mut impl Write, difference: &Difference, screen: &
         let lead = format!("{size:>12}  {numbers:>15}  {:<9} ", what_it_did(change.kind));
         let what = format!("{} {} on {}{cached}", bytes(change.size), change.memory, plain_name(&change.devices));
         screen.wrapped(out, &lead, &what)?;
-        stack::write(out, screen, 14, &change.site)?;
+        stack::write_frames(out, screen, 14, &change.site, frames)?;
     }
     if changes.len() > LISTED {
         screen.faint(out, &format!("{:>12}  {} more; --json FILE has all", "", changes.len() - LISTED))?;

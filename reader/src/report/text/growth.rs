@@ -47,11 +47,12 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, growth: &[Growth]) ->
 pub(super) fn write_sources(out: &mut impl Write, screen: &Screen, growth: &Growth) -> fmt::Result {
     let each = per_iteration(&growth.point);
     let growing = || growth.sources.iter().filter(|source| source.grows() && !source.cached);
-    for source in growing().take(LISTED) {
+    let frames = stack::apart(growing().take(LISTED).map(|source| &source.site));
+    for (source, frames) in growing().zip(frames) {
         let suppressed = if source.suppressed_by.is_some() { "; suppressed" } else { "" };
         let rate = rate_of(source.allocations_per_iteration, source.bytes_per_iteration);
-        screen.wrapped(out, "    ", &format!("{rate} {each} {}{suppressed}", what(source)))?;
-        stack::write(out, screen, 6, &source.site)?;
+        screen.wrapped(out, "    ", &format!("{rate} {each}, {}{suppressed}", what(source)))?;
+        stack::write_frames(out, screen, 6, &source.site, frames)?;
     }
     let more = growing().count().saturating_sub(LISTED);
     if more > 0 {
@@ -68,11 +69,11 @@ pub(super) fn write_sources(out: &mut impl Write, screen: &Screen, growth: &Grow
     Ok(())
 }
 
-/// "in DRAM; after the warm-up: 40 made, 10 live, from 10 iterations".
+/// "in DRAM, of several sizes; after the warm-up: 40 made, 10 live, from 10 iterations".
 fn what(source: &GrowthSource) -> String {
-    let sizes = if source.size.is_some() { "" } else { "of several sizes " };
+    let sizes = if source.size.is_some() { "" } else { ", of several sizes" };
     format!(
-        "{sizes}in {}; after the warm-up: {} made, {} live, from {} {}",
+        "in {}{sizes}; after the warm-up: {} made, {} live, from {} {}",
         source.memory,
         count(source.births),
         count(source.births_kept),

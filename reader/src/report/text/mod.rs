@@ -26,7 +26,7 @@ pub(crate) use refusals::terse;
 pub use screen::{Painter, Screen};
 
 use crate::{
-    analysis::{Analysis, MANY, alike, commands},
+    analysis::{Analysis, GrowthSource, Loop, MANY, alike, commands},
     report::words::{bytes, count, devices, growth as sentences, shorten},
 };
 use table::Table;
@@ -77,14 +77,12 @@ fn write_devices(out: &mut impl Write, screen: &Screen, analysis: &Analysis) -> 
     table.write(out, "All processes", screen)
 }
 
+/// What grows over runs of a command. Forked children are runs too, so that there is no growth is no news.
 fn write_runs(out: &mut impl Write, screen: &Screen, analysis: &Analysis) -> fmt::Result {
-    if analysis.runs.is_empty() {
-        return Ok(());
-    }
-    writeln!(out)?;
-    for growth in &analysis.runs {
+    for growth in analysis.runs.iter().filter(|growth| growth.sources.iter().any(GrowthSource::grows)) {
+        writeln!(out)?;
         let command = match &growth.point {
-            crate::analysis::Loop::Runs(command) => shorten(command, 40),
+            Loop::Runs(command) => shorten(command, 40),
             _ => String::new(),
         };
         screen.wrapped(out, "* ", &format!("{command}: {}", sentences::sentence(growth)))?;

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use super::{Screen, allocations, process, regions, statistics, table::Table, tree as trees};
+use super::{Screen, allocations, process, regions, stack, statistics, table::Table, tree as trees};
 use crate::{
-    analysis::{Analysis, By, Key, Moment, ProcessAnalysis, rows, tree},
+    analysis::{Analysis, By, Key, Moment, ProcessAnalysis, Row, alike, rows, tree},
     replay::At,
-    report::words::{bytes, count, shorten, stack_line},
+    report::words::{bytes, count, devices, frame_texts, shorten},
 };
 
 /// Rows before the rest is only counted.
@@ -98,9 +98,16 @@ fn write_rows(
     let mut table = Table::new(["bytes", "allocations", "program cache"]);
     // What stands beside a label of the full width.
     let room = screen.width.saturating_sub(45).max(24);
-    for row in rows.iter().take(LISTED) {
+    // Rows of devices that are alike are one.
+    let device = |row: &&Row| if let Key::Device(device) = row.key { device } else { 0 };
+    let rows = alike(&rows, device, |row| {
+        let key = (by != By::Device).then_some(&row.key);
+        format!("{key:?} {:?} {:?}", row.held, row.cached)
+    });
+    for group in rows.iter().take(LISTED) {
+        let row = group.first;
         let cells = [bytes(row.held.bytes), count(row.held.allocations), bytes(row.cached.bytes)];
-        table.row(shorten(&label(&row.key), room), cells);
+        table.row(shorten(&label(&row.key, &group.devices, room), room), cells);
     }
     table.write(out, title, screen)?;
     if rows.len() > LISTED {
@@ -110,13 +117,22 @@ fn write_rows(
     writeln!(out)
 }
 
-fn label(key: &Key) -> String {
+fn label(key: &Key, devices: &[i32], room: usize) -> String {
     let not_known = || "not known".to_owned();
     match key {
-        Key::Site(site) => Some(stack_line(site)).filter(|line| !line.is_empty()).unwrap_or_else(not_known),
+        Key::Site(site) => {
+            let frames = frame_texts(site, &site.telling(stack::FRAMES));
+            let each = (room / frames.len().max(1)).saturating_sub(3);
+            let line = frames.join(" < ");
+            match frames.len() {
+                0 => not_known(),
+                _ if line.chars().count() <= room => line,
+                _ => frames.iter().map(|frame| stack::short(frame, each)).collect::<Vec<_>>().join(" < "),
+            }
+        }
         Key::Op(op) => op.as_deref().map_or_else(not_known, str::to_owned),
         Key::Size(size) => bytes(*size),
-        Key::Device(device) => format!("device {device}"),
+        Key::Device(_) => devices::each(devices, room),
         Key::Memory(memory) => memory.to_string(),
         Key::Generation(Some(0)) => "before the first mark".to_owned(),
         Key::Generation(Some(number)) => format!("iteration {}", count(*number)),

@@ -28,7 +28,8 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, peaks: &[Peak]) -> fm
         let lead = format!("  {} {at} on ", peak.memory);
         let room = screen.width.saturating_sub(lead.len());
         writeln!(out, "{lead}{}", devices::each(&peak.devices, room))?;
-        for source in peak.sources.iter().take(SOURCES) {
+        let listed = &peak.sources[..peak.sources.len().min(SOURCES)];
+        for (source, frames) in listed.iter().zip(stack::apart(listed.iter().map(|source| &source.site))) {
             let size = match (source.held.allocations, source.size) {
                 (1, _) => "1 allocation".to_owned(),
                 (number, Some(size)) => format!("{} allocations of {}", count(number), bytes(size)),
@@ -36,7 +37,7 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, peaks: &[Peak]) -> fm
             };
             let cached = if source.cached { ", program cache" } else { "" };
             writeln!(out, "{:>12}  {size}{cached}", bytes(source.held.bytes))?;
-            stack::write(out, screen, 14, &source.site)?;
+            stack::write_frames(out, screen, 14, &source.site, frames)?;
         }
         let rest = peak.sources.len().saturating_sub(SOURCES);
         if rest > 0 {

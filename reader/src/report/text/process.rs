@@ -12,7 +12,7 @@ use super::{Screen, allocations, growth, peaks, refusals, regions, table::Table}
 use crate::{
     Ended,
     analysis::{Answer, Ending, ProcessAnalysis, alike},
-    report::words::{self, bytes, count, devices, noun, short_count, shorten},
+    report::words::{self, bytes, count, devices, short_count, shorten},
 };
 
 /// The order of memories; others come last.
@@ -56,7 +56,7 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnal
 /// Which process, and how it ended.
 pub(super) fn write_title(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
     let heading = screen.paint.heading;
-    let title = format!("pid {} {}", process.pid, how_it_ended(process.end));
+    let title = format!("pid {} {}", process.pid, words::ending(process.end));
     let room = screen.width.saturating_sub(title.chars().count() + 3).max(20);
     writeln!(out, "{heading}{}{heading:#}  {title}", shorten(&process.command_line(), room))
 }
@@ -65,19 +65,6 @@ pub(super) fn write_title(out: &mut impl Write, screen: &Screen, process: &Proce
 pub(super) fn write_verdict(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
     let style = if process.verdict.answer == Answer::Clean { screen.paint.good } else { screen.paint.bad };
     screen.styled(out, style, "", &words::verdict(process))
-}
-
-fn how_it_ended(end: Ending) -> String {
-    match end {
-        Ending::Running => "is running".into(),
-        Ending::Cut(Some(after)) => {
-            format!("cut short after {} {}", count(after), noun(after, "event", "events"))
-        }
-        Ending::Cut(None) => "cut short".into(),
-        Ending::Ended(Ended::Code(code)) => format!("exited with code {code}"),
-        Ending::Ended(Ended::Signal(signal)) => format!("was killed by signal {signal}"),
-        Ending::Ended(Ended::Unknown) => "ended; exit status unknown".into(),
-    }
 }
 
 /// The sums; devices that have them alike are one group.

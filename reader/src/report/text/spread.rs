@@ -38,7 +38,7 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, runs: &[&ProcessAnaly
     // The answers are in the order of their weight.
     let rank = |run: &&&ProcessAnalysis| (run.verdict.answer as u8, std::cmp::Reverse(run.left_by_owners().count()));
     let Some(worst) = runs.iter().min_by_key(rank) else { return Ok(()) };
-    screen.faint(out, "one of them; `ttmem report --pid PID` shows another:")?;
+    screen.faint(out, "the one with the gravest verdict; of a recording, `ttmem report --pid PID` shows another:")?;
     writeln!(out)?;
     process::write(out, screen, worst)
 }

@@ -1,15 +1,24 @@
 //! A call site in a list: the op, the function and the first callers that matter; or all frames.
 
-use std::fmt::{self, Write};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use super::Screen;
 use crate::{
     report::words::{frame_texts, shorten},
-    sites::{CallSite, Frame},
+    sites::{CallSite, Frame, tell_apart},
 };
 
 /// Frames of a stack line.
 pub(super) const FRAMES: usize = 2;
+
+/// Of the call sites of a list what each shows: those that would look alike show the callers in which they differ.
+pub(super) fn apart<'a>(sites: impl IntoIterator<Item = &'a Arc<CallSite>>) -> Vec<Vec<&'a Frame>> {
+    let sites: Vec<&CallSite> = sites.into_iter().map(|site| &**site).collect();
+    tell_apart(&sites, FRAMES)
+}
 
 /// Writes it, `indent` columns from the left. Where it does not fit a line, each frame has its own: a path is to be copied.
 pub(super) fn write(out: &mut impl Write, screen: &Screen, indent: usize, site: &CallSite) -> fmt::Result {
@@ -39,7 +48,7 @@ pub(super) fn write_frames(
 }
 
 /// A frame within `room`: of its path the end counts.
-fn short(frame: &str, room: usize) -> String {
+pub(super) fn short(frame: &str, room: usize) -> String {
     let too_long = frame.chars().count().saturating_sub(room);
     let Some((function, place)) = frame.split_once(" (").filter(|_| too_long > 0) else { return frame.to_owned() };
     let cut = place.char_indices().skip(too_long + 2).find(|(_, c)| *c == '/').map(|(at, _)| at);

@@ -50,12 +50,12 @@ fn write_sources(out: &mut impl Write, screen: &Screen, title: &str, sources: &[
         return Ok(());
     }
     screen.heading(out, title, "")?;
-    for source in sources {
+    for (source, frames) in sources.iter().zip(stack::apart(sources.iter().map(|source| &source.site))) {
         let size = source.size.map_or_else(|| "several sizes".to_owned(), bytes);
         let short = count(source.short_lived.allocations);
         let what = format!("{} {} of {size}, {short} short-lived", source.memory, count(source.all.allocations));
         screen.wrapped(out, &format!("{:>12}  ", bytes(source.all.bytes)), &what)?;
-        stack::write(out, screen, 14, &source.site)?;
+        stack::write_frames(out, screen, 14, &source.site, frames)?;
     }
     writeln!(out)
 }

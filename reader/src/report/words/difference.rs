@@ -20,6 +20,9 @@ pub(crate) fn sentence(difference: &Difference) -> String {
     let amount = format!("{allocations}, {}", bytes(size));
     match (difference.allocations_change, difference.bytes_change) {
         (0, 0) => "As many bytes and allocations in both, but not the same ones.".to_owned(),
+        (0, more) => {
+            format!("B has {} {} than A, in as many allocations.", bytes(size), if more > 0 { "more" } else { "less" })
+        }
         (more, bytes_more) if more >= 0 && bytes_more >= 0 => format!("B has {amount} more than A."),
         (more, bytes_more) if more <= 0 && bytes_more <= 0 => format!("B has {amount} less than A."),
         (more, bytes_more) => format!(

@@ -18,4 +18,5 @@ pub(super) use findings::sentence as finding;
 pub(super) use units::short_count;
 pub(super) use units::printable;
 pub use units::{bytes, count, from_here, noun, shorten};
+pub(crate) use verdict::ending;
 pub(super) use verdict::verdict;

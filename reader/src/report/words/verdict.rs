@@ -6,7 +6,10 @@ use super::{
     place::made_by,
     units::{bytes, count, noun},
 };
-use crate::analysis::{Answer, Held, Leak, Loop, Missing, ProcessAnalysis, Undecided};
+use crate::{
+    Ended,
+    analysis::{Answer, Ending, Held, Leak, Loop, Missing, ProcessAnalysis, Undecided},
+};
 
 /// The verdict on a process, with the line of code, the op and the rate.
 pub(crate) fn verdict(process: &ProcessAnalysis) -> String {
@@ -167,15 +170,24 @@ fn beside(process: &ProcessAnalysis) -> Option<String> {
     (!parts.is_empty()).then(|| format!("Beside it: {}.", parts.join(", ")))
 }
 
+/// How a process ended, if it did.
+pub(crate) fn ending(end: Ending) -> String {
+    match end {
+        Ending::Running => "is running".to_owned(),
+        Ending::Cut(Some(after)) => format!("cut short after {} {}", count(after), noun(after, "event", "events")),
+        Ending::Cut(None) => "cut short".to_owned(),
+        Ending::Ended(Ended::Code(code)) => format!("exited with code {code}"),
+        Ending::Ended(Ended::Signal(signal)) => format!("was killed by signal {signal}"),
+        Ending::Ended(Ended::Unknown) => "ended; exit status unknown".to_owned(),
+    }
+}
+
 /// Why the sums cannot be trusted.
 pub(crate) fn what_is_missing(missing: Missing) -> String {
     let events = |number: u64| format!("{} {}", count(number), noun(number, "event was", "events were"));
     match missing {
         Missing::Lost(number) => format!("{} lost", events(number)),
-        Missing::Cut(Some(after)) => {
-            format!("the recording was cut short after {} {}", count(after), noun(after, "event", "events"))
-        }
-        Missing::Cut(None) => "the recording was cut short".to_owned(),
+        Missing::Cut(after) => format!("the recording was {}", ending(Ending::Cut(after))),
         Missing::DrainedElsewhere(number) => {
             format!("{} drained by another reader, whose report has them", events(number))
         }
