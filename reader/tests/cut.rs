@@ -76,6 +76,38 @@ fn a_region_alone() {
 }
 
 #[test]
+fn a_region_in_one_of_its_own_name_counts_once_and_what_is_apart_does_not() {
+    let folder = Folder::new("cut-nested");
+    let recording = folder.0.join("run.ttmem");
+    let mut story = Story::default();
+    story.mark("\u{1f}region:begin:a:walk");
+    story.tensor(Memory::Dram, 0x10_0000, 0x1000, 12);
+    story.mark("\u{1f}region:begin:b:walk");
+    story.tensor(Memory::Dram, 0x20_0000, 0x1000, 12);
+    story.mark("\u{1f}region:end:b");
+    story.mark("\u{1f}region:apart:c:aside");
+    story.tensor(Memory::Dram, 0x30_0000, 0x1000, 12);
+    story.mark("\u{1f}region:end:c");
+    story.mark("\u{1f}region:end:a");
+    story.write(&recording, &["python"], 2);
+    let squeezed = |arguments: &[&str]| {
+        let (text, _) = report(&recording, arguments);
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let whole = squeezed(&[]);
+    assert!(whole.contains("walk 2 144.0 KiB 96.0 KiB DRAM +192.0 KiB 192.0 KiB"), "{whole}");
+    assert_eq!(squeezed(&["--region", "walk"]).matches("48.0 KiB DRAM at").count(), 2);
+    let rules = folder.0.join("rules.txt");
+    std::fs::write(&rules, "device:0").unwrap();
+    let known = squeezed(&["--suppressions", rules.to_str().unwrap()]);
+    assert!(known.contains("walk 2 144.0 KiB 96.0 KiB DRAM +192.0 KiB 96.0 KiB"), "{known}");
+    for arguments in [&["--at", "peak"][..], &["--by", "op"], &["--tree"], &["--stats"]] {
+        let (text, code) = report(&recording, arguments);
+        assert!(code == Some(0) && text.ends_with('\n') && !text.ends_with("\n\n"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
 fn names_that_are_not_there_are_one_line() {
     let folder = Folder::new("cut-unknown");
     let recording = folder.0.join("run.ttmem");

@@ -121,3 +121,25 @@ fn remarks(kind: &Kind<'_>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sites::{CallSite, Frame};
+
+    #[test]
+    fn what_closes_released_is_a_line_for_each_call_site() {
+        let site = Arc::new(CallSite { op: None, frames: [Frame::parse("f (a.py:1)")].into() });
+        let text = |state| {
+            let one = |size| Allocation { size, address: size, state, site: site.clone(), ..Allocation::example() };
+            let mut text = String::new();
+            write(&mut text, &Screen::plain(), "Released", &[one(4096), one(2048), one(1024)]).unwrap();
+            text
+        };
+        let released = text(State::ReleasedAtClose);
+        assert!(released.contains("     7.0 KiB  DRAM     3 of 1.0 KiB to 4.0 KiB  device 0\n"), "{released}");
+        assert_eq!(text(State::LiveAtExit).matches("DRAM").count(), 3);
+    }
+}
