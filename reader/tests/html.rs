@@ -196,7 +196,7 @@ fn a_clash_of_buffers_and_circular_buffers_is_seen() {
 fn a_ring_shows_what_it_has() {
     let folder = Folder::new("html-ring");
     let file = ring(&folder);
-    let pool = file.pools().enter(&Pool { allocator: 1, mesh: None, chips: vec![0, 1] }).unwrap();
+    let pool = file.pools().enter(&Pool { allocator: 1, chips: vec![0, 1] }).unwrap();
     let mut held = Held::new(&file);
     let event = Event { memory: Some(Memory::Dram), target: Target::Pool(pool), size: 36_864, ..Event::default() };
     held.push(Event { address: 4096, ..event });
