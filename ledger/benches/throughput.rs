@@ -196,7 +196,7 @@ fn main() {
     measure_in("hooks, one device, in a window", Source::Hooks, None, true);
     measure("C ABI, one device", Source::CAbi, None);
     measure("C ABI, frees name no device", Source::CAbiAnyDevice, None);
-    let pool = Pool { allocator: 1, mesh: Some(0), chips: (0..32).collect() };
+    let pool = Pool { allocator: 1, chips: (0..32).collect() };
     measure("hooks, a mesh of 32, a chip each", Source::Hooks, Some(&pool));
     peaks();
 }

@@ -102,7 +102,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn changes_add_up_to_what_is_live(trace in prop::collection::vec(events(), 1..150)) {
-        let pools = [(1, vec![0, 1]), (2, vec![1])].map(|(allocator, chips)| Pool { allocator, mesh: None, chips });
+        let pools = [(1, vec![0, 1]), (2, vec![1])].map(|(allocator, chips)| Pool { allocator, chips });
         let (mut ledger, mut quiet) = (Ledger::new(), Ledger::new());
         ledger.note_changes();
         let (mut folded, mut changes) = (Folded::default(), Vec::new());

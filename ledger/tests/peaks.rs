@@ -9,7 +9,7 @@ use ttmem_wire::{Event, EventKind, Memory, Pool, Target, flags};
 /// Pools of one device, of all, and of another allocator.
 fn pool(index: u32) -> Option<Pool> {
     let pools = [(1, vec![0]), (1, vec![0, 1]), (2, vec![1])];
-    pools.into_iter().map(|(allocator, chips)| Pool { allocator, mesh: None, chips }).nth(index as usize)
+    pools.into_iter().map(|(allocator, chips)| Pool { allocator, chips }).nth(index as usize)
 }
 
 #[derive(Clone, Debug)]

@@ -110,8 +110,8 @@ fn a_holder_with_an_id_frees_once_and_a_stranger_frees_nothing() {
 
 #[test]
 fn a_mesh_buffer_is_one_region_a_chip_and_goes_with_its_pool_alone() {
-    let pool = Pool { allocator: 1, mesh: Some(0), chips: vec![0, 3] };
-    let other = Pool { allocator: 2, mesh: Some(1), chips: vec![3] };
+    let pool = Pool { allocator: 1, chips: vec![0, 3] };
+    let other = Pool { allocator: 2, chips: vec![3] };
     let on_pool = |kind| Event { kind, target: Target::Pool(0), ..allocate(0, Memory::Dram, 32, 1000) };
     let banked = Event { size_per_bank: Some(96), holder: 5, ..on_pool(EventKind::Allocate) };
     let mut ledger = Ledger::new();
@@ -217,8 +217,8 @@ fn bytes_a_bank_are_unknown_while_one_region_does_not_tell() {
 /// Seen on the real wheel: a submesh's first tensor has its parent's first tensor's address.
 #[test]
 fn a_submesh_and_its_parent_keep_their_own_books_of_the_same_address() {
-    let parent = Pool { allocator: 1, mesh: Some(0), chips: vec![0, 1] };
-    let submesh = Pool { allocator: 2, mesh: Some(1), chips: vec![0] };
+    let parent = Pool { allocator: 1, chips: vec![0, 1] };
+    let submesh = Pool { allocator: 2, chips: vec![0] };
     let tensor = Event { size_per_bank: Some(16_384), ..allocate(0, Memory::Dram, 0x10_0080, 131_072) };
     let on_pool = |holder| Event { target: Target::Pool(0), holder, ..tensor };
     let mut ledger = Ledger::new();
@@ -241,7 +241,7 @@ fn a_submesh_and_its_parent_keep_their_own_books_of_the_same_address() {
 
 #[test]
 fn a_free_by_holder_lets_go_of_all_that_it_holds_there() {
-    let pool = Pool { allocator: 1, mesh: None, chips: vec![0, 1, 2] };
+    let pool = Pool { allocator: 1, chips: vec![0, 1, 2] };
     let made = Event { target: Target::Pool(0), holder: 7, ..allocate(0, Memory::Dram, 64, 100) };
     let by_holder = |target, holder| Event {
         kind: EventKind::Free,
@@ -362,7 +362,7 @@ fn releasing_all_circular_buffers_frees_those_of_every_device() {
 
 #[test]
 fn a_free_that_fits_two_allocators_regions_is_the_one_its_holder_holds() {
-    let pool = |allocator| Pool { allocator, mesh: None, chips: vec![0] };
+    let pool = |allocator| Pool { allocator, chips: vec![0] };
     let made = |holder, ticks| Event { target: Target::Pool(0), holder, ticks, ..allocate(0, Memory::Dram, 8, 1) };
     let view = Event { flags: flags::PREALLOCATED, ..made(5, 2) };
     let mut ledger = Ledger::new();

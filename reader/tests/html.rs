@@ -83,7 +83,10 @@ fn the_page_tells_the_reports_numbers_and_nothing_gets_out_of_its_data() {
     let html = page(&folder, "training", &training(6, 20), 8);
     let Some(dom) = dom(&folder, &html) else { return };
     let verdict = part(&dom, "verdict");
-    assert!(verdict.contains("Leak: 8 allocations (4.5 MiB) more per iteration, over 6 marks \"epoch #\""), "{verdict}");
+    assert!(
+        verdict.contains("Leak: 8 allocations (4.5 MiB) more per iteration, over 6 marks \"epoch #\""),
+        "{verdict}"
+    );
     let sums = part(&dom, "sums");
     for number in ["devices 0-7, each", "457.9 MiB", "480,116,736 B", "520.5 MiB", "L1_SMALL", "2.6 MiB"] {
         assert!(sums.contains(number), "{number}: {sums}");
@@ -193,7 +196,7 @@ fn a_clash_of_buffers_and_circular_buffers_is_seen() {
 fn a_ring_shows_what_it_has() {
     let folder = Folder::new("html-ring");
     let file = ring(&folder);
-    let pool = file.pools().enter(&Pool { allocator: 1, mesh: None, chips: vec![0, 1] }).unwrap();
+    let pool = file.pools().enter(&Pool { allocator: 1, chips: vec![0, 1] }).unwrap();
     let mut held = Held::new(&file);
     let event = Event { memory: Some(Memory::Dram), target: Target::Pool(pool), size: 36_864, ..Event::default() };
     held.push(Event { address: 4096, ..event });

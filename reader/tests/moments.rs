@@ -24,7 +24,7 @@ fn records(path: &std::path::Path) -> Vec<Record> {
 
 /// A ledger after so many of the records.
 fn ledger_after(records: &[Record]) -> Ledger {
-    let pool = Pool { allocator: 1, mesh: Some(0), chips: (0..CHIPS).collect() };
+    let pool = Pool { allocator: 1, chips: (0..CHIPS).collect() };
     let mut ledger = Ledger::new();
     records.iter().for_each(|record| ledger.apply(&Event::decode(record).unwrap(), Some(&pool)));
     ledger
@@ -108,7 +108,7 @@ fn there_may_be_no_such_moment() {
 fn a_ring_has_moments_too() {
     let folder = Folder::new("moments-ring");
     let file = ring(&folder);
-    let pool = file.pools().enter(&Pool { allocator: 1, mesh: None, chips: vec![0, 1] }).unwrap();
+    let pool = file.pools().enter(&Pool { allocator: 1, chips: vec![0, 1] }).unwrap();
     let mut held = Held::new(&file);
     let event = Event { memory: Some(Memory::Dram), target: Target::Pool(pool), size: 36_864, ..Event::default() };
     held.push(Event { address: 4096, ..event });

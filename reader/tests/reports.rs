@@ -68,7 +68,7 @@ fn allocate(device: i32, address: u64, size: u64) -> Event {
 /// A bit of everything that a report can hold.
 fn busy_ring(name: &str) -> Ring {
     let ring = Ring::new(name);
-    let pool = ring.file.pools().enter(&Pool { allocator: 1, mesh: Some(0), chips: (0..8).collect() }).unwrap();
+    let pool = ring.file.pools().enter(&Pool { allocator: 1, chips: (0..8).collect() }).unwrap();
     let on_pool = Event { target: Target::Pool(pool), ..allocate(0, 0x10_0080, 131_072) };
     ring.push(Event { holder: 1, ..on_pool });
     ring.push(allocate(0, 0x20_0000, 4096));
@@ -162,8 +162,7 @@ fn many_devices_and_long_addresses_stay_in_80_columns() {
         ring.push(Event { memory: Some(Memory::SystemMemory), ..event });
         ring.push(Event { memory: Some(Memory::SystemMemory), ..event });
     }
-    let pool =
-        ring.file.pools().enter(&Pool { allocator: 1, mesh: None, chips: (0..320).step_by(3).collect() }).unwrap();
+    let pool = ring.file.pools().enter(&Pool { allocator: 1, chips: (0..320).step_by(3).collect() }).unwrap();
     ring.push(Event { kind: EventKind::OutOfMemory, target: Target::Pool(pool), ..allocate(0, 0, u64::MAX) });
     let mut text = String::new();
     write_text(&mut text, &ring.analysis(false), &Screen::plain()).unwrap();

@@ -36,7 +36,7 @@ fn tensor(memory: Memory, target: Target, address: u64, size: u64, a_bank: u64) 
 /// 96 MiB of DRAM on each of 32 devices, half of L1, circular buffers on device 0.
 fn hold(ring: &RingFile) -> Held<'_> {
     let mut held = Held::new(ring);
-    let pool = ring.pools().enter(&Pool { allocator: 1, mesh: Some(0), chips: (0..32).collect() }).unwrap();
+    let pool = ring.pools().enter(&Pool { allocator: 1, chips: (0..32).collect() }).unwrap();
     for at in 0..8 {
         held.push(tensor(Memory::Dram, Target::Pool(pool), 0x10_0000 * (at + 1), 12 << 20, 1 << 20));
     }

@@ -10,10 +10,7 @@
 use std::{fmt, ops::Range};
 
 use ttmem_ledger::Account;
-use ttmem_ring::{
-    CheckpointMethod, CheckpointWriter, Drain, JournalReader, OwnTail, PoolTable, RingFile, failpoint, read_checkpoint,
-    snapshot_position,
-};
+use ttmem_ring::{CheckpointWriter, Drain, OwnTail, PoolTable, RingFile, failpoint, read_snapshot, snapshot_position};
 use ttmem_wire::{Pool, Record};
 
 use crate::{complain, full_queue::FullQueue};
@@ -134,8 +131,7 @@ impl Checkpoints {
         }
         let Ok(Some(_lock)) = self.ring.lock_tail() else { return };
         let Some(unreleased) = drain.unreleased().filter(is_due) else { return };
-        // What goes wrong now does so again when the ring is full, and is printed then.
-        self.state = self.restore(&unreleased).ok().map(Box::new);
+        self.state = Some(Box::new(self.restore(&unreleased)));
     }
 
     fn try_write(&mut self, drain: &mut Drain<'static>, share: Share) -> Result<bool, Trouble> {
@@ -145,7 +141,7 @@ impl Checkpoints {
         let Some(unreleased) = drain.unreleased() else { return Ok(false) };
         let mut state = match self.state.take() {
             Some(state) if state.position == unreleased.start => state,
-            _ => Box::new(self.restore(&unreleased)?),
+            _ => Box::new(self.restore(&unreleased)),
         };
         let half = unreleased.start + drain.capacity() as u64 / 2;
         let end = match share {
@@ -177,40 +173,19 @@ impl Checkpoints {
     }
 
     /// The checkpoint that was there before: a reader has drained and left, or there is none yet.
-    fn restore(&mut self, unreleased: &Range<u64>) -> Result<State, Trouble> {
-        let found = read_checkpoint(self.ring.path(), self.ring.header().ring_id).ok().flatten();
-        let found = found.filter(|found| found.position <= unreleased.end).and_then(|found| {
-            let account = Account::restore(&found.content, false).ok()?;
-            Some((account, found))
-        });
-        // Another may have written since: this writer knows of no snapshot yet.
-        let writer = CheckpointWriter::new(CheckpointMethod::Snapshots);
-        let mut state = State { account: Account::new(false), position: 0, missing: 0, writer };
-        if let Some((account, found)) = found {
-            (state.account, state.position, state.missing) = (account, found.position, found.missing);
-            if state.position < unreleased.start
-                && let Ok(Some(journal)) = found.journal
-            {
-                self.apply_journal(journal, &mut state, unreleased.start)?;
-            }
+    fn restore(&self, unreleased: &Range<u64>) -> State {
+        let mut state =
+            State { account: Account::new(false), position: 0, missing: 0, writer: CheckpointWriter::default() };
+        let found = read_snapshot(self.ring.path(), self.ring.header().ring_id).ok().flatten();
+        if let Some((snapshot, content)) = found.filter(|(snapshot, _)| snapshot.position <= unreleased.end)
+            && let Ok(account) = Account::restore(&content, false)
+        {
+            (state.account, state.position, state.missing) = (account, snapshot.position, snapshot.missing);
         }
         // What was released without a checkpoint, a reader has kept to itself.
         state.missing += unreleased.start.saturating_sub(state.position);
         state.position = state.position.max(unreleased.start);
-        Ok(state)
-    }
-
-    /// What a reader released since its snapshot, up to `end`, or as far as it can be read.
-    fn apply_journal(&mut self, mut journal: JournalReader, state: &mut State, end: u64) -> Result<(), Trouble> {
-        while state.position < end {
-            self.records.clear();
-            let max = (end - state.position).min(BATCH);
-            let Ok(count @ 1..) = journal.read(state.position, max as usize, &mut self.records) else { break };
-            self.check_memory(state.account.ledger().live_count(), max)?;
-            self.apply_to(state)?;
-            state.position += count as u64;
-        }
-        Ok(())
+        state
     }
 
     /// Where memory has a limit, an allocation that fails would end the host: so it is asked for beforehand, as much as this

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn pool(chips: &[i32]) -> Pool {
-        Pool { allocator: 0, mesh: None, chips: chips.to_vec() }
+        Pool { allocator: 0, chips: chips.to_vec() }
     }
 
     #[test]

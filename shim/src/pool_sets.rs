@@ -133,7 +133,7 @@ mod tests {
         let slots: Vec<Slot> = (0..256).map(|_| Slot::default()).collect();
         let (table, sets) = (PoolTable::new(&slots), PoolSets::new());
         for chip in 0..200 {
-            let pool = Pool { allocator: 3, mesh: None, chips: vec![chip] };
+            let pool = Pool { allocator: 3, chips: vec![chip] };
             assert_eq!(table.enter(&pool), Some(chip as u32));
         }
         assert_eq!(sets.find(table, &bits(&[70])), Some(70), "one stands for itself");
@@ -141,7 +141,7 @@ mod tests {
             assert_eq!(sets.find(table, &bits(&[0, 70, 199])), Some(200));
             assert_eq!(sets.find(table, &bits(&[0, 70])), Some(201));
         }
-        assert_eq!(table.get(200), Some(Pool { allocator: 3, mesh: None, chips: vec![0, 70, 199] }));
+        assert_eq!(table.get(200), Some(Pool { allocator: 3, chips: vec![0, 70, 199] }));
         assert_eq!(each(&bits(&[0, 70, 199])).collect::<Vec<_>>(), [0, 70, 199]);
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let slots: Vec<Slot> = (0..256).map(|_| Slot::default()).collect();
         let (table, sets) = (PoolTable::new(&slots), PoolSets::new());
         for chip in 0..64 {
-            assert!(table.enter(&Pool { allocator: 1, mesh: None, chips: vec![chip] }).is_some());
+            assert!(table.enter(&Pool { allocator: 1, chips: vec![chip] }).is_some());
         }
         for other in 1..=32 {
             assert!(sets.find(table, &bits(&[0, other])).is_some());

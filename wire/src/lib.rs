@@ -19,9 +19,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod envelope;
 mod header;
-mod journal;
 mod mark;
 mod memory;
 mod pool;
@@ -29,14 +27,14 @@ mod record;
 pub mod sites;
 mod snapshot;
 
-pub use envelope::{EnvelopeError, EnvelopeFault};
 pub use header::{
     CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_SLOTS, PAGE,
     VERSION, WRITER_PAGES,
 };
-pub use journal::{JOURNAL_HEADER_BYTES, JOURNAL_MAGIC, JOURNAL_VERSION, Journal, MAX_JOURNAL_BYTES};
 pub use mark::{MARK_BYTES_PER_RECORD, MAX_MARK_BYTES, MarkAssembler, split_mark};
 pub use memory::Memory;
 pub use pool::{CHIPS_PER_POOL, MAX_POOLS, Pool};
 pub use record::{ANY_DEVICE, CoreRange, Event, EventKind, RECORD_WORDS, Record, RecordError, Space, Target, flags};
-pub use snapshot::{MAX_SNAPSHOT_BYTES, SNAPSHOT_HEADER_BYTES, SNAPSHOT_MAGIC, SNAPSHOT_VERSION, Snapshot};
+pub use snapshot::{
+    MAX_SNAPSHOT_BYTES, SNAPSHOT_HEADER_BYTES, SNAPSHOT_MAGIC, SNAPSHOT_VERSION, Snapshot, SnapshotError,
+};

@@ -17,18 +17,16 @@ const CHIP_WORDS: usize = CHIPS_PER_POOL / 64;
 pub struct Pool {
     /// Which allocator object of the process, from 1; pools that share it are released together.
     pub allocator: u32,
-    /// tt-metal's `MeshDevice::id()`, where known; not a chip id.
-    pub mesh: Option<u32>,
     /// Chip ids, ascending.
     pub chips: Vec<i32>,
 }
 
 impl Pool {
-    /// The entry as it lies in the table: a state word (kept by the ring crate), allocator and mesh, chips as bits.
+    /// The entry as it lies in the table: a state word (kept by the ring crate), the allocator, chips as bits.
     /// `None` if a chip id does not fit.
     pub fn encode(&self) -> Option<[u64; RECORD_WORDS]> {
         let mut words = [0; RECORD_WORDS];
-        words[1] = u64::from(self.allocator) | self.mesh.map_or(0, |mesh| (u64::from(mesh) + 1) << 32);
+        words[1] = u64::from(self.allocator);
         for &chip in &self.chips {
             let chip = usize::try_from(chip).ok().filter(|&chip| chip < CHIPS_PER_POOL)?;
             words[2 + chip / 64] |= 1 << (chip % 64);
@@ -42,7 +40,7 @@ impl Pool {
         for (index, word) in words[2..2 + CHIP_WORDS].iter().enumerate() {
             chips.extend((0..64).filter(|bit| word >> bit & 1 == 1).map(|bit| (index * 64 + bit) as i32));
         }
-        Self { allocator: words[1] as u32, mesh: ((words[1] >> 32) as u32).checked_sub(1), chips }
+        Self { allocator: words[1] as u32, chips }
     }
 }
 
@@ -53,7 +51,7 @@ mod tests {
     #[test]
     fn pools_come_back_as_they_were() {
         for chips in [vec![], vec![0], (0..32).collect(), vec![0, 63, 64, 127, 319]] {
-            let pool = Pool { allocator: 5, mesh: Some(1), chips };
+            let pool = Pool { allocator: 5, chips };
             assert_eq!(Pool::decode(&pool.encode().unwrap()), pool);
         }
     }

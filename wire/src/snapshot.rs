@@ -1,8 +1,8 @@
-//! The envelope of a snapshot: what the events up to some place in a ring add up to, in a file beside the ring.
+//! The envelope of a snapshot: what the events up to a position of a ring add up to, in a sidecar file.
 //!
 //! What lies in it is the ledger's; here are its bounds, whose it is and how far it goes.
 
-use crate::{EnvelopeError, EnvelopeFault};
+use std::fmt;
 
 /// The first eight bytes of a snapshot, as text.
 pub const SNAPSHOT_MAGIC: [u8; 8] = *b"TTMEMSNP";
@@ -27,9 +27,36 @@ pub struct Snapshot {
     pub missing: u64,
 }
 
-fn unreadable(fault: EnvelopeFault) -> EnvelopeError {
-    EnvelopeError { what: "snapshot", fault }
+/// Why a file can't be used as a ring's snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotError {
+    /// Not such a file at all.
+    NotOne,
+    /// A version that this reader does not know.
+    Version {
+        /// Its version.
+        found: u32,
+    },
+    /// It is of another ring.
+    OtherRing,
+    /// Cut short, or changed since.
+    Damaged,
 }
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOne => write!(f, "not a ttmem snapshot"),
+            Self::Version { found } => {
+                write!(f, "snapshot format {found}, this ttmem reads {SNAPSHOT_VERSION}: use that of the same release")
+            }
+            Self::OtherRing => write!(f, "a snapshot of another ring"),
+            Self::Damaged => write!(f, "a damaged snapshot"),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
 
 impl Snapshot {
     /// The header for this content.
@@ -49,18 +76,18 @@ impl Snapshot {
     /// Reads a whole file; gives its content too. Any bytes are safe to pass.
     ///
     /// # Errors
-    /// [`EnvelopeError`] says what is wrong with it.
-    pub fn decode(file: &[u8], ring_id: u128) -> Result<(Self, &[u8]), EnvelopeError> {
+    /// [`SnapshotError`] says what is wrong with it.
+    pub fn decode(file: &[u8], ring_id: u128) -> Result<(Self, &[u8]), SnapshotError> {
         let snapshot = Self::peek(file)?;
         let (header, content) = file.split_at(SNAPSHOT_HEADER_BYTES);
         if word(header, 48) != content.len() as u64
             || word(header, 56) as u32 != checksum(&header[..56], content)
             || snapshot.missing > snapshot.position
         {
-            return Err(unreadable(EnvelopeFault::Damaged));
+            return Err(SnapshotError::Damaged);
         }
         if snapshot.ring_id != ring_id {
-            return Err(unreadable(EnvelopeFault::OtherRing));
+            return Err(SnapshotError::OtherRing);
         }
         Ok((snapshot, content))
     }
@@ -69,16 +96,16 @@ impl Snapshot {
     ///
     /// # Errors
     /// If it is no header of this version.
-    pub fn peek(file: &[u8]) -> Result<Self, EnvelopeError> {
+    pub fn peek(file: &[u8]) -> Result<Self, SnapshotError> {
         let Some(header) = file.get(..SNAPSHOT_HEADER_BYTES) else {
-            return Err(unreadable(EnvelopeFault::NotOne));
+            return Err(SnapshotError::NotOne);
         };
         if header[..8] != SNAPSHOT_MAGIC {
-            return Err(unreadable(EnvelopeFault::NotOne));
+            return Err(SnapshotError::NotOne);
         }
         let version = word(header, 8) as u32;
         if version != SNAPSHOT_VERSION {
-            return Err(unreadable(EnvelopeFault::Version { found: version, known: SNAPSHOT_VERSION }));
+            return Err(SnapshotError::Version { found: version });
         }
         Ok(Self {
             ring_id: u128::from(word(header, 16)) | u128::from(word(header, 24)) << 64,
@@ -113,9 +140,9 @@ mod tests {
     fn a_snapshot_comes_back_as_it_was() {
         let file = file(&SNAPSHOT, b"content");
         assert_eq!(Snapshot::decode(&file, SNAPSHOT.ring_id), Ok((SNAPSHOT, &b"content"[..])));
-        assert_eq!(Snapshot::decode(&file, 7), Err(unreadable(EnvelopeFault::OtherRing)));
+        assert_eq!(Snapshot::decode(&file, 7), Err(SnapshotError::OtherRing));
         assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES]), Ok(SNAPSHOT));
-        assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES - 1]), Err(unreadable(EnvelopeFault::NotOne)));
+        assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES - 1]), Err(SnapshotError::NotOne));
     }
 
     #[test]
@@ -132,9 +159,6 @@ mod tests {
         }
         let mut newer = whole;
         newer[8] = 9;
-        assert_eq!(
-            Snapshot::decode(&newer, SNAPSHOT.ring_id),
-            Err(unreadable(EnvelopeFault::Version { found: 9, known: SNAPSHOT_VERSION }))
-        );
+        assert_eq!(Snapshot::decode(&newer, SNAPSHOT.ring_id), Err(SnapshotError::Version { found: 9 }));
     }
 }

@@ -14,11 +14,8 @@ pub(crate) const CORES: u16 = 3;
 pub(crate) const TRACE: u64 = 120;
 
 pub(crate) fn pools() -> [Pool; 4] {
-    [(1, vec![0, 1, 2]), (2, vec![2]), (1, vec![1]), (0, vec![0, 1])].map(|(allocator, chips)| Pool {
-        allocator,
-        mesh: None,
-        chips,
-    })
+    [(1, vec![0, 1, 2]), (2, vec![2]), (1, vec![1]), (0, vec![0, 1])]
+        .map(|(allocator, chips)| Pool { allocator, chips })
 }
 
 pub(crate) fn events() -> impl Strategy<Value = Event> {

@@ -97,13 +97,7 @@ impl<W: Write> Recorder<W> {
         if known.pools != account.pools().count() {
             // Few come, and seldom: all are written again, before the events that name them.
             pools.extend(account.pools().map(|(index, pool)| {
-                Meta::Pool(Pool {
-                    process,
-                    index,
-                    allocator: pool.allocator,
-                    mesh: pool.mesh,
-                    chips: pool.chips.clone(),
-                })
+                Meta::Pool(Pool { process, index, allocator: pool.allocator, mesh: None, chips: pool.chips.clone() })
             }));
             known.pools = pools.len();
         }

@@ -5,9 +5,7 @@ mod attach;
 use std::path::Path;
 
 use ttmem_ledger::{End, Ledger};
-use ttmem_ring::{
-    AlreadyDrained, CheckpointMethod, CheckpointWriter, ClockMap, Counters, ProcessWatch, Recovery, RingReader, WaitSet,
-};
+use ttmem_ring::{AlreadyDrained, CheckpointWriter, ClockMap, Counters, ProcessWatch, Recovery, RingReader, WaitSet};
 use ttmem_wire::{Event, Header, Record};
 
 use super::source::Source;
@@ -79,8 +77,6 @@ pub struct Session {
     batch: Vec<Record>,
     /// The file of call sites, once an event has named one.
     sites: Option<SiteFile>,
-    /// Records of the ring below this were shown one by one.
-    shown: u64,
     /// Why the checkpoint was not used.
     trouble: Option<String>,
     /// Writes the next, if this session drains.
@@ -106,9 +102,8 @@ impl Session {
             ended: None,
             batch: Vec::new(),
             sites: None,
-            shown: 0,
             trouble: None,
-            checkpoints: CheckpointWriter::new(CheckpointMethod::SnapshotsAndJournal),
+            checkpoints: CheckpointWriter::default(),
         }
     }
 
@@ -149,9 +144,7 @@ impl Session {
             let first = ring.position() - count;
             if ring.missed() > missed {
                 // A session that only looks was overtaken.
-                let reached = before + self.catch_up(before..first, batch.is_empty(), keep);
-                events += reached - before;
-                if reached < first && self.attach_again(reached, first) {
+                if self.attach_again(first) {
                     batch.clear();
                     events = self.attach(&mut batch, keep);
                     continue;
@@ -186,7 +179,7 @@ impl Session {
     /// Writes a checkpoint of what was read, and releases it, where there is enough of it, or time. A dead process writes no more.
     fn checkpoint(&mut self, is_alive: bool, is_idle: bool) {
         let Source::Open(ring) = &mut self.source else { return };
-        if !is_alive || !ring.is_draining() || !self.checkpoints.is_due(&**ring, is_idle) {
+        if !is_alive || !ring.is_draining() || !CheckpointWriter::is_due(&**ring, is_idle) {
             return;
         }
         let account = &self.account;

@@ -78,7 +78,7 @@ fn pump_recording(input: &Input, apply: &mut Apply<'_>) -> Result<Recording, Sto
 fn learn(replay: &mut Replay, meta: Meta, apply: &mut Apply<'_>) -> Result<(), Stopped> {
     match meta {
         Meta::Pool(pool) => {
-            let known = Pool { allocator: pool.allocator, mesh: pool.mesh, chips: pool.chips };
+            let known = Pool { allocator: pool.allocator, chips: pool.chips };
             replay.account_mut().learn_pool(pool.index, known);
         }
         Meta::Status(status) => replay.set_status(status),

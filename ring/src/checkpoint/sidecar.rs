@@ -1,4 +1,4 @@
-//! Sidecar files: the snapshot, the journal and the call sites of a ring lie beside it, under its name, and are removed with it.
+//! Sidecar files: the snapshot and the call sites of a ring lie beside it, under its name, and are removed with it.
 
 use std::{
     fmt,
@@ -8,12 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ttmem_wire::{EnvelopeError, sites::SITES_EXTENSION};
+use ttmem_wire::{SnapshotError, sites::SITES_EXTENSION};
 
-use super::{
-    journal::{JOURNAL_EXTENSION, journal_path},
-    snapshot::{SNAPSHOT_EXTENSION, UNFINISHED_EXTENSION, snapshot_path},
-};
+use super::snapshot::{SNAPSHOT_EXTENSION, UNFINISHED_EXTENSION, snapshot_path};
 use crate::{RING_EXTENSION, sys::effective_uid};
 
 /// Why a sidecar file can't be used.
@@ -24,7 +21,7 @@ pub enum SidecarError {
     /// It is no plain file of the user's own, or too large.
     NotOurs,
     /// Its content is none, or not this ring's.
-    Content(EnvelopeError),
+    Content(SnapshotError),
 }
 
 impl fmt::Display for SidecarError {
@@ -71,7 +68,7 @@ pub fn remove_ring(ring: &Path) -> io::Result<()> {
     });
     if removed.is_ok() {
         let unfinished = ring.with_extension(UNFINISHED_EXTENSION);
-        for path in [snapshot_path(ring), unfinished, journal_path(ring), sites_path(ring)] {
+        for path in [snapshot_path(ring), unfinished, sites_path(ring)] {
             let _ = fs::remove_file(path);
         }
     }
@@ -89,7 +86,7 @@ pub fn sites_path(ring: &Path) -> PathBuf {
 /// The ring of a sidecar file, by their names.
 fn ring_of(path: &Path) -> Option<PathBuf> {
     let extension = path.extension()?;
-    let ring = if [SNAPSHOT_EXTENSION, UNFINISHED_EXTENSION, JOURNAL_EXTENSION].iter().any(|it| extension == *it) {
+    let ring = if [SNAPSHOT_EXTENSION, UNFINISHED_EXTENSION].iter().any(|it| extension == *it) {
         path.with_extension(RING_EXTENSION)
     } else if extension == SITES_EXTENSION {
         path.with_extension("")

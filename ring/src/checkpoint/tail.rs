@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ttmem_wire::Header;
 
-use crate::{Drain, RingFile, RingReader, Slot, TailLock};
+use crate::{Drain, RingFile, RingReader, TailLock};
 
 /// A ring whose tail the caller may move.
 pub trait Tail {
@@ -16,9 +16,6 @@ pub trait Tail {
     fn position(&self) -> u64;
     /// Records before that which are not released.
     fn unreleased(&self) -> u64;
-    /// Their slots, in two parts where they go round the ring's end, with the position of the first. `None` where there can't be
-    /// so many.
-    fn unreleased_slots(&self) -> Option<(u64, [&[Slot]; 2])>;
     /// Releases them.
     fn release(&mut self);
 }
@@ -38,10 +35,6 @@ impl Tail for RingReader {
 
     fn unreleased(&self) -> u64 {
         RingReader::unreleased(self)
-    }
-
-    fn unreleased_slots(&self) -> Option<(u64, [&[Slot]; 2])> {
-        RingReader::unreleased_slots(self)
     }
 
     fn release(&mut self) {
@@ -79,11 +72,6 @@ impl Tail for OwnTail<'_> {
 
     fn unreleased(&self) -> u64 {
         self.drain.unreleased().map_or(0, |range| self.position.saturating_sub(range.start))
-    }
-
-    fn unreleased_slots(&self) -> Option<(u64, [&[Slot]; 2])> {
-        let first = self.drain.unreleased()?.start;
-        Some((first, self.ring.slots_between(first, self.position)?))
     }
 
     fn release(&mut self) {

@@ -17,7 +17,7 @@ use ttmem_wire::{HEADER_BYTES, Header, MAX_POOLS, PAGE, RECORD_WORDS, WRITER_PAG
 
 use super::{FolderError, ensure_folder, map::Mapped, tail_lock};
 use crate::{
-    layout::{FlusherPage, PoolTable, ProducerPage, Slot},
+    layout::{FlusherPage, PoolTable, ProducerPage},
     queue::Queue,
     ring::{Drain, RingWriter},
     sys::{self, Clock, check, check_size_limit, effective_uid, flock, identity},
@@ -161,11 +161,6 @@ impl RingFile {
     /// The flusher's page.
     pub fn flusher(&self) -> &'static FlusherPage {
         self.mapped.flusher()
-    }
-
-    /// The ring's slots of these positions, in two parts where they go round its end. `None` where there can't be so many.
-    pub(crate) fn slots_between(&self, first: u64, end: u64) -> Option<[&[Slot]; 2]> {
-        self.mapped.ring_between(first, end)
     }
 
     /// Takes the tail lock, which readers drain under; `None` if one does. A descriptor for as long as it is held.

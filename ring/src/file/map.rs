@@ -57,15 +57,6 @@ impl Mapped {
         self.slots(self.header.ring_offset, self.header.ring_slots)
     }
 
-    /// The ring's slots of these positions, in two parts where they go round its end. `None` where there can't be so many.
-    pub(crate) fn ring_between(&self, first: u64, end: u64) -> Option<[&[Slot]; 2]> {
-        let slots = self.ring();
-        let count = usize::try_from(end.checked_sub(first)?).ok().filter(|&count| count <= slots.len())?;
-        let (before, behind) = slots.split_at(first as usize & (slots.len() - 1));
-        let straight = count.min(behind.len());
-        Some([&behind[..straight], &before[..count - straight]])
-    }
-
     pub(crate) fn keep_from_children(&self) -> std::io::Result<()> {
         self.raw.advise(memmap2::Advice::DontFork)
     }

@@ -245,13 +245,6 @@ impl RingReader {
         self.position.saturating_sub(self.mapped.reader().tail.0.load(Ordering::Acquire))
     }
 
-    /// The slots of unreleased records, with the position of the first. `None` where there can't be so many.
-    pub(crate) fn unreleased_slots(&self) -> Option<(u64, [&[Slot]; 2])> {
-        // SYNC (D): Acquire; this reader wrote the tail last, or a holder of the lock before it.
-        let first = self.mapped.reader().tail.0.load(Ordering::Acquire);
-        Some((first, self.mapped.ring_between(first, self.position)?))
-    }
-
     /// Whether this reader drains.
     pub fn is_draining(&self) -> bool {
         self.draining

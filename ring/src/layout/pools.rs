@@ -58,7 +58,7 @@ mod tests {
     fn pools_are_entered_once_and_a_full_table_refuses() {
         let entries: Vec<Slot> = (0..2).map(|_| Slot::default()).collect();
         let table = PoolTable::new(&entries);
-        let pool = |chip| Pool { allocator: 1, mesh: None, chips: vec![chip] };
+        let pool = |chip| Pool { allocator: 1, chips: vec![chip] };
         assert_eq!(table.get(0), None);
         assert_eq!(table.enter(&pool(4)), Some(0));
         assert_eq!(table.enter(&pool(5)), Some(1));

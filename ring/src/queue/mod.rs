@@ -32,7 +32,7 @@ use crate::{
 pub const PAYLOAD_WORDS: usize = RECORD_WORDS - 1;
 
 /// A slot is prefetched so many events before it is written: by then it is there.
-const PREFETCH_AHEAD: u64 = 8;
+const PREFETCH_AHEAD: u64 = 24;
 
 /// The next slot is not free: the flusher is behind. Nothing was claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ fn ask(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Obje
         _ => None,
     };
     // Not by MeshDevice::id(), which counts up with every open: a mesh that is opened again is to find its entry again.
-    let pool = Pool { allocator: 0, mesh: None, chips };
+    let pool = Pool { allocator: 0, chips };
     // Without room in the table a single chip can still be named; events on a mesh are then lost, and counted.
     tracker.pool_cache.insert(tracker.pools, device as usize, allocator as usize, pool).map(Target::Pool).or(only)
 }

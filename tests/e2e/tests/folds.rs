@@ -282,13 +282,11 @@ fn what_lies_beside_a_ring_goes_with_it() {
     let rows: Value = serde_json::from_str(&listed.stdout).expect("JSON");
     assert_eq!((&rows[0]["alive"], &rows[0]["complete"]), (&Value::Bool(true), &Value::Bool(true)), "{rows}");
     assert!(rows[0]["live_bytes"].as_u64().expect("bytes") > 0);
-    let orphans = ["1-0.snapshot", "1-0.journal", "1-0.snapshot-new"].map(|name| scene.rings.path().join(name));
+    let orphans = ["1-0.snapshot", "1-0.snapshot-new"].map(|name| scene.rings.path().join(name));
     orphans.iter().for_each(|path| fs::write(path, "its ring is gone").expect("a file"));
     ttmem().arg("clean").outcome();
     assert!(scene.snapshot().exists(), "the living keep theirs");
     assert!(orphans.iter().all(|path| !path.exists()));
-    // As a reader leaves one.
-    fs::write(scene.ring().with_extension("journal"), "something").expect("a file");
     scene.child.kill().expect("SIGKILL");
     scene.child.wait().expect("waiting for the killed");
     let left = scene.snapshot();
@@ -463,11 +461,8 @@ fn a_kill_at_each_step_of_the_way_loses_nothing_that_returned() {
 #[test]
 fn a_reader_killed_at_each_step_of_letting_go_takes_nothing_with_it() {
     let program = drainer_with_failpoints();
-    // So many live that a journal is worth it.
     let steady = Steady { live: 1000, spin: 100, ..SMALL };
-    for step in
-        ["journal-begun", "journal-appended", "released", "snapshot-saved", "snapshot-written", "snapshot-named"]
-    {
+    for step in ["released", "snapshot-saved", "snapshot-written", "snapshot-named"] {
         for times in [1, 2, 3, 7] {
             let mut scene = Scene::start(steady);
             let reached = tempfile::NamedTempFile::new().expect("a file");
@@ -488,10 +483,9 @@ fn a_reader_killed_at_each_step_of_letting_go_takes_nothing_with_it() {
             reader.wait().expect("waiting for the killed");
             check(&scene);
             if times % 2 == 0 {
-                // The process goes on by itself: what the reader let go is in what it folds, and the journal goes.
+                // The process goes on by itself: what the reader released is in the checkpoints that it writes.
                 let before = scene.returned();
                 wait_for("the process to go on", || (scene.returned()[0] > before[0] + 20_000).then_some(()));
-                assert!(!scene.ring().with_extension("journal").exists());
                 check(&scene);
             }
             scene.kill();

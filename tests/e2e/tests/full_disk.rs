@@ -33,12 +33,12 @@ impl Filler {
     }
 }
 
-fn has_journal(place: &Path) -> bool {
+fn has_snapshot(place: &Path) -> bool {
     let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     // Each run has a folder of its own there.
     entries(place)
         .flat_map(|folder| entries(&folder))
-        .any(|path| path.extension().is_some_and(|extension| extension == "journal"))
+        .any(|path| path.extension().is_some_and(|extension| extension == "snapshot"))
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_file_system_that_fills_up_while_a_reader_drains_costs_no_event() {
             (events() >= goal).then_some(())
         });
     };
-    wait_for("a journal", || has_journal(&seen).then_some(()));
+    wait_for("a checkpoint", || has_snapshot(&seen).then_some(()));
     let mut filler = Filler::new(&seen);
     assert!(filler.fill(), "there was room");
     further(300_000, &mut || {
@@ -83,7 +83,7 @@ fn a_file_system_that_fills_up_while_a_reader_drains_costs_no_event() {
     fs::remove_file(&filler.path).expect("it is there");
     drop(filler);
     further(300_000, &mut || {});
-    wait_for("a journal", || has_journal(&seen).then_some(()));
+    wait_for("a checkpoint", || has_snapshot(&seen).then_some(()));
 
     signal("KILL", steady.pid(&words));
     child.wait().expect("waiting for ttmem run");
