@@ -72,7 +72,7 @@ pub struct DeviceView {
 }
 
 /// A memory of a device, over all processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct DeviceMemory {
     /// Which memory.
     #[serde(serialize_with = "as_text")]

@@ -9,26 +9,8 @@ use ttmem_reader::{Drainer, Ended, Keep, SiteStyle, Suppressions, analysis::Anal
 use ttmem_ring::{CreateOptions, RingFile};
 use ttmem_wire::{Event, Memory, Target};
 
-/// A folder of this test's own.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("ttmem-commands-{name}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn rings(&self) -> PathBuf {
-        self.0.join("rings")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+mod common;
+use common::Folder;
 
 fn ttmem(folder: &Folder, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ttmem"))

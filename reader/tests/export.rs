@@ -9,22 +9,8 @@ use ttmem_recording::{ClockPoint, Ended, Meta, Pool, Process, Status, Writer};
 use ttmem_ring::{CreateOptions, RingFile};
 use ttmem_wire::{Event, EventKind, Memory, Target, split_mark};
 
-/// A folder of this test's own.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("ttmem-export-{name}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+mod common;
+use common::Folder;
 
 fn export(file: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ttmem")).arg("export").arg(file).args(arguments).output().unwrap()

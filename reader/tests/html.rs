@@ -3,25 +3,22 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
-    time::Instant,
 };
 
 mod common;
-use common::{Folder, HOSTILE, Held, Story, ring, training};
-use ttmem_wire::{Event, EventKind, Memory, Pool, Target};
+use common::{Folder, HOSTILE, Story, hold_one_of_two, ring, training};
+use ttmem_wire::{Event, Memory, Target};
 
 fn page(folder: &Folder, name: &str, story: &Story, chips: i32) -> PathBuf {
     let recording = folder.0.join(format!("{name}.ttmem"));
     story.write(&recording, &["python", "train.py", HOSTILE], chips);
     let html = folder.0.join(format!("{name}.html"));
-    let since = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_ttmem"))
         .args(["report", "--quiet", "--html"])
         .args([&html, &recording])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    eprintln!("{name}: {} bytes in {:?}", html.metadata().unwrap().len(), since.elapsed());
     html
 }
 
@@ -196,12 +193,7 @@ fn a_clash_of_buffers_and_circular_buffers_is_seen() {
 fn a_ring_shows_what_it_has() {
     let folder = Folder::new("html-ring");
     let file = ring(&folder);
-    let pool = file.pools().enter(&Pool { allocator: 1, chips: vec![0, 1] }).unwrap();
-    let mut held = Held::new(&file);
-    let event = Event { memory: Some(Memory::Dram), target: Target::Pool(pool), size: 36_864, ..Event::default() };
-    held.push(Event { address: 4096, ..event });
-    held.push(Event { address: 65_536, ..event });
-    held.push(Event { address: 4096, kind: EventKind::Free, ..event });
+    let _held = hold_one_of_two(&file);
     let html = folder.0.join("ring.html");
     let output = Command::new(env!("CARGO_BIN_EXE_ttmem"))
         .args(["report", "--html"])
@@ -214,29 +206,4 @@ fn a_ring_shows_what_it_has() {
     assert!(sums.contains("devices 0-1, each") && sums.contains("36,864 B") && sums.contains("73,728 B"), "{sums}");
     assert!(part(&dom, "allocations").contains("0x10000"));
     assert!(part(&dom, "summary").contains("is running"));
-}
-
-/// `TTMEM_HTML_OUT=DIR cargo test -p ttmem --test html -- --ignored` keeps pages, pictures of them and what a million
-/// events cost.
-#[test]
-#[ignore = "takes a while, and is for people to look at"]
-fn pictures_and_a_million_events() {
-    let Some(out) = std::env::var_os("TTMEM_HTML_OUT").map(PathBuf::from) else { return };
-    let folder = Folder::new("html-pictures");
-    for (name, story, chips) in [
-        ("training", training(6, 20), 8),
-        ("clash", clash(), 1),
-        ("million", training(50, 1100), 8),
-        ("wide", training(50, 110), 32),
-    ] {
-        let html = page(&folder, name, &story, chips);
-        std::fs::copy(&html, out.join(format!("{name}.html"))).unwrap();
-        std::fs::copy(html.with_extension("ttmem"), out.join(format!("{name}.ttmem"))).unwrap();
-        for (scheme, flag) in [("light", "--disable-features=x"), ("dark", "--force-dark-mode")] {
-            let picture = format!("--screenshot={}", out.join(format!("{name}-{scheme}.png")).display());
-            let since = Instant::now();
-            browse(&folder, &html, &[&picture, flag, "--window-size=1280,1800", "--hide-scrollbars"]).unwrap();
-            eprintln!("{name} {scheme}: drawn in {:?}", since.elapsed());
-        }
-    }
 }

@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{Folder, Held, Story, ring, training};
+use common::{Folder, Story, hold_one_of_two, ring, training};
 use ttmem_ledger::{Ledger, Life};
 use ttmem_reader::replay::{At, Input, Moment, moment};
 use ttmem_recording::{Item, Reader};
-use ttmem_wire::{Event, EventKind, Memory, Pool, Record, Target};
+use ttmem_wire::{Event, EventKind, Memory, Pool, Record};
 
 const COMMAND: [&str; 2] = ["python", "train.py"];
 const CHIPS: i32 = 3;
@@ -108,12 +108,7 @@ fn there_may_be_no_such_moment() {
 fn a_ring_has_moments_too() {
     let folder = Folder::new("moments-ring");
     let file = ring(&folder);
-    let pool = file.pools().enter(&Pool { allocator: 1, chips: vec![0, 1] }).unwrap();
-    let mut held = Held::new(&file);
-    let event = Event { memory: Some(Memory::Dram), target: Target::Pool(pool), size: 36_864, ..Event::default() };
-    held.push(Event { address: 4096, ..event });
-    held.push(Event { address: 65_536, ..event });
-    held.push(Event { address: 4096, kind: EventKind::Free, ..event });
+    let _held = hold_one_of_two(&file);
     let input = Input::open(file.path(), false).unwrap();
     assert_eq!((the_one(&input, &At::Peak).live.len(), the_one(&input, &At::Peak).events), (4, 2));
     assert_eq!(the_one(&input, &At::Exit).live.len(), 2);

@@ -131,7 +131,7 @@ fn page(path: &Path, rules: &str) -> Vec<Value> {
 /// What `ttmem follow` and a report answer about a ring with the same events, whose process runs.
 fn of_ring(folder: &Folder, story: &Story, rules: &Path) -> [Value; 2] {
     let file = ring(folder);
-    assert_eq!(file.pools().enter(&Pool { allocator: 1, mesh: Some(0), chips: vec![0] }), Some(0));
+    assert_eq!(file.pools().enter(&Pool { allocator: 1, chips: vec![0] }), Some(0));
     let mut held = Held::new(&file);
     story.events().for_each(|event| held.push(event));
     let (json, _) = report(file.path(), rules.to_str().unwrap());

@@ -28,8 +28,6 @@ pub struct ProcessAnalysis {
     pub end: Ending,
     /// What became of its events.
     pub counts: Counts,
-    /// Whether it is gone and all that it left was read.
-    pub is_over: bool,
     /// Records that are no event of this version.
     pub unreadable: u64,
     /// Events that did not fit.
@@ -120,7 +118,6 @@ impl ProcessAnalysis {
                 None => told.cut_after.map_or(Ending::Running, |after| Ending::Cut(Some(after))),
             },
             counts: told.counts,
-            is_over: told.is_over,
             unreadable: told.account.unreadable(),
             anomalies: ledger.anomalies(),
             totals: ledger.totals(),
@@ -169,7 +166,6 @@ impl ProcessAnalysis {
             ring_id: 7,
             end: Ending::Ended(crate::Ended::Code(0)),
             counts: Counts { reported: 9, drained: 9, ..Counts::default() },
-            is_over: true,
             totals: vec![(0, Memory::Dram, Totals::default())],
             live,
             growth,

@@ -15,6 +15,7 @@ use super::judge::Judge;
 use crate::{
     Failure, SiteStyle,
     analysis::Analysis,
+    export,
     report::{Report, Screen, View, write_text, write_view},
 };
 
@@ -168,14 +169,9 @@ pub(super) fn write_text_file(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
-        return fs::OpenOptions::new().write(true).create(true).truncate(true).open(path)?.write_all(bytes);
-    }
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
+    let mut output = export::Output::create(Some(path))?;
+    output.write_all(bytes)?;
+    output.keep()
 }
 
 /// The report as text, with styles that the stream strips where it has no use for them.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     CallSite, Told,
-    analysis::{ProcessAnalysis, RegionsOfName, regions_by_name},
+    analysis::{Alike, ProcessAnalysis, RegionsOfName, alike, regions_by_name},
     report::{MemoryReport, ProcessReport, bytes, ending, plain_name, terse},
 };
 
@@ -365,19 +365,12 @@ fn ago(ms: f64) -> String {
 
 /// The table of sums; devices that are alike in a memory are one row.
 fn sums(said: &ProcessReport) -> Vec<SumsRow> {
-    let mut rows: Vec<(String, MemoryReport, Vec<i32>)> = Vec::new();
-    for device in &said.devices {
-        for (name, sums) in &device.memory {
-            match rows.iter_mut().find(|(memory, other, _)| memory == name && other == sums) {
-                Some((_, _, devices)) => devices.push(device.device_id),
-                None => rows.push((name.clone(), *sums, vec![device.device_id])),
-            }
-        }
-    }
-    rows.sort_by_key(|(memory, _, devices)| (memory.parse::<Memory>().ok(), devices[0]));
-    let row = |(memory, sums, devices): (String, MemoryReport, Vec<i32>)| SumsRow {
+    let all = said.devices.iter().flat_map(|device| device.memory.iter().map(|memory| (device.device_id, memory)));
+    let mut rows = alike(all, |one| one.0, |one| one.1);
+    rows.sort_by_key(|row| (row.first.1.0.parse::<Memory>().ok(), row.devices[0]));
+    let row = |Alike { devices, first: (_, (memory, sums)) }: Alike<(i32, (&String, &MemoryReport))>| SumsRow {
         devices: each(&devices),
-        memory,
+        memory: memory.clone(),
         live: Number(sums.live_bytes),
         buffers: Number(sums.live_buffers),
         bank: sums.live_bytes_per_bank.map(Number),

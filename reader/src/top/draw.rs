@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     DeviceMemory, DeviceView,
+    analysis::{Alike, alike},
     report::{bytes, count, stack_line},
 };
 
@@ -97,22 +98,14 @@ fn draw_head(frame: &mut Frame<'_>, state: &State, area: Rect) {
 }
 
 /// Ids of devices that are drawn alike, and the first of them.
-fn rows_of_devices(state: &State) -> Vec<(Vec<i32>, DeviceView)> {
-    let mut rows: Vec<(Vec<i32>, DeviceView)> = Vec::new();
-    let only = state.only;
-    for device in state.view.devices.iter().filter(|device| only.is_none_or(|pid| device.pids.contains(&pid))) {
-        let is_alike = |(_, other): &&mut (Vec<i32>, DeviceView)| {
-            other.memory == device.memory && other.is_exact == device.is_exact
-        };
-        match rows.iter_mut().find(is_alike).filter(|_| state.is_grouped) {
-            Some((ids, _)) => ids.push(device.device_id),
-            None => rows.push((vec![device.device_id], device.clone())),
-        }
-    }
-    rows
+fn rows_of_devices(state: &State) -> Vec<Alike<DeviceView>> {
+    let is_shown = |device: &&DeviceView| state.only.is_none_or(|pid| device.pids.contains(&pid));
+    let shown = state.view.devices.iter().filter(is_shown).cloned();
+    let alone = |device: &DeviceView| (!state.is_grouped).then_some(device.device_id);
+    alike(shown, |device| device.device_id, |device| (device.memory.clone(), device.is_exact, alone(device)))
 }
 
-fn draw_devices(frame: &mut Frame<'_>, state: &mut State, area: Rect, rows: Vec<(Vec<i32>, DeviceView)>) {
+fn draw_devices(frame: &mut Frame<'_>, state: &mut State, area: Rect, rows: Vec<Alike<DeviceView>>) {
     let room = usize::from(area.height.saturating_sub(1));
     state.first_device = state.first_device.min(rows.len().saturating_sub(room));
     state.device_rows = area;
@@ -126,7 +119,7 @@ fn draw_devices(frame: &mut Frame<'_>, state: &mut State, area: Rect, rows: Vec<
     let title = gap.map_or_else(|| title.clone(), |gap| format!("{title}{}{figures}", " ".repeat(gap)));
     let mut lines = vec![Line::styled(title, style.title())];
     lines.extend(
-        rows.iter().skip(state.first_device).take(room).map(|(ids, device)| device_line(state, ids, device, wide)),
+        rows.iter().skip(state.first_device).take(room).map(|row| device_line(state, &row.devices, &row.first, wide)),
     );
     if rows.is_empty() {
         lines.push(Line::styled("no process that runs has reported an event", style.faint()));

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     View,
+    analysis::{Alike, alike},
     report::{bytes, count, noun, plain_name, shorten, stack_line},
 };
 
@@ -27,17 +28,10 @@ fn write(text: &mut String, view: &View) -> std::fmt::Result {
         "{:<19} {:<13} {:>11} {:>11} {:>10} {:>11}",
         "DEVICES", "MEMORY", "LIVE", "ALLOCATIONS", "PER BANK", "PEAK"
     )?;
-    let mut rows: Vec<(crate::DeviceMemory, Vec<i32>)> = Vec::new();
-    for device in &view.devices {
-        for memory in &device.memory {
-            match rows.iter_mut().find(|(row, _)| row == memory) {
-                Some((_, devices)) => devices.push(device.device_id),
-                None => rows.push((*memory, vec![device.device_id])),
-            }
-        }
-    }
-    rows.sort_by_key(|(row, devices)| (devices[0], row.memory));
-    for (row, devices) in &rows {
+    let all = view.devices.iter().flat_map(|device| device.memory.iter().map(|memory| (device.device_id, memory)));
+    let mut rows = alike(all, |one| one.0, |one| one.1);
+    rows.sort_by_key(|row| (row.devices[0], row.first.1.memory));
+    for Alike { devices, first: (_, row) } in &rows {
         let each = if devices.len() > 1 { ", each" } else { "" };
         let name = format!("{}{each}", plain_name(devices));
         let bank = row.live_bytes_per_bank.map_or_else(|| "-".to_owned(), bytes);

@@ -19,6 +19,10 @@ impl Folder {
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
+
+    pub fn rings(&self) -> PathBuf {
+        self.0.join("rings")
+    }
 }
 
 impl Drop for Folder {
@@ -57,9 +61,19 @@ impl<'a> Held<'a> {
 
 /// A ring in the folder's `rings`.
 pub fn ring(folder: &Folder) -> RingFile {
-    let rings = folder.0.join("rings");
-    RingFile::create(&CreateOptions { folder: &rings, ring_bytes: 1 << 20, queue_slots: 1024, producer: "test" })
-        .unwrap()
+    let options = CreateOptions { folder: &folder.rings(), ring_bytes: 1 << 20, queue_slots: 1024, producer: "test" };
+    RingFile::create(&options).unwrap()
+}
+
+/// Two tensors of 36 KiB in DRAM on two chips, of which the first was freed.
+pub fn hold_one_of_two(file: &RingFile) -> Held<'_> {
+    let pool = file.pools().enter(&ttmem_wire::Pool { allocator: 1, chips: vec![0, 1] }).unwrap();
+    let mut held = Held::new(file);
+    let event = Event { memory: Some(Memory::Dram), target: Target::Pool(pool), size: 36_864, ..Event::default() };
+    held.push(Event { address: 4096, ..event });
+    held.push(Event { address: 65_536, ..event });
+    held.push(Event { address: 4096, kind: EventKind::Free, ..event });
+    held
 }
 
 /// A program that has put a way out of a page into every text that it can name.

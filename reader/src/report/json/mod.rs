@@ -167,7 +167,7 @@ pub struct DeviceReport {
 }
 
 /// One memory of one device. Bytes are on the device; "per bank" is within each of its banks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of ttmem_ledger::Totals")]
 pub struct MemoryReport {
     pub live_bytes: u64,

@@ -56,7 +56,6 @@ impl Facts {
                 lost: report.events.lost,
                 pretended: anomaly("pretended_allocations"),
             },
-            is_over: report.ended.is_some(),
             unreadable: anomaly(UNREADABLE),
             anomalies: Anomalies {
                 unmatched_frees: report.unmatched_frees,
