@@ -156,7 +156,11 @@ fn every_view_gives_the_same_answer() {
         let processes = json["processes"].as_array().unwrap();
         assert_eq!(processes.len(), case.runs.len(), "{name}");
 
-        let word = if case.answer == "clean" { "Clean" } else { &format!("{}{}:", case.answer[..1].to_uppercase(), &case.answer[1..]) };
+        let word = if case.answer == "clean" {
+            "Clean"
+        } else {
+            &format!("{}{}:", case.answer[..1].to_uppercase(), &case.answer[1..])
+        };
         let mood = match case.answer {
             "clean" => "good",
             "inconclusive" => "unsure",
@@ -182,7 +186,12 @@ fn every_view_gives_the_same_answer() {
             let diff = ["diff", "--quiet", "--suppressions", rules.to_str().unwrap()];
             let files = [clean.to_str().unwrap(), other.to_str().unwrap()];
             let code = |option| ttmem(&[&diff[..], &[option], &files].concat()).status.code();
-            assert_eq!(["--fail-on-leak", "--fail-on-leftover"].map(code), expected, "{name}: diff with {}", other.display());
+            assert_eq!(
+                ["--fail-on-leak", "--fail-on-leftover"].map(code),
+                expected,
+                "{name}: diff with {}",
+                other.display()
+            );
         }
         if let [story] = &stories[..] {
             let own = Folder::new(&format!("views-{name}"));

@@ -32,11 +32,11 @@ TITLES = {
     "process": "A process",
     "devices": "Devices",
     "memory": "A memory of a device",
-    "regions": "Regions: what is or was live",
+    "regions": "Allocations: what is or was live",
     "growth": "Growth",
     "program_region": "A region of the program",
     "left": "What is left behind",
-    "holdings": "Holdings: regions added up",
+    "holdings": "Holdings: allocations added up",
     "clash": "A clash of circular buffers",
 }
 

@@ -105,7 +105,7 @@ pub(super) fn kernel() -> Vec<Check> {
     let missing = features.iter().filter_map(|feature| {
         let error = feature.tried.as_ref().err()?;
         let advice = if feature.name == "pidfd_open" {
-            format!("needs Linux {}; without it, how other processes ended is not always told", feature.since)
+            format!("needs Linux {}; without it, how other processes ended is not always known", feature.since)
         } else {
             format!("needs Linux {}; set TTMEM_DIR to a folder on a tmpfs", feature.since)
         };

@@ -27,7 +27,7 @@ pub(super) fn variables(get: &dyn Fn(&str) -> Option<OsString>) -> Vec<Check> {
         checks.push(Check::note(WHAT, "TTMEM_STACKS=off: reports name no lines", "unset TTMEM_STACKS"));
     }
     if value("LD_PRELOAD").is_some_and(|value| value.to_string_lossy().contains(crate::launch::LIBRARY)) {
-        let found = "LD_PRELOAD has the library already: every program of this shell reports, with nobody to drain it";
+        let found = "LD_PRELOAD has the library already: every program of this shell reports, and no reader drains it";
         checks.push(Check::note(WHAT, found, "unset LD_PRELOAD; `ttmem run` sets it for its program alone"));
     }
     if value("TT_METAL_SHM_TRACKING_DISABLED").as_deref() != Some(OsStr::new("1")) {

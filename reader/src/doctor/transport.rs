@@ -107,7 +107,8 @@ impl Transport {
             bytes(self.room_total),
         );
         if self.lost > 0 {
-            let advice = "the queue was full, and nothing was drained for 100 ms; TTMEM_ON_FULL=block:10000 waits longer";
+            let advice =
+                "the queue was full, and nothing was drained for 100 ms; TTMEM_ON_FULL=block:10000 waits longer";
             return Check::note("transport", found, advice);
         }
         Check::good("transport", found)

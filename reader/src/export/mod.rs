@@ -51,7 +51,7 @@ pub enum Format {
     Csv,
     /// Every event, one JSON object a line: jq
     Jsonl,
-    /// Two tables in a folder, events and regions: DuckDB, pandas, Polars
+    /// Two tables in a folder, events and allocations: DuckDB, pandas, Polars
     Parquet,
 }
 
@@ -71,7 +71,7 @@ pub struct Options {
     pub at: At,
     /// What a stack is worth, for formats that show one value.
     pub value: Value,
-    /// In a table, events instead of regions.
+    /// In a table, events instead of allocations.
     pub events: bool,
     /// Events that are kept for each device, for formats whose viewers are slow with many.
     pub max_entries: usize,

@@ -16,11 +16,11 @@ pub(super) const MAX_STACKS: usize = 1 << 18;
 pub enum Value {
     /// Bytes that are live at the moment.
     LiveBytes,
-    /// Regions that are live at the moment.
+    /// Allocations that are live at the moment.
     LiveObjects,
-    /// Bytes of all regions that ever came to life.
+    /// Bytes of all allocations that were ever live.
     AllocatedBytes,
-    /// All regions that ever came to life.
+    /// All allocations that were ever live.
     AllocatedObjects,
 }
 

@@ -18,5 +18,5 @@ pub use json::{
 pub(crate) use json::{Context, devices};
 pub(crate) use text::terse;
 pub use text::{Painter, Screen, View, write_difference, write_text, write_view};
-pub(crate) use words::{ending, finding_id, stack_line};
 pub use words::{FINDING_IDS, bytes, count, from_here, noun, plain_name, shorten};
+pub(crate) use words::{ending, finding_id, stack_line};

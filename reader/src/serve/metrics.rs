@@ -40,7 +40,9 @@ impl Collector for Held {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let figures: [Figure; 7] = [
             ("live", "Bytes live on the device", Some(Unit::Bytes), false, |totals| Some(totals.live_bytes)),
-            ("peak", "The most bytes that were live at once", Some(Unit::Bytes), false, |totals| Some(totals.peak_bytes)),
+            ("peak", "The most bytes that were live at once", Some(Unit::Bytes), false, |totals| {
+                Some(totals.peak_bytes)
+            }),
             ("live_per_bank", "Bytes live in each bank of the memory", Some(Unit::Bytes), false, |totals| {
                 totals.live_bytes_per_bank
             }),

@@ -183,8 +183,7 @@ fn draw_history(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let wide = usize::from(area.width);
     let shown = &history[history.len().saturating_sub(wide)..];
     let most = shown.iter().copied().max().unwrap_or(0);
-    let title =
-        format!("HISTORY of {}, all devices: {:.0} s, peak {}", state.memory, wide as f64 / 10.0, bytes(most));
+    let title = format!("HISTORY of {}, all devices: {:.0} s, peak {}", state.memory, wide as f64 / 10.0, bytes(most));
     let mut lines = vec![Line::styled(style.ellipsis(&title, wide), style.title())];
     let columns = bars::columns(style, shown, wide, usize::from(area.height.saturating_sub(1)));
     lines.extend(columns.into_iter().map(|row| Line::styled(row, style.memory(state.memory))));

@@ -36,7 +36,12 @@ fn write(text: &mut String, view: &View) -> std::fmt::Result {
         let name = format!("{}{each}", plain_name(devices));
         let bank = row.live_bytes_per_bank.map_or_else(|| "-".to_owned(), bytes);
         let (live, peak) = (bytes(row.live_bytes), bytes(row.peak_bytes));
-        writeln!(text, "{name:<19} {:<13} {live:>11} {:>11} {bank:>10} {peak:>11}", row.memory, count(row.live_buffers))?;
+        writeln!(
+            text,
+            "{name:<19} {:<13} {live:>11} {:>11} {bank:>10} {peak:>11}",
+            row.memory,
+            count(row.live_buffers)
+        )?;
     }
     writeln!(text, "\n{:>8} {:>5} {:>12} {:>12}  COMMAND", "PID", "RANK", "LIVE", "EVENTS")?;
     for process in &view.processes {

@@ -150,7 +150,8 @@ pub fn write_runs(path: &Path, runs: &[&Story], command: &[&str], chips: i32, lo
             ..Process::default()
         };
         writer.meta(&Meta::Process(process)).unwrap();
-        let pool = Pool { process: number, allocator: 1, mesh: Some(0), chips: (0..chips).collect(), ..Pool::default() };
+        let pool =
+            Pool { process: number, allocator: 1, mesh: Some(0), chips: (0..chips).collect(), ..Pool::default() };
         writer.meta(&Meta::Pool(pool)).unwrap();
         let events = story.records.len() as u64;
         let drained = events - lost;

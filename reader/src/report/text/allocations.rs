@@ -105,7 +105,10 @@ fn remarks(kind: &Kind<'_>) -> String {
     }
     if one.globally_allocated {
         text += ", inside a buffer";
-    } else if (one.owners, one.reports) != (1, 1) && kind.sizes.0 == kind.sizes.1 && one.memory != Memory::CircularBuffer {
+    } else if (one.owners, one.reports) != (1, 1)
+        && kind.sizes.0 == kind.sizes.1
+        && one.memory != Memory::CircularBuffer
+    {
         let freed = one.reports.saturating_sub(one.owners);
         text += &match freed {
             0 => format!(", {} owners", one.reports),

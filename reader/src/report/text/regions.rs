@@ -71,13 +71,7 @@ pub(super) fn write_one(out: &mut impl Write, screen: &Screen, process: &Process
     for group in alike(&by_device, |(device, _)| **device, |(_, memories)| format!("{memories:?}")) {
         table.group(devices::each(&group.devices, screen.width));
         for (memory, sums, left) in group.first.1 {
-            let cells = [
-                sums.begin_bytes,
-                sums.peak_bytes,
-                sums.own_peak_bytes,
-                sums.end_bytes,
-                left.bytes,
-            ];
+            let cells = [sums.begin_bytes, sums.peak_bytes, sums.own_peak_bytes, sums.end_bytes, left.bytes];
             table.row(memory.to_string(), cells.map(bytes));
         }
     }

@@ -10,13 +10,13 @@ mod units;
 mod verdict;
 
 pub use devices::plain as plain_name;
-pub(super) use place::frame_texts;
-pub(crate) use place::stack_line;
 pub use findings::FINDING_IDS;
 pub(crate) use findings::id as finding_id;
 pub(super) use findings::sentence as finding;
-pub(super) use units::short_count;
+pub(super) use place::frame_texts;
+pub(crate) use place::stack_line;
 pub(super) use units::printable;
+pub(super) use units::short_count;
 pub use units::{bytes, count, from_here, noun, shorten};
 pub(crate) use verdict::ending;
 pub(super) use verdict::verdict;
