@@ -1,6 +1,12 @@
 //! What many devices have alike is one entry: the only grouping of devices.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Debug,
+    hash::Hash,
+};
+
+use ttmem_wire::Memory;
 
 /// An item, and the devices that have it alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +41,16 @@ pub fn alike<T, K: Eq + Hash>(
     }
     groups.iter_mut().for_each(|group| group.devices.sort_unstable());
     groups
+}
+
+/// Groups devices whose memories are all alike.
+pub fn alike_devices<T: Debug>(rows: impl IntoIterator<Item = (i32, Memory, T)>) -> Vec<Alike<Vec<(Memory, T)>>> {
+    let mut devices: BTreeMap<i32, Vec<(Memory, T)>> = BTreeMap::new();
+    for (device, memory, one) in rows {
+        devices.entry(device).or_default().push((memory, one));
+    }
+    let groups = alike(devices, |one| one.0, |(_, memories)| format!("{memories:?}"));
+    groups.into_iter().map(|group| Alike { devices: group.devices, first: group.first.1 }).collect()
 }
 
 /// The groups of one key, and how many of them each device is in.

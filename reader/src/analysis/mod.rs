@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 use ttmem_ledger::{Together, together};
 use ttmem_wire::Memory;
 
-pub use alike::{Alike, alike};
+pub use alike::{Alike, alike, alike_devices};
 pub use allocation::{Allocation, Held};
 pub use by::{By, Key, Row, rows};
 pub use diff::{Change, ChangeKind, Difference, Incomplete, Runs, Side, Snapshot, difference};

@@ -15,10 +15,7 @@ mod statistics;
 mod table;
 mod tree;
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write},
-};
+use std::fmt::{self, Write};
 
 pub use difference::write_difference;
 pub use moment::{View, write_view};
@@ -26,7 +23,7 @@ pub(crate) use refusals::terse;
 pub use screen::{Painter, Screen};
 
 use crate::{
-    analysis::{Analysis, GrowthSource, Loop, MANY, alike, commands},
+    analysis::{Analysis, GrowthSource, Loop, MANY, alike_devices, commands},
     report::words::{bytes, count, devices, growth as sentences, shorten},
 };
 use table::Table;
@@ -61,14 +58,11 @@ fn write_devices(out: &mut impl Write, screen: &Screen, analysis: &Analysis) -> 
     if analysis.devices.values().all(|memory| memory.processes < 2) {
         return Ok(());
     }
-    let mut by_device: BTreeMap<i32, Vec<_>> = BTreeMap::new();
-    for (&(device, memory), together) in &analysis.devices {
-        by_device.entry(device).or_default().push((memory, *together));
-    }
+    let rows = analysis.devices.iter().map(|(&(device, memory), together)| (device, memory, together));
     let mut table = Table::new(["live now", "left at end", "sum of peaks", "processes"]);
-    for group in alike(&by_device, |(device, _)| **device, |(_, memories)| format!("{memories:?}")) {
+    for group in alike_devices(rows) {
         table.group(devices::each(&group.devices, screen.width));
-        for (memory, all) in group.first.1 {
+        for (memory, all) in group.first {
             let sums = [all.live_bytes, all.left_bytes, all.peak_bytes_at_most].map(bytes);
             table.row(memory.to_string(), [&sums[..], &[all.processes.to_string()]].concat());
         }

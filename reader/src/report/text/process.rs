@@ -1,9 +1,6 @@
 //! One process, from the answer down.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write},
-};
+use std::fmt::{self, Write};
 
 use ttmem_ledger::Totals;
 use ttmem_wire::Memory;
@@ -11,7 +8,7 @@ use ttmem_wire::Memory;
 use super::{Screen, allocations, growth, peaks, refusals, regions, table::Table};
 use crate::{
     Ended,
-    analysis::{Answer, Ending, ProcessAnalysis, alike},
+    analysis::{Answer, Ending, ProcessAnalysis, alike_devices},
     report::words::{self, bytes, count, devices, short_count, shorten},
 };
 
@@ -72,14 +69,10 @@ pub(super) fn write_sums(out: &mut impl Write, screen: &Screen, totals: &[(i32, 
     if totals.is_empty() {
         return Ok(());
     }
-    let mut by_device: BTreeMap<i32, Vec<(Memory, Totals)>> = BTreeMap::new();
-    for &(device, memory, totals) in totals {
-        by_device.entry(device).or_default().push((memory, totals));
-    }
     let mut table = Table::new(["live", "per bank", "peak", "allocs", "frees", "at close"]);
-    for group in alike(&by_device, |(device, _)| **device, |(_, memories)| format!("{memories:?}")) {
+    for group in alike_devices(totals.iter().copied()) {
         table.group(devices::each(&group.devices, screen.width));
-        let mut memories = group.first.1.clone();
+        let mut memories = group.first;
         memories.sort_by_key(|(memory, _)| ORDER.iter().position(|known| known == memory).unwrap_or(ORDER.len()));
         for (memory, totals) in memories {
             let cells = [

@@ -2,16 +2,14 @@
 
 use std::{
     cmp::Reverse,
-    collections::BTreeMap,
     fmt::{self, Write},
 };
 
-use ttmem_ledger::{WindowSums, narrow};
-use ttmem_wire::Memory;
+use ttmem_ledger::narrow;
 
 use super::{Screen, allocations, table::Table};
 use crate::{
-    analysis::{Allocation, Held, ProcessAnalysis, Region, alike, regions_by_name},
+    analysis::{Allocation, ProcessAnalysis, Region, alike_devices, regions_by_name},
     report::words::{bytes, count, devices, noun, shorten},
 };
 
@@ -62,15 +60,14 @@ pub(super) fn write_one(out: &mut impl Write, screen: &Screen, process: &Process
     let took =
         last.end_ns.map_or_else(String::new, |end| format!(" {} ms", end.saturating_sub(last.begin_ns) / 1_000_000));
     screen.faint(out, &format!("the last of them: {state}{took}"))?;
-    let mut by_device: BTreeMap<i32, Vec<(Memory, WindowSums, Held)>> = BTreeMap::new();
-    for (device, memory, sums) in &last.sums {
-        let left = last.left_over_of(*device, *memory, sums);
-        by_device.entry(*device).or_default().push((*memory, *sums, left));
-    }
+    let rows = last.sums.iter().map(|&(device, memory, sums)| {
+        let left = last.left_over_of(device, memory, &sums);
+        (device, memory, (sums, left))
+    });
     let mut table = Table::new(["at begin", "peak", "added", "at end", "left"]);
-    for group in alike(&by_device, |(device, _)| **device, |(_, memories)| format!("{memories:?}")) {
+    for group in alike_devices(rows) {
         table.group(devices::each(&group.devices, screen.width));
-        for (memory, sums, left) in group.first.1 {
+        for (memory, (sums, left)) in group.first {
             let cells = [sums.begin_bytes, sums.peak_bytes, sums.own_peak_bytes, sums.end_bytes, left.bytes];
             table.row(memory.to_string(), cells.map(bytes));
         }
