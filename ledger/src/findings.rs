@@ -65,6 +65,8 @@ pub struct OutOfMemory {
     pub sites: Vec<SiteHolding>,
     /// What was in whose way, if it was circular buffers that were refused.
     pub clash: Option<Clash>,
+    /// What the allocator said where memory had not run out; empty where its words are not known.
+    pub other_reason: Option<String>,
 }
 
 impl OutOfMemory {

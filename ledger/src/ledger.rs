@@ -384,6 +384,11 @@ impl Ledger {
         self.refusals.note(event, memory, devices, (&self.places, &self.sums, &self.circular_buffers));
     }
 
+    /// Why the allocator refused this thread last.
+    pub(crate) fn explain_refusal(&mut self, thread: u32, reason: &str) {
+        self.refusals.explain(thread, reason);
+    }
+
     /// The program passed a mark: what is live now is compared with the marks of the same name, see [`Ledger::growth`].
     pub fn mark(&mut self, name: &str) {
         if let Some(statistics) = &mut self.statistics {

@@ -91,13 +91,14 @@ impl Refusals {
             return;
         }
         let first = devices.first().copied();
+        let is_other = event.flags & flags::OTHER_REASON != 0;
         // Circular buffers lie in L1, and what keeps them from it does too.
         let asked_of = if memory == Memory::CircularBuffer { Memory::L1 } else { memory };
         let totals = first.and_then(|device| sums.known(device, asked_of)).map(|totals| totals.shown());
         let regions = totals.map_or(0, |totals| totals.live_buffers as usize);
         let mut clash = (memory == Memory::CircularBuffer).then(|| clash(event, first, circular));
         let mut most = Most::default();
-        if let Some(device) = first.filter(|_| self.looks + regions <= MAX_LOOKS) {
+        if let Some(device) = first.filter(|_| !is_other && self.looks + regions <= MAX_LOOKS) {
             self.looks += regions;
             most = Most::of(places, device, asked_of, &mut clash);
         }
@@ -119,7 +120,16 @@ impl Refusals {
             holders: most.regions,
             sites: most.sites,
             clash,
+            other_reason: is_other.then(String::new),
         });
+    }
+
+    /// The words of the refusal that this thread met last.
+    pub(crate) fn explain(&mut self, thread: u32, reason: &str) {
+        let last = self.list.iter_mut().rev().find(|refusal| refusal.thread == thread);
+        if let Some(known) = last.and_then(|refusal| refusal.other_reason.as_mut()).filter(|known| known.is_empty()) {
+            reason.clone_into(known);
+        }
     }
 
     /// Whether what was read from a file is what events can give.

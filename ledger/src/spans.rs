@@ -8,6 +8,7 @@
 //! \x1fregion:apart:ID:NAME     the same; what is made in it is not what regions around it leave behind
 //! \x1fregion:end:ID            it ends
 //! \x1fsync:TEXT                nothing but a moment, for who asks `ttmem follow`
+//! \x1frefused:TEXT             why the allocator refused the thread last, where memory had not run out
 //! ```
 
 use std::collections::VecDeque;
@@ -83,6 +84,7 @@ enum Reserved<'a> {
         id: &'a str,
     },
     Moment(&'a str),
+    Refused(&'a str),
     /// Of a later version.
     Other,
 }
@@ -100,6 +102,9 @@ fn reserved(mark: &str) -> Option<Reserved<'_>> {
     if let Some(id) = text.strip_prefix("region:end:") {
         return Some(Reserved::End { id });
     }
+    if let Some(reason) = text.strip_prefix("refused:") {
+        return Some(Reserved::Refused(reason));
+    }
     Some(text.strip_prefix("sync:").map_or(Reserved::Other, |_| Reserved::Moment(mark)))
 }
 
@@ -116,6 +121,7 @@ impl Spans {
                 }
                 self.moments.push_back(name.to_owned());
             }
+            Some(Reserved::Refused(reason)) => ledger.explain_refusal(thread, reason),
             Some(Reserved::Other) => {}
         }
         true

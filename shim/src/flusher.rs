@@ -115,6 +115,9 @@ impl Flusher {
                     std::thread::yield_now();
                 }
             } else if quiet < QUIET || drained.ring_full {
+                if drained.ring_full && drained.records == 0 {
+                    self.full_queue.note_ring_full();
+                }
                 self.nap(drained.records > 0);
             } else {
                 let leader = last_thread::leader();

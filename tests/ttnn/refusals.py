@@ -1,5 +1,5 @@
-"""Requests that tt-metal refuses, each for another reason; prints what it says. The device has no L1_SMALL and no trace
-region, so these memories have no banks at all."""
+"""Requests that tt-metal refuses, each for another reason; prints what it says. The first device has no L1_SMALL and no trace
+region, so these memories have no banks at all; the second has some of each."""
 
 import ttnn
 
@@ -25,4 +25,9 @@ ask("sharded L1_SMALL", (1, 1, 64, 32), SHARDED, ttnn.BufferType.L1_SMALL, shard
 ask("TRACE", (1, 1, 32, 32), INTERLEAVED, ttnn.BufferType.TRACE)
 ask("too much L1", (1, 1, 16384, 16384), INTERLEAVED, ttnn.BufferType.L1)
 ask("some L1", (1, 1, 32, 32), INTERLEAVED, ttnn.BufferType.L1)
+ttnn.close_mesh_device(mesh)
+mesh = ttnn.open_mesh_device(mesh_shape=ttnn.MeshShape(2, 4), trace_region_size=65536, l1_small_size=16384)
+many = ttnn.ShardSpec(CORES, (1024, 2048), ttnn.ShardOrientation.ROW_MAJOR)
+ask("too much TRACE", (1, 1, 2048, 2048), INTERLEAVED, ttnn.BufferType.TRACE)
+ask("too much L1_SMALL", (1, 1, 2048, 2048), SHARDED, ttnn.BufferType.L1_SMALL, many)
 ttnn.close_mesh_device(mesh)

@@ -47,15 +47,28 @@ class Unharmed(unittest.TestCase):
         self.assertEqual(run.tracked.stdout, run.plain.stdout)
         self.assertGreater(run.report["processes"][0]["events"]["reported"], 0, json.dumps(run.report))
 
-    def test_refusals_of_memories_without_banks_reach_the_program(self):
+    def test_refusals_reach_the_program_and_have_the_allocators_own_figures(self):
         python = python_or_skip()
         with tempfile.TemporaryDirectory() as folder:
             run = Run(folder, python, "blackhole-8", [str(HERE / "refusals.py")])
-        self.assertEqual(run.plain.stdout.count("RuntimeError"), 4, run.plain.stdout)
+        said = [line.partition("RuntimeError ")[2] for line in run.plain.stdout.splitlines() if "RuntimeError" in line]
+        self.assertEqual(len(said), 6, run.plain.stdout)
         self.assertEqual(run.tracked.stdout, run.plain.stdout)
         self.assertEqual((run.tracked.returncode, run.plain.returncode), (0, 0))
-        refused = [event["memory"] for event in run.report["processes"][0]["out_of_memory"]]
-        self.assertEqual(refused, ["L1_SMALL", "L1_SMALL", "TRACE", "L1"])
+        refused = run.report["processes"][0]["out_of_memory"]
+        memories = [event["memory"] for event in refused]
+        self.assertEqual(memories, ["L1_SMALL", "L1_SMALL", "TRACE", "L1", "TRACE", "L1_SMALL"])
+        # Out of memory is what tt-metal calls so.
+        self.assertEqual(refused[0]["other_reason"], said[0])
+        self.assertEqual([refused[0][key] for key in ("size_per_bank", "free_bytes_per_bank")], [None, None])
+        for event, message in zip(refused[1:], said[1:]):
+            self.assertNotIn("other_reason", event)
+            numbers = {
+                "size": "to allocate ", "size_per_bank": "each bank needs to store ", "free_bytes_per_bank": " free: ",
+                "largest_free_block_per_bank": "largest free block: ",
+            }
+            figures = {key: int(message.partition(words)[2].split()[0]) for key, words in numbers.items()}
+            self.assertEqual({key: event[key] for key in figures}, figures, message)
 
 
 if __name__ == "__main__":

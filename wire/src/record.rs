@@ -37,6 +37,8 @@ pub mod flags {
     pub const BEYOND_L1: u16 = 1 << 11;
     /// And it was for its dataflow buffers.
     pub const DATAFLOW_BUFFERS: u16 = 1 << 12;
+    /// The allocator refused, and not since memory had run out. A mark of the same thread that follows has its words.
+    pub const OTHER_REASON: u16 = 1 << 13;
 }
 
 /// A rectangle of cores, both corners in it, in logical coordinates.

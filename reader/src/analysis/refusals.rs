@@ -44,6 +44,8 @@ pub struct Refusal {
     pub by_op: Vec<Holding>,
     /// Of circular buffers that did not fit: what was in whose way.
     pub clash: Option<Collision>,
+    /// What the allocator said where memory had not run out; empty where its words are not known.
+    pub other_reason: Option<String>,
 }
 
 /// What one call site, or one op, held.
@@ -115,6 +117,7 @@ impl Refusal {
             by_site,
             by_op,
             clash: refused.clash.as_ref().map(|clash| Collision::new(clash, clock, sites)),
+            other_reason: refused.other_reason.clone(),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use prost::Message;
 use ttmem_ledger::{Change, Life, Span, State, narrow};
-use ttmem_wire::{Event, EventKind};
+use ttmem_wire::{Event, EventKind, flags};
 
 use super::{
     Exporter, Output,
@@ -251,7 +251,9 @@ impl<'a> Perfetto<'a> {
 
     fn refusal(&mut self, step: &Step<'_>, event: &Event, devices: &[i32]) -> io::Result<()> {
         let memory = event.memory.map_or_else(|| "unknown memory".to_owned(), |memory| memory.to_string());
-        let name = format!("out of {memory}: {} asked for", bytes(event.size));
+        let is_other = event.flags & flags::OTHER_REASON != 0;
+        let what = if is_other { "refused" } else { "out of memory" };
+        let name = format!("{} {memory}: {} asked for", if is_other { "refused" } else { "out of" }, bytes(event.size));
         let ids: Vec<String> = devices.iter().map(i32::to_string).collect();
         let mut arguments = vec![text("memory", memory), number("size", event.size), text("devices", ids.join(", "))];
         arguments.extend(event.size_per_bank.map(|bytes| number("size_per_bank", bytes)));
@@ -259,7 +261,7 @@ impl<'a> Perfetto<'a> {
             arguments.push(number("free_per_bank", space.free));
             arguments.push(number("largest_free_block", space.largest_block));
         }
-        self.instant(step, TrackOf::Refusals(step.index), "out of memory", name, arguments)
+        self.instant(step, TrackOf::Refusals(step.index), what, name, arguments)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ttmem_ledger::{Change, Life};
-use ttmem_wire::{Event, EventKind, Memory};
+use ttmem_wire::{Event, EventKind, Memory, flags};
 
 use super::{
     Exporter, Output,
@@ -103,7 +103,8 @@ impl<'a> Snapshot<'a> {
     }
 
     fn refused(&mut self, step: &Step<'_>, event: &Event, devices: &[i32], allocator: u32) {
-        let Some(memory) = event.memory else { return };
+        // PyTorch's viewer knows of one reason.
+        let Some(memory) = event.memory.filter(|_| event.flags & flags::OTHER_REASON == 0) else { return };
         for &device in devices {
             let entry = Entry {
                 action: Action::Refused(event.space.map(|space| space.free)),

@@ -2,13 +2,14 @@
 
 use std::ffi::c_void;
 
-use ttmem_wire::{Event, EventKind, Memory, flags};
+use ttmem_wire::{Event, EventKind, MAX_MARK_BYTES, Memory, flags, split_mark};
 
 use super::{
     building, call_real, devices, hook,
+    message::Reason,
     metal::{Facts, Metal, Object},
     preallocated::{self, Remembered},
-    program, witnesses_of,
+    program, watched, witnesses_of,
 };
 use crate::{
     capture::{self, Site, guarded, record},
@@ -17,15 +18,14 @@ use crate::{
     tracker::Tracker,
 };
 
-/// What the allocator is asked for, from before the real call until it is answered. Dropped while a C++ exception passes,
-/// it notes that the allocator refused. An exception that nobody catches ends the process without a drop: then the open
-/// request in the ring file tells.
+/// What the allocator is asked for, from before the real call until it is answered. An exception that nobody catches ends the
+/// process before it is seen: then the open request in the ring file tells.
 struct Asked {
     tracker: &'static Tracker,
     metal: &'static Metal,
     allocator: Object,
-    refusal: Event,
-    request: Option<usize>,
+    request: Event,
+    open: Option<usize>,
 }
 
 impl Asked {
@@ -37,7 +37,7 @@ impl Asked {
         // Every device has banks of these two; of the others, bytes a bank are not asked before there are some: see
         // `Metal::size_per_bank`.
         let has_banks = matches!(memory, Memory::Dram | Memory::L1);
-        let refusal = Event {
+        let request = Event {
             kind: EventKind::OutOfMemory,
             memory: Some(memory),
             target: devices::target(tracker, metal, facts.device, allocator)?,
@@ -48,47 +48,65 @@ impl Asked {
             size_per_bank: has_banks.then(|| metal.cut_out(allocator, metal.size_per_bank(buffer))),
             ..Event::default()
         };
-        let request = tracker.producers.begin_request(facts.holder, &refusal.encode());
-        Some(Self { tracker, metal, allocator, refusal, request })
+        let open = tracker.producers.begin_request(facts.holder, &request.encode());
+        Some(Self { tracker, metal, allocator, request, open })
     }
 
     /// The allocator gave `address`. After the real call: the bytes belong to this buffer now, and to no other before its
     /// free is noted.
     #[inline(always)]
-    fn granted(mut self, buffer: Object, address: u64) {
+    fn granted(&self, buffer: Object, address: u64) {
         self.answered();
         let event = Event {
             kind: EventKind::Allocate,
             address,
             // Asked outside of `guarded`: this is the program's function.
             size_per_bank: self
-                .refusal
+                .request
                 .size_per_bank
                 .or_else(|| Some(self.metal.cut_out(self.allocator, self.metal.size_per_bank(buffer)))),
             flags: program::with(|program| {
-                program.last_allocated.set(self.refusal.holder);
+                program.last_allocated.set(self.request.holder);
                 for_program()
             }),
-            ..self.refusal
+            ..self.request
         };
         guarded(|| record(self.tracker, event, Site::Given));
-        std::mem::forget(self);
+    }
+
+    /// The allocator threw: memory has run out, or it does not do what was asked. `text` is the exception's, if it can be read.
+    #[cold]
+    fn refused(&self, text: Option<&[u8]>) {
+        let (event, other) = match text.map(Reason::read) {
+            None => (self.request, None),
+            Some(Reason::OutOfMemory { size_per_bank, space }) => {
+                (Event { size_per_bank: self.request.size_per_bank.or(size_per_bank), space, ..self.request }, None)
+            }
+            Some(Reason::Other(said)) => {
+                (Event { size_per_bank: None, flags: flags::OTHER_REASON, ..self.request }, Some(said))
+            }
+        };
+        guarded(|| {
+            record(self.tracker, event, Site::Given);
+            // The ledger finds the refusal by the thread.
+            if let Some(said) = other {
+                const PREFIX: &[u8] = b"\x1frefused:";
+                let mut mark = [0; MAX_MARK_BYTES];
+                let said = &said[..said.len().min(MAX_MARK_BYTES - PREFIX.len())];
+                let length = PREFIX.len() + said.len();
+                mark[..PREFIX.len()].copy_from_slice(PREFIX);
+                mark[PREFIX.len()..length].copy_from_slice(said);
+                split_mark(&mark[..length]).for_each(|part| record(self.tracker, part, Site::Given));
+            }
+        });
+        self.answered();
     }
 
     #[inline(always)]
-    fn answered(&mut self) {
-        if let Some(request) = self.request.take() {
-            self.tracker.producers.end_request(request);
+    fn answered(&self) {
+        if let Some(open) = self.open {
+            self.tracker.producers.end_request(open);
         }
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        let memory = self.refusal.memory.unwrap_or(Memory::Unknown(u8::MAX));
-        let space = self.metal.space(self.allocator, memory);
-        guarded(|| record(self.tracker, Event { space, ..self.refusal }, Site::Given));
-        self.answered();
     }
 }
 
@@ -105,12 +123,20 @@ hook! {
     fn allocate_buffer(allocator: *mut c_void, buffer: *mut c_void) -> u64 {
         fired::note(&fired::ANY);
         fired::note(&fired::ALLOCATOR);
-        let asked = Asked::new(allocator, buffer);
-        let address =
-            call_real!(ALLOCATE, fn(*mut c_void, *mut c_void) -> u64, (allocator, buffer), else { no_real(&ALLOCATE); 0 });
-        if let Some(asked) = asked {
-            asked.granted(buffer, address);
+        let real = ALLOCATE.address();
+        if real.is_null() {
+            no_real(&ALLOCATE);
+            return 0;
         }
+        // SAFETY: the mangled name fixes the signature.
+        let real = unsafe { std::mem::transmute::<*mut c_void, watched::Function>(real) };
+        let Some(asked) = Asked::new(allocator, buffer) else {
+            // SAFETY: the arguments are the caller's own.
+            return unsafe { real(allocator, buffer) };
+        };
+        // SAFETY: as above.
+        let address = unsafe { watched::call(allocator, buffer, real, &|text| asked.refused(text)) };
+        asked.granted(buffer, address);
         address
     }
 }

@@ -8,22 +8,16 @@ use std::ffi::c_void;
 
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, flags};
 
-use super::{devices, hook, metal, programs};
+use super::{
+    devices, hook,
+    message::{after, number, number_after},
+    metal, programs, watched,
+};
 use crate::{
     capture::{self, Site, guarded, record},
     fired, fork_guard,
     symbols::Symbol,
 };
-
-type Validate = unsafe extern "C-unwind" fn(*mut c_void, *const c_void);
-
-/// What is being looked at.
-#[repr(C)]
-struct Looked {
-    program: *const c_void,
-    device: *const c_void,
-    flags: u16,
-}
 
 hook! {
     /// `ProgramImpl::validate_circular_buffer_region(IDevice const*)`.
@@ -43,20 +37,19 @@ hook! {
     }
 }
 
-unsafe fn validate(real: &Symbol, program: *mut c_void, device: *const c_void, flags: u16) {
+unsafe fn validate(real: &Symbol, program: *mut c_void, device: *const c_void, kinds: u16) {
     fired::note(&fired::ANY);
     let address = real.address();
     if !address.is_null() {
-        // SAFETY: the mangled names fix the signature of both.
-        let real = unsafe { std::mem::transmute::<*mut c_void, Validate>(address) };
-        let looked = Looked { program, device, flags };
-        // SAFETY: the caller's own arguments; `looked` outlives the call.
-        unsafe { watched::call(program, device, real, &looked) };
+        // SAFETY: the mangled names fix the signature of both; what they leave in the register of a result is not looked at.
+        let real = unsafe { std::mem::transmute::<*mut c_void, watched::Function>(address) };
+        // SAFETY: the caller's own arguments.
+        unsafe { watched::call(program, device, real, &|text| note(program, device, kinds, text)) };
     }
 }
 
 /// Notes the refusal. `text` is the exception's, if it can be read.
-fn note(looked: &Looked, text: Option<&[u8]>) {
+fn note(program: *const c_void, device: *const c_void, kinds: u16, text: Option<&[u8]>) {
     let told = match text.map(Told::read) {
         // Something else is wrong with the program.
         Some(None) => return,
@@ -64,16 +57,16 @@ fn note(looked: &Looked, text: Option<&[u8]>) {
         None => Told::default(),
     };
     if let Some((tracker, metal)) = fork_guard::tracker().zip(metal::known())
-        && let Some(target) = devices::target(tracker, metal, looked.device, std::ptr::null())
+        && let Some(target) = devices::target(tracker, metal, device, std::ptr::null())
     {
         let event = Event {
             kind: EventKind::OutOfMemory,
             memory: Some(Memory::CircularBuffer),
-            flags: looked.flags | if told.is_beyond_l1 { flags::BEYOND_L1 } else { 0 },
+            flags: kinds | if told.is_beyond_l1 { flags::BEYOND_L1 } else { 0 },
             target,
             address: told.limit,
             size: told.end,
-            holder: programs::number(looked.program),
+            holder: programs::number(program),
             site: capture::site(tracker),
             cores: told.cores,
             ..Event::default()
@@ -105,24 +98,6 @@ impl Told {
     }
 }
 
-fn after<'a>(text: &'a [u8], words: &[u8]) -> Option<&'a [u8]> {
-    let at = text.windows(words.len()).position(|window| window == words)?;
-    text.get(at + words.len()..)
-}
-
-fn number_after(text: &[u8], words: &[u8]) -> Option<u64> {
-    number(after(text, words)?).map(|(number, _)| number)
-}
-
-/// A number at the beginning, and what comes behind it.
-fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = text.split_at_checked(digits).filter(|(digits, _)| !digits.is_empty())?;
-    let value =
-        digits.iter().try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
-    Some((value, rest))
-}
-
 /// "0-0 - 7-7]": the corners, each x and y.
 fn core_range(text: &[u8]) -> Option<CoreRange> {
     let corner = |text| {
@@ -133,158 +108,6 @@ fn core_range(text: &[u8]) -> Option<CoreRange> {
     let (first_x, first_y, rest) = corner(text)?;
     let (last_x, last_y, _) = corner(rest.strip_prefix(b" - ")?)?;
     Some(CoreRange { first_x, first_y, last_x, last_y })
-}
-
-/// Calls a function and looks at a C++ exception that leaves it: what a destructor would do, which Rust's do not get to see.
-#[cfg(target_arch = "x86_64")]
-mod watched {
-    use std::ffi::{CStr, c_char, c_void};
-
-    use super::{Looked, Validate, note};
-
-    // A function with one cleanup, as a compiler would write it: while the call in it is unwound, `seen` runs, and the
-    // exception goes on. The C personality of libgcc knows cleanups and nothing else.
-    std::arch::global_asm!(
-        ".pushsection .text.ttmem_call_watched,\"ax\",@progbits",
-        ".hidden ttmem_call_watched",
-        ".globl ttmem_call_watched",
-        ".type ttmem_call_watched,@function",
-        "ttmem_call_watched:",
-        ".cfi_startproc",
-        ".cfi_personality 0x9b, DW.ref.__gcc_personality_v0",
-        ".cfi_lsda 0x1b, .Lttmem_lsda",
-        "push rbx",
-        ".cfi_def_cfa_offset 16",
-        ".cfi_offset rbx, -16",
-        "mov rbx, rcx",
-        ".Lttmem_begin:",
-        "call rdx",
-        ".Lttmem_end:",
-        ".cfi_remember_state",
-        "pop rbx",
-        ".cfi_def_cfa_offset 8",
-        "ret",
-        ".cfi_restore_state",
-        ".Lttmem_landing:",
-        "mov rsi, rbx",
-        "mov rbx, rax",
-        "mov rdi, rax",
-        "call {seen}",
-        "mov rdi, rbx",
-        "call {resume}",
-        "ud2",
-        ".Lttmem_after:",
-        ".size ttmem_call_watched, .Lttmem_after-ttmem_call_watched",
-        ".cfi_endproc",
-        ".popsection",
-        // Where in the function an exception may pass, and where it goes then.
-        ".pushsection .gcc_except_table.ttmem_call_watched,\"a\",@progbits",
-        ".p2align 2",
-        ".Lttmem_lsda:",
-        ".byte 0xff",
-        ".byte 0xff",
-        ".byte 0x01",
-        ".uleb128 .Lttmem_calls_end-.Lttmem_calls",
-        ".Lttmem_calls:",
-        ".uleb128 .Lttmem_begin-ttmem_call_watched",
-        ".uleb128 .Lttmem_end-.Lttmem_begin",
-        ".uleb128 .Lttmem_landing-ttmem_call_watched",
-        ".uleb128 0",
-        ".Lttmem_calls_end:",
-        ".popsection",
-        ".hidden DW.ref.__gcc_personality_v0",
-        ".weak DW.ref.__gcc_personality_v0",
-        ".pushsection .data.rel.ro.DW.ref.__gcc_personality_v0,\"awG\",@progbits,DW.ref.__gcc_personality_v0,comdat",
-        ".p2align 3",
-        ".type DW.ref.__gcc_personality_v0,@object",
-        ".size DW.ref.__gcc_personality_v0, 8",
-        "DW.ref.__gcc_personality_v0:",
-        ".quad __gcc_personality_v0",
-        ".popsection",
-        seen = sym seen,
-        resume = sym _Unwind_Resume,
-    );
-
-    unsafe extern "C-unwind" {
-        fn ttmem_call_watched(program: *mut c_void, device: *const c_void, real: Validate, looked: *const Looked);
-        fn _Unwind_Resume(exception: *mut c_void) -> !;
-    }
-
-    /// Calls `real`.
-    ///
-    /// # Safety
-    /// The arguments are what `real` takes.
-    pub(super) unsafe fn call(program: *mut c_void, device: *const c_void, real: Validate, looked: &Looked) {
-        // SAFETY: as promised; `looked` lives during the call, and so while an exception leaves it.
-        unsafe { ttmem_call_watched(program, device, real, looked) };
-    }
-
-    unsafe extern "C" fn seen(exception: *const c_void, looked: *const Looked) {
-        // SAFETY: the unwinder's exception, which nobody has caught yet; and what `call` was given.
-        unsafe { note(&*looked, text(exception)) };
-    }
-
-    /// "GNUCC++\0": thrown by C++ code, and not rethrown from another thread.
-    const CPP: u64 = 0x474E_5543_432B_2B00;
-    /// Bytes of the unwinder's own part, behind which the thrown object lies.
-    const HEADER: usize = 32;
-    /// How far before that part the C++ runtime notes the object's type.
-    const TYPE: usize = 80;
-    /// `what()` in the vtable of a standard exception, behind two destructors.
-    const WHAT: usize = 2;
-    /// Of a message that goes on with a backtrace, the beginning says it.
-    const MOST: usize = 2048;
-
-    /// What a `std::runtime_error` says, which is what tt-metal throws; `None` of anything else.
-    ///
-    /// # Safety
-    /// `exception` is what the unwinder gives, and nobody has caught it yet.
-    unsafe fn text<'a>(exception: *const c_void) -> Option<&'a [u8]> {
-        let unwinders = exception.cast::<u8>();
-        // SAFETY: every exception begins with its class; one of C++ has its type before that, where the Itanium C++ ABI
-        // puts it, and the object behind it. The name of a type is its second word. A runtime_error has a vtable with
-        // what(), which throws nothing and whose text lives as long as the exception.
-        unsafe {
-            if unwinders.cast::<u64>().read() != CPP {
-                return None;
-            }
-            let type_info = unwinders.sub(TYPE).cast::<*const *const c_char>().read();
-            if type_info.is_null() || CStr::from_ptr(type_info.add(1).read()) != c"St13runtime_error" {
-                return None;
-            }
-            let object = unwinders.add(HEADER);
-            let vtable = object.cast::<*const unsafe extern "C" fn(*const u8) -> *const c_char>().read();
-            let text = vtable.add(WHAT).read()(object);
-            (!text.is_null()).then(|| std::slice::from_raw_parts(text.cast::<u8>(), libc::strnlen(text, MOST)))
-        }
-    }
-}
-
-/// Where nobody has written that function yet: the refusal is noted, without the figures.
-#[cfg(not(target_arch = "x86_64"))]
-mod watched {
-    use std::ffi::c_void;
-
-    use super::{Looked, Validate, note};
-
-    struct Watch<'a>(&'a Looked);
-
-    impl Drop for Watch<'_> {
-        fn drop(&mut self) {
-            note(self.0, None);
-        }
-    }
-
-    /// Calls `real`.
-    ///
-    /// # Safety
-    /// The arguments are what `real` takes.
-    pub(super) unsafe fn call(program: *mut c_void, device: *const c_void, real: Validate, looked: &Looked) {
-        let watch = Watch(looked);
-        // SAFETY: as promised.
-        unsafe { real(program, device) };
-        std::mem::forget(watch);
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use once_cell::race::OnceBox;
-use ttmem_wire::{CoreRange, Memory, Space};
+use ttmem_wire::CoreRange;
 
 use super::fields;
 use crate::{complain, symbols::Symbol};
@@ -39,8 +39,6 @@ pub(super) struct Metal {
     core_ranges: Option<Getter<*const RangeVector>>,
     /// `AllocatorImpl::get_alignment(BufferType)`.
     alignment: Option<unsafe extern "C-unwind" fn(Object, u32) -> u32>,
-    /// `AllocatorImpl::get_statistics(BufferType const&)`: writes [`Statistics`] through its hidden first argument.
-    statistics: Option<unsafe extern "C-unwind" fn(*mut Statistics, Object, *const u32)>,
     pub(super) operator_delete: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
     mesh_vtable: usize,
     device_vtable: usize,
@@ -62,17 +60,6 @@ struct RawCoreRange {
 struct RangeVector {
     begin: *const RawCoreRange,
     end: *const RawCoreRange,
-}
-
-/// What `get_statistics` returns, with room for more than is known.
-#[repr(C)]
-#[derive(Default)]
-struct Statistics {
-    allocatable: u64,
-    allocated: u64,
-    free: u64,
-    largest_block: u64,
-    further: [u64; 12],
 }
 
 /// The cores of a circular buffer.
@@ -249,12 +236,6 @@ impl Metal {
                 alignment: transmute::<*mut c_void, Option<unsafe extern "C-unwind" fn(Object, u32) -> u32>>(
                     symbol!(c"_ZNK2tt8tt_metal13AllocatorImpl13get_alignmentENS0_10BufferTypeE").address(),
                 ),
-                statistics: transmute::<
-                    *mut c_void,
-                    Option<unsafe extern "C-unwind" fn(*mut Statistics, Object, *const u32)>,
-                >(
-                    symbol!(c"_ZNK2tt8tt_metal13AllocatorImpl14get_statisticsERKNS0_10BufferTypeE").address()
-                ),
                 operator_delete: transmute::<*mut c_void, Option<unsafe extern "C-unwind" fn(*mut c_void)>>(
                     operator_delete,
                 ),
@@ -348,22 +329,6 @@ impl Metal {
         }
         let ranges = CoreRanges { num_cores, ranges: begin, count };
         if ranges.add_up() { ranges } else { unknown }
-    }
-
-    /// What the allocator has left of DRAM or L1, which every device has: of other memories it may not be asked.
-    pub(super) fn space(&self, allocator: Object, memory: Memory) -> Option<Space> {
-        let buffer_type: u32 = match memory {
-            Memory::Dram => DRAM,
-            Memory::L1 => L1,
-            _ => return None,
-        };
-        let mut statistics = Statistics::default();
-        // SAFETY: the allocator is the one whose call we stand in, which has given up its lock; the result is written
-        // through the hidden first argument, and does not throw for these two memories.
-        unsafe { (self.statistics?)(&raw mut statistics, allocator, &raw const buffer_type) };
-        let Statistics { allocatable, free, largest_block, .. } = statistics;
-        // Anything else is a layout that we do not know.
-        (largest_block <= free && free <= allocatable && allocatable > 0).then_some(Space { free, largest_block })
     }
 
     /// What kind of device object this is, by its vtable; `None` for a class that we do not know.

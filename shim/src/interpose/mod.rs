@@ -13,10 +13,12 @@ mod closing;
 mod devices;
 mod fields;
 mod gathering;
+mod message;
 mod metal;
 mod preallocated;
 mod program;
 mod programs;
+mod watched;
 
 use crate::{fork_guard, startup, tracker::Tracker};
 use metal::Metal;

@@ -40,6 +40,20 @@ AllocatorImpl::~AllocatorImpl() = default;
 void* AllocatorImpl::operator new(size_t size) { return ttsim::Graveyard<AllocatorImpl>::take(size); }
 void AllocatorImpl::operator delete(void* place, size_t) { ttsim::Graveyard<AllocatorImpl>::bury(place); }
 
+static Statistics statistics(const std::map<uint64_t, uint64_t>& taken, uint64_t bytes) {
+    Statistics statistics;
+    statistics.total_allocatable_size_bytes = bytes;
+    uint64_t end = BASE;
+    for (auto [from, to] : taken) {
+        statistics.total_allocated_bytes += to - from;
+        statistics.largest_free_block_bytes = std::max(statistics.largest_free_block_bytes, from - end);
+        end = to;
+    }
+    statistics.total_free_bytes = bytes - statistics.total_allocated_bytes;
+    statistics.largest_free_block_bytes = std::max(statistics.largest_free_block_bytes, BASE + bytes - end);
+    return statistics;
+}
+
 uint64_t AllocatorImpl::allocate_buffer(Buffer* buffer) {
     ttsim::books::called(ttsim::books::Call::allocate);
     std::lock_guard guard(state_->mutex);
@@ -51,7 +65,15 @@ uint64_t AllocatorImpl::allocate_buffer(Buffer* buffer) {
         address = end;
     }
     if (address + bytes > BASE + bank_bytes(buffer->type_)) {
-        throw std::runtime_error("Out of Memory: Not enough space to allocate " + std::to_string(buffer->size_) + " B");
+        const Statistics had = statistics(taken, bank_bytes(buffer->type_));
+        // In the words of the real one, from which the figures are read.
+        throw std::runtime_error(
+            "TT_FATAL @ bank_manager.cpp:1: false\ninfo:\nOut of Memory: Not enough space to allocate " +
+            std::to_string(buffer->size_) + " B buffer across 8 banks, where each bank needs to store " +
+            std::to_string(buffer->size_per_bank_) + " B, but bank size is " +
+            std::to_string(had.total_allocatable_size_bytes) + " B (allocated: " +
+            std::to_string(had.total_allocated_bytes) + " B, free: " + std::to_string(had.total_free_bytes) +
+            " B, largest free block: " + std::to_string(had.largest_free_block_bytes) + " B).\nbacktrace:\n");
     }
     taken[address] = address + bytes;
     state_->buffers.insert(buffer);
@@ -70,22 +92,6 @@ void AllocatorImpl::deallocate_buffer(Buffer* buffer) {
 
 // As in the real one, the larger of two holds for both memories.
 uint32_t AllocatorImpl::get_alignment(BufferType type) const { return type == BufferType::L1 ? 16 : ALIGNMENT; }
-
-Statistics AllocatorImpl::get_statistics(const BufferType& type) const {
-    std::lock_guard guard(state_->mutex);
-    Statistics statistics;
-    statistics.total_allocatable_size_bytes = bank_bytes(type);
-    uint64_t end = BASE;
-    for (auto [from, to] : state_->taken[type]) {
-        statistics.total_allocated_bytes += to - from;
-        statistics.largest_free_block_bytes = std::max(statistics.largest_free_block_bytes, from - end);
-        end = to;
-    }
-    statistics.total_free_bytes = bank_bytes(type) - statistics.total_allocated_bytes;
-    statistics.largest_free_block_bytes =
-        std::max(statistics.largest_free_block_bytes, BASE + bank_bytes(type) - end);
-    return statistics;
-}
 
 uint64_t AllocatorImpl::lowest_l1_address() const {
     std::lock_guard guard(state_->mutex);

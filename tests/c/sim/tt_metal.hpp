@@ -110,7 +110,6 @@ public:
     TTSIM_HOOKED void deallocate_buffer(Buffer* buffer);
     TTSIM_HOOKED void deallocate_buffers();
     TTSIM_HOOKED uint32_t get_alignment(BufferType type) const;
-    TTSIM_HOOKED Statistics get_statistics(const BufferType& type) const;
     uint64_t lowest_l1_address() const;
 
 private:

@@ -52,6 +52,9 @@ pub struct OutOfMemoryReport {
     /// Of circular buffers that found no room: what was in whose way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clash: Option<ClashReport>,
+    /// What the allocator said where memory had not run out; empty where its words are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_reason: Option<String>,
 }
 
 /// What one call site, or one operation, held.
@@ -123,6 +126,7 @@ impl OutOfMemoryReport {
             holders_by_site: holdings(&refusal.by_site),
             holders_by_op: holdings(&refusal.by_op),
             clash: refusal.clash.as_ref().map(|clash| ClashReport::new(clash, context)),
+            other_reason: refusal.other_reason.clone(),
         }
     }
 }

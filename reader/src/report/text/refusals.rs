@@ -20,7 +20,8 @@ const HOLDINGS: usize = 5;
 pub(crate) fn terse(refusals: &[Refusal]) -> Option<String> {
     let last = refusals.last()?;
     let size = size(last).map_or_else(String::new, |size| format!("{size} "));
-    let mut text = format!("ttmem: out of memory: {size}{}\n", sentence(last));
+    let what = if last.other_reason.is_some() { "refused" } else { "out of memory" };
+    let mut text = format!("ttmem: {what}: {size}{}\n", sentence(last));
     // Writing to a string does not fail.
     let _ = write_holdings(&mut text, &Screen::plain(), last, "then");
     if refusals.len() > 1 {
@@ -32,7 +33,9 @@ pub(crate) fn terse(refusals: &[Refusal]) -> Option<String> {
 /// All refusals; of the last, who held most.
 pub(super) fn write(out: &mut impl Write, screen: &Screen, refusals: &[Refusal]) -> fmt::Result {
     let Some(last) = refusals.last() else { return Ok(()) };
-    screen.heading(out, "Out of memory", ": what was asked for, and what was live then")?;
+    let heading =
+        if refusals.iter().all(|refusal| refusal.other_reason.is_some()) { "Refused" } else { "Out of memory" };
+    screen.heading(out, heading, ": what was asked for, and what was live then")?;
     for refusal in refusals.iter().take(LISTED) {
         let size = size(refusal).unwrap_or_else(|| "?".to_owned());
         screen.wrapped(out, &format!("{size:>12}  "), &sentence(refusal))?;

@@ -14,6 +14,10 @@ pub(crate) fn sentence(refusal: &Refusal) -> String {
     if let Some(clash) = &refusal.clash {
         return format!("{}{asked}", of_clash(clash, &place));
     }
+    if let Some(reason) = &refusal.other_reason {
+        let said = if reason.is_empty() { "for another reason than memory" } else { reason };
+        return format!("of {} on {place}{asked}; the allocator refused: {said}", refusal.memory);
+    }
     let banks = refusal.size_per_bank.map_or_else(String::new, |size| format!("({} per bank) ", bytes(size)));
     let why = match (refusal.is_fragmented, refusal.space) {
         (Some(is_fragmented), Some(space)) => format!(

@@ -1,0 +1,72 @@
+//! Messages of tt-metal's exceptions: the only place where some figures stand.
+
+use ttmem_wire::Space;
+
+/// Why the allocator refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason<'a> {
+    /// Memory has run out: bytes that each bank was to hold, and what it had.
+    OutOfMemory { size_per_bank: Option<u64>, space: Option<Space> },
+    /// Another one, in its own words.
+    Other(&'a [u8]),
+}
+
+impl<'a> Reason<'a> {
+    /// Reads "Out of Memory: Not enough space to allocate 8 B TRACE buffer across 8 banks, where each bank needs to store 8 B, but bank
+    /// size is 0 B (allocated: 0 B, free: 0 B, largest free block: 0 B)", with the place in tt-metal's source before it.
+    pub(super) fn read(text: &'a [u8]) -> Self {
+        let said = after(text, b"info:\n").unwrap_or(text);
+        let Some(said) = after(said, b"Out of Memory") else {
+            return Self::Other(said.split(|&byte| byte == b'\n').next().unwrap_or(said));
+        };
+        let space = number_after(said, b" free: ").zip(number_after(said, b"largest free block: "));
+        Self::OutOfMemory {
+            size_per_bank: number_after(said, b"each bank needs to store "),
+            space: space
+                .map(|(free, largest_block)| Space { free, largest_block })
+                .filter(|space| space.largest_block <= space.free),
+        }
+    }
+}
+
+/// What comes behind these words.
+pub(super) fn after<'a>(text: &'a [u8], words: &[u8]) -> Option<&'a [u8]> {
+    let at = text.windows(words.len()).position(|window| window == words)?;
+    text.get(at + words.len()..)
+}
+
+/// The number behind these words.
+pub(super) fn number_after(text: &[u8], words: &[u8]) -> Option<u64> {
+    number(after(text, words)?).map(|(number, _)| number)
+}
+
+/// A number at the beginning, and what comes behind it.
+pub(super) fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at_checked(digits).filter(|(digits, _)| !digits.is_empty())?;
+    let value =
+        digits.iter().try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
+    Some((value, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_of_tt_metal_are_understood() {
+        let trace = b"TT_FATAL @ /a/bank_manager.cpp:514: false\ninfo:\nOut of Memory: Not enough space to allocate 8388608 B \
+            TRACE buffer across 8 banks, where each bank needs to store 1048576 B, but bank size is 8192 B (allocated: 64 B, \
+            free: 8128 B, largest free block: 8000 B).\nbacktrace:";
+        let space = Some(Space { free: 8128, largest_block: 8000 });
+        assert_eq!(Reason::read(trace), Reason::OutOfMemory { size_per_bank: Some(1_048_576), space });
+        let unknown = Reason::OutOfMemory { size_per_bank: None, space: None };
+        assert_eq!(Reason::read(b"Out of Memory: Cannot allocate at an address below 5. Allocation at 3"), unknown);
+        assert_eq!(Reason::read(b"Out of Memory (free: 5 B, largest free block: 6 B)"), unknown, "that cannot be");
+        let other = b"TT_FATAL @ /a/allocator.cpp:302: num_cores.has_value()\ninfo:\nL1_SMALL only supports sharded \
+            allocations, see validate_num_banks\nbacktrace:\n --- a";
+        let said = b"L1_SMALL only supports sharded allocations, see validate_num_banks";
+        assert_eq!(Reason::read(other), Reason::Other(said));
+        assert_eq!(Reason::read(b""), Reason::Other(b""));
+    }
+}
