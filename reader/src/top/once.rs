@@ -63,7 +63,7 @@ fn write(text: &mut String, view: &View) -> std::fmt::Result {
         writeln!(text, "{:>8} {:>12} {:>11}  {what}", kind.pid, bytes(kind.bytes), count(kind.allocations))?;
         let place = stack_line(&kind.site);
         if !place.is_empty() {
-            writeln!(text, "{:24}{}", "", shorten(&place, 56))?;
+            writeln!(text, "{:10}{}", "", shorten(&place, 70))?;
         }
     }
     let more = view.kinds.len().saturating_sub(KINDS) as u64;
