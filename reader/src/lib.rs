@@ -21,6 +21,7 @@ pub mod html;
 mod ingest;
 mod launch;
 mod named;
+mod plain_file;
 mod progress;
 pub mod replay;
 pub mod report;

@@ -83,7 +83,10 @@ fn the_page_tells_the_reports_numbers_and_nothing_gets_out_of_its_data() {
     let html = page(&folder, "training", &training(6, 20), 8);
     let Some(dom) = dom(&folder, &html) else { return };
     let verdict = part(&dom, "verdict");
-    assert!(verdict.contains("Leak: 8 allocations (4.5 MiB) more per iteration, over 6 marks \"epoch #\""), "{verdict}");
+    assert!(
+        verdict.contains("Leak: 8 allocations (4.5 MiB) more per iteration, over 6 marks \"epoch #\""),
+        "{verdict}"
+    );
     let sums = part(&dom, "sums");
     for number in ["devices 0-7, each", "457.9 MiB", "480,116,736 B", "520.5 MiB", "L1_SMALL", "2.6 MiB"] {
         assert!(sums.contains(number), "{number}: {sums}");

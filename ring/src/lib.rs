@@ -43,8 +43,8 @@ pub use {
     checkpoint::{
         Checkpoint, CheckpointMethod, CheckpointWriter, JOURNAL_EXTENSION, JournalReader, JournalWriter, OwnTail,
         SNAPSHOT_EXTENSION, SidecarError, Tail, UnnamedSnapshot, checkpoint_end, journal_of, journal_path,
-        open_journal, read_checkpoint, read_snapshot, remove_journal, remove_orphans, remove_ring, sites_path,
-        snapshot_path, snapshot_position,
+        open_journal, open_sites, read_checkpoint, read_snapshot, remove_journal, remove_orphans, remove_ring,
+        sites_path, snapshot_path, snapshot_position,
     },
     file::{
         AlreadyDrained, Counters, CreateError, CreateOptions, DEFAULT_RING_BYTES, FolderError, MIN_RING_BYTES,

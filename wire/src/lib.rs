@@ -31,8 +31,8 @@ mod snapshot;
 
 pub use envelope::{EnvelopeError, EnvelopeFault};
 pub use header::{
-    CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_SLOTS, PAGE,
-    VERSION, WRITER_PAGES,
+    CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_FILE_BYTES,
+    MAX_RING_SLOTS, PAGE, VERSION, WRITER_PAGES,
 };
 pub use journal::{JOURNAL_HEADER_BYTES, JOURNAL_MAGIC, JOURNAL_VERSION, Journal, MAX_JOURNAL_BYTES};
 pub use mark::{MARK_BYTES_PER_RECORD, MAX_MARK_BYTES, MarkAssembler, split_mark};

@@ -1,7 +1,6 @@
 //! `ttmem diff`.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     Failure, Suppressions,
     analysis::{Analysis, Difference, Runs, Snapshot, difference},
+    plain_file,
     report::{DifferenceReport, Report, bytes, write_difference},
 };
 
@@ -100,8 +100,8 @@ impl DiffFiles {
         let style = self.style.style();
         Ok(match input::kind(path)? {
             Kind::Json => {
-                let text = fs::read_to_string(path).map_err(|error| Failure::with(path, error))?;
-                let report = Report::from_json(&text).map_err(|why| Failure::with(path, why))?;
+                let file = plain_file::open_small(path, Report::MAX_BYTES)?;
+                let report = Report::from_json(file).map_err(|why| Failure::with(path, why))?;
                 report.analysis(suppressions, style)
             }
             _ => Analysis::new(&input::read(path, mark.is_some())?, suppressions, style),

@@ -51,6 +51,10 @@ impl Lookout {
             self.looked = Some(Instant::now());
         }
         let events = self.sessions.iter_mut().map(Session::advance).sum();
+        for session in self.sessions.iter().filter(|session| session.is_truncated()) {
+            let trouble = session.trouble().unwrap_or_default().to_owned();
+            self.refused.insert(session.path().to_path_buf(), trouble);
+        }
         self.sessions.retain(|session| !session.is_over());
         events
     }

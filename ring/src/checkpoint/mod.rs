@@ -19,7 +19,7 @@ mod writer;
 
 pub use journal::{JOURNAL_EXTENSION, JournalReader, JournalWriter, journal_path, open_journal, remove_journal};
 pub use restore::{Checkpoint, checkpoint_end, journal_of, read_checkpoint};
-pub use sidecar::{SidecarError, remove_orphans, remove_ring, sites_path};
+pub use sidecar::{SidecarError, open_sites, remove_orphans, remove_ring, sites_path};
 pub use snapshot::{SNAPSHOT_EXTENSION, UnnamedSnapshot, read_snapshot, snapshot_path, snapshot_position};
 pub use tail::{OwnTail, Tail};
 pub use writer::{CheckpointMethod, CheckpointWriter};

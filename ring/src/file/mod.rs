@@ -6,6 +6,7 @@ mod folder;
 mod map;
 mod reader;
 mod tail_lock;
+mod truncation;
 
 pub use create::{CreateError, CreateOptions, DEFAULT_RING_BYTES, MIN_RING_BYTES, QUEUE_SLOTS, RingFile, TailLock};
 pub use discover::{RING_EXTENSION, discover};
