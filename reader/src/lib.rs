@@ -30,6 +30,7 @@ mod sites;
 mod told;
 pub mod top;
 mod view;
+mod visible;
 
 pub use account::Account;
 pub use analysis::Suppressions;

@@ -17,6 +17,7 @@ use crate::{
     analysis::{Analysis, Difference, Runs, Snapshot, difference},
     plain_file,
     report::{DifferenceReport, Report, bytes, write_difference},
+    visible::visible_json,
 };
 
 /// Compare two moments: what appeared, went, grew and shrank, by call site, memory, size and device.
@@ -84,7 +85,7 @@ impl DiffFiles {
         let difference = difference(&a, &b, style.full);
         if let Some(path) = &self.json {
             let report = DifferenceReport::new(&difference, style);
-            let json = serde_json::to_string_pretty(&report).unwrap_or_default() + "\n";
+            let json = visible_json(serde_json::to_string_pretty(&report).unwrap_or_default()) + "\n";
             output::write_text_file(path, &json)?;
         }
         if !self.quiet && self.json.as_deref() != Some(Path::new("-")) {

@@ -10,6 +10,7 @@ use super::{FAILED, output, rings};
 use crate::{
     Failure, Session,
     report::{bytes, shorten},
+    visible::{visible, visible_json},
 };
 
 /// What is left of 80 columns.
@@ -47,13 +48,13 @@ impl Ls {
                 // A ring that was removed between the look and the open is no news.
                 Err(_) if !path.exists() => {}
                 Err(why) => {
-                    output::tell(&format!("ttmem: {}: {why}\n", path.display()));
+                    output::tell(&format!("ttmem: {}\n", Failure::with(&path, why)));
                     bad += 1;
                 }
             }
         }
         if self.json {
-            output::print(&(serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"))?;
+            output::print(&(visible_json(serde_json::to_string_pretty(&rows).unwrap_or_default()) + "\n"))?;
         } else if rows.is_empty() && bad == 0 {
             output::tell(&format!("ttmem: no rings in {}\n", ttmem_ring::default_dir().display()));
         } else if !rows.is_empty() {
@@ -92,7 +93,7 @@ fn table(rows: &[Row]) -> String {
         let state = if row.alive { "alive" } else { "dead" };
         let command = shorten(&row.command, COMMAND_WIDTH);
         text += &format!("{:>8}  {state:<5}  {:>12}  {live:>12}  {command}\n", row.pid, row.events);
-        text += &format!("{:>8}  {}\n", "", row.ring);
+        text += &format!("{:>8}  {}\n", "", visible(&row.ring));
     }
     if rows.iter().any(|row| !row.alive) {
         text += "( ) what a dead process held when it ended; `ttmem clean` removes its ring\n";

@@ -8,7 +8,7 @@ use std::{
 
 use ttmem_ring::{RingReader, discover};
 
-use crate::Session;
+use crate::{Session, visible::visible};
 
 /// Between looks for new rings: reading folders costs more than reading rings.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -89,6 +89,6 @@ impl Lookout {
 
     /// Rings that could not be read, a line each.
     pub fn complaints(&self) -> impl Iterator<Item = String> {
-        self.refused.iter().map(|(path, why)| format!("{}: {why}", path.display()))
+        self.refused.iter().map(|(path, why)| visible(&format!("{}: {why}", path.display())).into_owned())
     }
 }

@@ -18,6 +18,8 @@ use std::{
 
 use ttmem_recording::Site;
 
+use crate::visible::visible;
+
 pub use apart::tell_apart;
 pub use call_site::{CallSite, Frame};
 pub(crate) use file::SiteFile;
@@ -139,7 +141,7 @@ impl<'a> Naming<'a> {
         let site = self.sites.get(id)?;
         let make = || {
             let mut symbols = self.symbols.borrow_mut();
-            let op = operation::operation(site, &mut symbols);
+            let op = operation::operation(site, &mut symbols).map(|op| visible(&op).into_owned());
             let made = CallSite::new(site, op, self.style, &mut symbols);
             let named = Named { frames: made.texts(self.style.full) };
             (Arc::new(made), named)

@@ -29,6 +29,7 @@ use crate::{
     Ended, SiteStyle,
     analysis::{Allocation, Analysis, By, Ending, ProcessAnalysis, RuleUse},
     sites::CallSite,
+    visible::visible_json,
 };
 
 /// The name of the schema.
@@ -317,7 +318,7 @@ impl Report {
 
     /// The report as JSON, with a newline at its end.
     pub fn to_json(&self) -> String {
-        let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
+        let mut json = visible_json(serde_json::to_string_pretty(self).unwrap_or_default());
         json.push('\n');
         json
     }

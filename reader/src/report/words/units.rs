@@ -2,10 +2,12 @@
 
 use std::{path::Path, sync::LazyLock};
 
+use crate::visible::visible;
+
 /// Text that others wrote, fit for a terminal: `room` columns at most, and no control characters. The end of a long command
 /// says more than its middle, so both ends stay.
 pub fn shorten(text: &str, room: usize) -> String {
-    let clean: Vec<char> = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let clean: Vec<char> = visible(text).chars().collect();
     if clean.len() <= room {
         return clean.into_iter().collect();
     }
@@ -14,14 +16,14 @@ pub fn shorten(text: &str, room: usize) -> String {
     clean[..head].iter().chain(&['…']).chain(&clean[clean.len() - tail..]).collect()
 }
 
-/// A frame of a call site; of a path under the current folder the part from there.
+/// A frame of a call site, fit for a terminal; of a path under the current folder the part from there.
 pub fn from_here(frame: &str) -> String {
     // Asked once: reports and views have many frames, and nobody changes the folder.
     static HERE: LazyLock<String> = LazyLock::new(|| {
         let here = std::env::current_dir().ok();
         here.as_deref().and_then(Path::to_str).unwrap_or_default().to_owned()
     });
-    relative_to(frame, &HERE)
+    relative_to(&visible(frame), &HERE)
 }
 
 fn relative_to(frame: &str, folder: &str) -> String {
