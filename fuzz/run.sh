@@ -23,5 +23,9 @@ RUSTFLAGS="--cfg fuzzing -Cdebug-assertions -Coverflow-checks -Cpasses=sancov-mo
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares" \
     cargo build --quiet --release --locked --target "$host" --bin "$name"
-exec "$CARGO_TARGET_DIR/$host/release/$name" -max_len=70000 -timeout=10 -rss_limit_mb=512 \
+# Where the target puts the files that it reads.
+TTMEM_HOSTILE=$(mktemp -d /dev/shm/ttmem-fuzz-XXXXXX)
+export TTMEM_HOSTILE
+trap 'rm -rf "$TTMEM_HOSTILE"' EXIT
+"$CARGO_TARGET_DIR/$host/release/$name" -max_len=70000 -timeout=10 -rss_limit_mb=512 \
     -artifact_prefix="artifacts/$name-" -max_total_time="$seconds" "$@" "corpus/$name"

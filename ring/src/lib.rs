@@ -48,8 +48,8 @@ pub use {
     },
     file::{
         AlreadyDrained, Counters, CreateError, CreateOptions, DEFAULT_RING_BYTES, FolderError, MIN_RING_BYTES,
-        OpenError, QUEUE_SLOTS, RING_EXTENSION, RingFile, RingReader, TailLock, create_private_dir, default_dir,
-        discover, ensure_folder, folder_for,
+        MappedFiles, OpenError, QUEUE_SLOTS, RING_EXTENSION, RingFile, RingReader, TailLock, create_private_dir,
+        default_dir, discover, ensure_folder, folder_for,
     },
     sys::{
         Clock, ClockMap, DiskSpace, Ended, Feature, ProcessWatch, features, monotonic_ns, process_start, realtime_ns,

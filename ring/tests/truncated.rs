@@ -9,7 +9,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use ttmem_ring::{Counters, CreateOptions, RingFile, RingReader, WaitSet, Wakeup};
+use ttmem_ring::{Counters, CreateOptions, MappedFiles, RingFile, RingReader, WaitSet, Wakeup};
 
 const SIGBUS: i32 = 7;
 const PAGE: u64 = 4096;
@@ -80,6 +80,22 @@ fn a_ring_that_grows_again_stays_truncated() {
     assert_eq!((reader.read(&mut Vec::new(), 10), reader.is_truncated()), (0, true));
     // The file is all zeros now.
     assert!(RingReader::open(ring.path()).is_err());
+}
+
+#[test]
+fn a_file_that_others_map_is_zeros_once_it_is_truncated() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("module");
+    std::fs::write(&path, [7; 3 * PAGE as usize]).unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    // SAFETY: the file is truncated below, which the guard makes a change of bytes; each is read through a volatile load.
+    let (guards, map) = MappedFiles::guarding(|| unsafe { memmap2::Mmap::map(&file) }.unwrap());
+    // SAFETY: the place lies in the mapping.
+    let byte = |at: usize| unsafe { map.as_ptr().add(at).read_volatile() };
+    assert_eq!(byte(2 * PAGE as usize), 7);
+    truncate(&path, 0);
+    assert_eq!([0, 2 * PAGE as usize].map(byte), [0, 0]);
+    drop(guards);
 }
 
 /// Runs one test of this file in a process of its own, with `TTMEM_TEST_CHILD` set.

@@ -12,3 +12,4 @@ pub use create::{CreateError, CreateOptions, DEFAULT_RING_BYTES, MIN_RING_BYTES,
 pub use discover::{RING_EXTENSION, discover};
 pub use folder::{FolderError, create_private_dir, default_dir, ensure_folder, folder_for};
 pub use reader::{AlreadyDrained, Counters, OpenError, RingReader};
+pub use truncation::MappedFiles;

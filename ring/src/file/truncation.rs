@@ -1,4 +1,4 @@
-//! The guard of a reader whose ring file is truncated while it is mapped.
+//! The guard of a reader whose ring file, or another, is truncated while it is mapped.
 //!
 //! Where a mapping has no file behind it any more, a load raises SIGBUS (mmap(2)), and another process may truncate a file at any
 //! moment. The handler of this module replaces such a mapping by zeroed memory of the reader's own, and marks it as truncated. The load
@@ -7,7 +7,9 @@
 //! Readers alone install the handler. libttmem.so lives in processes of others, and sets none.
 
 use std::{
-    mem, ptr,
+    fs, mem,
+    ops::Range,
+    ptr,
     sync::{
         Mutex, Once, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -74,6 +76,37 @@ impl Drop for TruncationGuard {
     fn drop(&mut self) {
         self.0.place.store(0, Ordering::Relaxed);
     }
+}
+
+/// Guards of files that somebody else's code maps to read them: modules, whose symbols are looked up. Drop them before the mappings.
+#[derive(Debug)]
+pub struct MappedFiles {
+    _guards: Vec<TruncationGuard>,
+}
+
+impl MappedFiles {
+    /// Calls `open`, and guards the files that it maps to read them.
+    pub fn guarding<T>(open: impl FnOnce() -> T) -> (Self, T) {
+        let before = mapped_to_read();
+        let opened = open();
+        let new = mapped_to_read().into_iter().filter(|place| !before.contains(place));
+        let fits = new.filter(|place| (place.len() / PAGE) >> COUNT_BITS == 0);
+        let guards =
+            fits.map(|place| TruncationGuard::new(ptr::without_provenance(place.start), place.len())).collect();
+        (Self { _guards: guards }, opened)
+    }
+}
+
+/// The shared mappings of this process that are read and not written, by proc_pid_maps(5).
+fn mapped_to_read() -> Vec<Range<usize>> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let place = |line: &str| {
+        let (start, rest) = line.split_once('-')?;
+        let (end, rest) = rest.split_once(' ')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        rest.starts_with("r--s").then_some(number(start)?..number(end)?)
+    };
+    maps.lines().filter_map(place).collect()
 }
 
 fn install() {

@@ -19,3 +19,4 @@ mod seeds;
 pub use damaged::{put_damaged, sound_ring};
 pub use kind::Kind;
 pub use mutate::{Random, mutated};
+pub use place::folder;

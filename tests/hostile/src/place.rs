@@ -1,6 +1,7 @@
 //! A folder with a ring and its sidecar files, where they are read.
 
 use std::{
+    env,
     fs::{self, File},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -13,11 +14,12 @@ use ttmem_ring::{RingReader, journal_path, sites_path, snapshot_path};
 
 use crate::look;
 
-/// The folder of this process, in memory.
-pub(crate) fn folder() -> &'static Path {
+/// The folder that files are read from: `$TTMEM_HOSTILE`, else one of this process in memory, which its user removes.
+pub fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let path = PathBuf::from(format!("/dev/shm/ttmem-hostile-{}", process::id()));
+        let own = || format!("/dev/shm/ttmem-hostile-{}", process::id()).into();
+        let path = env::var_os("TTMEM_HOSTILE").map_or_else(own, PathBuf::from);
         fs::DirBuilder::new().mode(0o700).recursive(true).create(&path).expect("a folder in memory");
         path
     })

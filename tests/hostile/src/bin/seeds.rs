@@ -14,7 +14,9 @@ fn main() -> ExitCode {
         eprintln!("{name}: no such target");
         return ExitCode::from(2);
     };
-    for (number, seed) in kind.seeds().iter().enumerate() {
+    let seeds = kind.seeds();
+    let _ = fs::remove_dir_all(ttmem_hostile::folder());
+    for (number, seed) in seeds.iter().enumerate() {
         if let Err(error) = fs::write(PathBuf::from(folder).join(format!("seed-{number}")), seed) {
             eprintln!("{folder}: {error}");
             return ExitCode::from(2);
