@@ -2,6 +2,8 @@
 
 use std::{fmt, path::Path};
 
+use crate::visible::visible;
+
 /// What went wrong, where, and what to do.
 #[derive(Clone, Debug)]
 pub struct Failure(String);
@@ -20,7 +22,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&visible(&self.0))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Starts a program with the library preloaded, and passes on what signals and exit codes say.
 
 use std::{
+    cell::RefCell,
     env,
     ffi::{OsStr, OsString},
     fs, io,
@@ -14,7 +15,11 @@ use std::{
     time::Duration,
 };
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
+    iterator::{SignalsInfo, exfiltrator::WithOrigin},
+    low_level::siginfo::Cause,
+};
 
 use crate::{Ended, Failure};
 
@@ -78,11 +83,13 @@ pub(crate) fn start(command: &[OsString], preload: &OsStr, folder: &Path, keeps_
 }
 
 /// Signals while a child runs: those of the terminal reach the child by themselves and must not end us; those that are sent
-/// to us are passed on. Handlers, not "ignore": exec resets them for the child.
+/// to us alone are passed on. Handlers, not "ignore": exec resets them for the child.
 pub(crate) struct Signals {
     interrupt: Arc<AtomicBool>,
     terminate: Arc<AtomicBool>,
     hang_up: Arc<AtomicBool>,
+    /// Where interrupts came from.
+    interrupts: RefCell<SignalsInfo<WithOrigin>>,
     /// Whether any of them was passed on.
     has_passed: AtomicBool,
 }
@@ -99,8 +106,16 @@ impl Signals {
             io::Result::Ok(flag)
         };
         flag(SIGQUIT)?;
+        // Before the flag, which says that there is one.
+        let interrupts = if ignored >> (SIGINT - 1) & 1 == 0 { &[SIGINT][..] } else { &[] };
+        let interrupts = RefCell::new(SignalsInfo::new(interrupts)?);
         let [interrupt, terminate, hang_up] = [flag(SIGINT)?, flag(SIGTERM)?, flag(SIGHUP)?];
-        Ok(Self { interrupt, terminate, hang_up, has_passed: AtomicBool::new(false) })
+        Ok(Self { interrupt, terminate, hang_up, interrupts, has_passed: AtomicBool::new(false) })
+    }
+
+    /// Whether a process sent an interrupt. The kernel sends one for the terminal's ^C, which reaches the child too.
+    fn was_interrupted_alone(&self) -> bool {
+        self.interrupts.borrow_mut().pending().any(|origin| origin.cause != Cause::Kernel)
     }
 
     /// Whether somebody wants an end: of the command, or of the wait for processes that outlive it.
@@ -115,10 +130,12 @@ impl Signals {
             if let Some(status) = child.try_wait()? {
                 return Ok(status);
             }
-            for (flag, signal) in [(&self.terminate, SIGTERM), (&self.hang_up, SIGHUP)] {
+            for (flag, signal) in [(&self.interrupt, SIGINT), (&self.terminate, SIGTERM), (&self.hang_up, SIGHUP)] {
                 if flag.swap(false, Ordering::Relaxed) {
                     self.has_passed.store(true, Ordering::Relaxed);
-                    ttmem_ring::send_signal(child.id(), signal);
+                    if signal != SIGINT || self.was_interrupted_alone() {
+                        ttmem_ring::send_signal(child.id(), signal);
+                    }
                 }
             }
             // Short: a signal may have come just before the sleep.

@@ -21,6 +21,7 @@ pub mod html;
 mod ingest;
 mod launch;
 mod named;
+mod plain_file;
 mod progress;
 pub mod replay;
 pub mod report;
@@ -29,6 +30,7 @@ mod sites;
 mod told;
 pub mod top;
 mod view;
+mod visible;
 
 pub use account::Account;
 pub use analysis::Suppressions;

@@ -136,7 +136,7 @@ fn regions_are_in_the_report_and_their_marks_are_not() {
         (&json!(1000), &json!(6037), &json!(37))
     );
     // What was written is read again.
-    assert_eq!(Report::from_json(&report.to_json()).unwrap().processes[0].regions.len(), 4);
+    assert_eq!(Report::from_json(report.to_json().as_bytes()).unwrap().processes[0].regions.len(), 4);
     let mut text = String::new();
     write_text(&mut text, &analysis, &Screen::plain()).unwrap();
     assert!(text.contains("\nRegions ") && text.contains("  test_it[a:b]"), "{text}");

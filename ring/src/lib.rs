@@ -41,13 +41,13 @@ pub use wakeup::{AWAKE, NAPPING, PARKED};
 #[cfg(not(any(loom, shuttle)))]
 pub use {
     checkpoint::{
-        CheckpointWriter, OwnTail, SNAPSHOT_EXTENSION, SidecarError, Tail, UnnamedSnapshot, read_snapshot,
+        CheckpointWriter, OwnTail, SNAPSHOT_EXTENSION, SidecarError, Tail, UnnamedSnapshot, open_sites, read_snapshot,
         remove_orphans, remove_ring, sites_path, snapshot_path, snapshot_position,
     },
     file::{
         AlreadyDrained, Counters, CreateError, CreateOptions, DEFAULT_RING_BYTES, FolderError, MIN_RING_BYTES,
-        OpenError, QUEUE_SLOTS, RING_EXTENSION, RingFile, RingReader, TailLock, create_private_dir, default_dir,
-        discover, ensure_folder, folder_for,
+        MappedFiles, OpenError, QUEUE_SLOTS, RING_EXTENSION, RingFile, RingReader, TailLock, create_private_dir,
+        default_dir, discover, ensure_folder, folder_for,
     },
     sys::{
         Clock, ClockMap, DiskSpace, Ended, Feature, ProcessWatch, features, monotonic_ns, process_start, realtime_ns,

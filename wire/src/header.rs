@@ -20,8 +20,11 @@ pub const CLOCK_TSC: u64 = 1;
 /// [`Header::clock`]: nanoseconds of `CLOCK_MONOTONIC`.
 pub const CLOCK_MONOTONIC: u64 = 2;
 
-/// More slots than this in a ring or queue are a damaged header.
-pub const MAX_RING_SLOTS: u64 = 1 << 26;
+/// More slots than this in a ring or queue are a damaged header: 1 GiB of them.
+pub const MAX_RING_SLOTS: u64 = 1 << 24;
+
+/// A larger file is no ring file.
+pub const MAX_RING_FILE_BYTES: u64 = (1 << 32) - 1;
 
 /// Pages between the header and the parts that it tells the places of: one for each writer.
 pub const WRITER_PAGES: usize = 3;
@@ -202,7 +205,7 @@ impl Header {
     /// The field that can't be right.
     pub fn check(&self, actual_bytes: u64) -> Result<(), HeaderError> {
         let Self { file_bytes, pools_offset, queue_offset, queue_slots, ring_offset, ring_slots, clock, .. } = *self;
-        if file_bytes != actual_bytes {
+        if file_bytes != actual_bytes || file_bytes > MAX_RING_FILE_BYTES {
             return Err(HeaderError::Field("file size"));
         }
         let first_part = (HEADER_BYTES + WRITER_PAGES * PAGE) as u64;

@@ -28,8 +28,8 @@ pub mod sites;
 mod snapshot;
 
 pub use header::{
-    CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_SLOTS, PAGE,
-    VERSION, WRITER_PAGES,
+    CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_FILE_BYTES,
+    MAX_RING_SLOTS, PAGE, VERSION, WRITER_PAGES,
 };
 pub use mark::{MARK_BYTES_PER_RECORD, MAX_MARK_BYTES, MarkAssembler, split_mark};
 pub use memory::Memory;

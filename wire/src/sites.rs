@@ -160,6 +160,9 @@ pub fn record_length(bytes: &[u8]) -> Option<usize> {
 pub fn read_stack(bytes: &[u8]) -> Option<StackRecord> {
     let first = word(bytes, 0).filter(|first| *first as u8 == STACK)?;
     let (native, python) = ((first >> 8 & 0xFF) as usize, (first >> 16 & 0xFF) as usize);
+    if native.max(python) > MAX_FRAMES {
+        return None;
+    }
     let frames = |from: usize, count: usize| {
         (from..from + count).map(|at| Some(Frame::from_word(word(bytes, at)?))).collect::<Option<Vec<_>>>()
     };

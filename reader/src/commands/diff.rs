@@ -1,7 +1,6 @@
 //! `ttmem diff`.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -16,7 +15,9 @@ use super::{
 use crate::{
     Failure, Suppressions,
     analysis::{Analysis, Difference, Runs, Snapshot, difference},
+    plain_file,
     report::{DifferenceReport, Report, bytes, write_difference},
+    visible::visible_json,
 };
 
 /// Compare two moments: what appeared, went, grew and shrank, by call site, memory, size and device.
@@ -84,7 +85,7 @@ impl DiffFiles {
         let difference = difference(&a, &b, style.full);
         if let Some(path) = &self.json {
             let report = DifferenceReport::new(&difference, style);
-            let json = serde_json::to_string_pretty(&report).unwrap_or_default() + "\n";
+            let json = visible_json(serde_json::to_string_pretty(&report).unwrap_or_default()) + "\n";
             output::write_text_file(path, &json)?;
         }
         if !self.quiet && self.json.as_deref() != Some(Path::new("-")) {
@@ -100,8 +101,8 @@ impl DiffFiles {
         let style = self.style.style();
         Ok(match input::kind(path)? {
             Kind::Json => {
-                let text = fs::read_to_string(path).map_err(|error| Failure::with(path, error))?;
-                let report = Report::from_json(&text).map_err(|why| Failure::with(path, why))?;
+                let file = plain_file::open_small(path, Report::MAX_BYTES)?;
+                let report = Report::from_json(file).map_err(|why| Failure::with(path, why))?;
                 report.analysis(suppressions, style)
             }
             _ => Analysis::new(&input::read(path, mark.is_some())?, suppressions, style),

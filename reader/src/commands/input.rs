@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path, live_at_marks: bool) -> Result<Vec<Box<dyn Tell>
         Kind::Ring | Kind::Unknown => {
             let session = read_ring(path, live_at_marks, &mut |_| ())?;
             if let Some(trouble) = session.trouble() {
-                super::output::tell(&format!("ttmem: {}: {trouble}\n", path.display()));
+                super::output::tell(&format!("ttmem: {}\n", Failure::with(path, trouble)));
             }
             Ok(vec![Box::new(session)])
         }

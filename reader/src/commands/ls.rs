@@ -6,10 +6,11 @@ use clap::Args;
 use serde::Serialize;
 use ttmem_ring::RingReader;
 
-use super::{output, rings};
+use super::{FAILED, output, rings};
 use crate::{
     Failure, Session,
     report::{bytes, shorten},
+    visible::{visible, visible_json},
 };
 
 /// What is left of 80 columns.
@@ -40,33 +41,39 @@ struct Row {
 
 impl Ls {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let mut rows = Vec::new();
+        let (mut rows, mut bad) = (Vec::new(), 0);
         for path in rings::in_folders(&rings::folders()?)? {
-            match RingReader::open(&path) {
-                Ok(ring) => rows.push(row(ring)),
+            match RingReader::open(&path).map_err(|error| error.to_string()).and_then(row) {
+                Ok(row) => rows.push(row),
                 // A ring that was removed between the look and the open is no news.
                 Err(_) if !path.exists() => {}
-                Err(error) => output::tell(&format!("ttmem: {}: {error}\n", path.display())),
+                Err(why) => {
+                    output::tell(&format!("ttmem: {}\n", Failure::with(&path, why)));
+                    bad += 1;
+                }
             }
         }
         if self.json {
-            output::print(&(serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"))?;
-        } else if rows.is_empty() {
+            output::print(&(visible_json(serde_json::to_string_pretty(&rows).unwrap_or_default()) + "\n"))?;
+        } else if rows.is_empty() && bad == 0 {
             output::tell(&format!("ttmem: no rings in {}\n", ttmem_ring::default_dir().display()));
-        } else {
+        } else if !rows.is_empty() {
             output::print(&table(&rows))?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if rows.is_empty() && bad > 0 { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
     }
 }
 
-fn row(ring: RingReader) -> Row {
+fn row(ring: RingReader) -> Result<Row, String> {
     let alive = ring.is_alive();
     let mut session = Session::looking(ring, false);
     session.advance();
+    if let Some(trouble) = session.trouble().filter(|_| session.is_truncated()) {
+        return Err(trouble.to_owned());
+    }
     let totals = session.ledger().totals();
     let held = totals.iter().fold(0_u64, |sum, (_, _, totals)| sum.saturating_add(totals.live_bytes));
-    Row {
+    Ok(Row {
         pid: session.header().pid,
         alive,
         events: session.reported(),
@@ -75,7 +82,7 @@ fn row(ring: RingReader) -> Row {
         complete: session.taken_elsewhere() == 0 && session.lost() == 0,
         command: session.header().command.join(" "),
         ring: session.path().display().to_string(),
-    }
+    })
 }
 
 fn table(rows: &[Row]) -> String {
@@ -86,7 +93,7 @@ fn table(rows: &[Row]) -> String {
         let state = if row.alive { "alive" } else { "dead" };
         let command = shorten(&row.command, COMMAND_WIDTH);
         text += &format!("{:>8}  {state:<5}  {:>12}  {live:>12}  {command}\n", row.pid, row.events);
-        text += &format!("{:>8}  {}\n", "", row.ring);
+        text += &format!("{:>8}  {}\n", "", visible(&row.ring));
     }
     if rows.iter().any(|row| !row.alive) {
         text += "( ) live when a dead process ended; `ttmem clean` removes its ring\n";

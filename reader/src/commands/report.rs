@@ -74,6 +74,7 @@ impl ReportFiles {
         }
         let live_at_marks = self.output.live_at_marks;
         let mut processes = Vec::new();
+        let mut sound = Vec::new();
         let mut drawing = None;
         if let Some(path) = &self.html {
             let [file] = self.files.as_slice() else {
@@ -81,10 +82,18 @@ impl ReportFiles {
             };
             output::check_writable(path)?;
             let (drawn, drawn_processes) = Drawing::of(Input::open(file, live_at_marks)?)?;
-            (drawing, processes) = (Some((path, drawn)), drawn_processes);
+            (drawing, processes, sound) = (Some((path, drawn)), drawn_processes, self.files.clone());
         } else {
             for path in &self.files {
-                processes.extend(input::read(path, live_at_marks)?);
+                match input::read(path, live_at_marks) {
+                    Ok(read) => {
+                        processes.extend(read);
+                        sound.push(path.clone());
+                    }
+                    // The last that could be shown.
+                    Err(why) if sound.is_empty() && path == &self.files[self.files.len() - 1] => return Err(why),
+                    Err(why) => output::tell(&format!("ttmem: {why}\n")),
+                }
             }
         }
         let mut analysis = Analysis::new(&processes, &suppressions, style);
@@ -110,8 +119,8 @@ impl ReportFiles {
                 analysis.select_replayed(at, &found, &processes, &suppressions, style);
             }
             (_, Some(name), _) => analysis.select_region(name)?,
-            (None, None, files) if self.stats => {
-                for file in files {
+            (None, None, _) if self.stats => {
+                for file in &sound {
                     analysis.add_statistics(&Input::open(file, false)?, style)?;
                 }
             }

@@ -40,7 +40,7 @@ impl Serve {
         if !self.quiet {
             output::tell(&format!("ttmem: http://{}/metrics\n", exporter.address()));
         }
-        exporter.run_until(&stop)?;
+        exporter.run_until(&stop, &|line| output::tell(&format!("ttmem: {line}\n")))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -8,6 +8,7 @@ use super::{output, rings};
 use crate::{
     Failure, Lookout,
     top::{self, Style, Watcher},
+    visible::visible_json,
 };
 
 /// Show device memory live: devices, processes, history, the largest kinds of allocations.
@@ -33,7 +34,7 @@ impl Top {
         if self.once || self.json {
             let view = watcher.look();
             output::tell(&watcher.complaints().iter().map(|line| format!("ttmem: {line}\n")).collect::<String>());
-            let json = || serde_json::to_string_pretty(&view).unwrap_or_default() + "\n";
+            let json = || visible_json(serde_json::to_string_pretty(&view).unwrap_or_default()) + "\n";
             output::print(&if self.json { json() } else { top::text(&view) })?;
         } else if top::has_terminal() {
             top::run(watcher, Style::of_environment())?;

@@ -9,7 +9,10 @@ use super::{
     Exporter, Output,
     rows::{born_ns, event_row, state_name},
 };
-use crate::replay::{Step, StepKind};
+use crate::{
+    replay::{Step, StepKind},
+    visible::is_hidden,
+};
 
 const REGIONS: &str = "pid,device,memory,allocator,program,address,size,size_per_bank,holders,reports,state,\
                        allocated_at_ns,thread,num_cores,globally_allocated,preallocated,cached,site";
@@ -100,13 +103,15 @@ fn optional(number: Option<u64>) -> String {
     number.map_or_else(String::new, |number| number.to_string())
 }
 
-/// Text that may hold anything.
+/// Text that may hold anything: what is hidden is replaced, and a spreadsheet takes nothing for a formula
+/// (owasp.org/www-community/attacks/CSV_Injection). The lines of a field are the frames of a stack.
 fn quoted(text: &str) -> Cow<'_, str> {
-    if text.contains(['"', ',', '\n', '\r']) {
-        Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
-    } else {
-        Cow::Borrowed(text)
+    let lead = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+    let is_hidden = |c| c != '\n' && is_hidden(c);
+    if lead.is_empty() && !text.contains(['"', ',', '\n']) && !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
     }
+    Cow::Owned(format!("\"{lead}{}\"", text.replace(is_hidden, "\u{fffd}").replace('"', "\"\"")))
 }
 
 #[cfg(test)]
@@ -117,5 +122,7 @@ mod tests {
     fn text_with_anything_in_it_stays_one_field() {
         assert_eq!(quoted("epoch 3"), "epoch 3");
         assert_eq!(quoted("a \"b\", c\nd"), "\"a \"\"b\"\", c\nd\"");
+        assert_eq!(quoted("=1+cmd|' /C calc'!A0"), "\"'=1+cmd|' /C calc'!A0\"");
+        assert_eq!(quoted("a\u{1b}[2J\r\u{202e}"), "\"a\u{fffd}[2J\u{fffd}\u{fffd}\"");
     }
 }

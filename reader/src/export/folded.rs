@@ -7,6 +7,7 @@ use super::{
     stacks::{Stacks, note_if_empty},
 };
 use crate::replay::{Step, Steps};
+use crate::visible::is_hidden;
 
 pub(super) struct Folded<'a> {
     steps: &'a Steps,
@@ -52,7 +53,7 @@ fn escaped(frame: &str) -> String {
         .map(|c| {
             if c == ';' {
                 ':'
-            } else if c.is_control() {
+            } else if is_hidden(c) {
                 ' '
             } else {
                 c

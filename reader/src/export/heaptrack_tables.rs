@@ -7,6 +7,8 @@ use std::{
     io::{self, Write},
 };
 
+use crate::visible::is_hidden;
+
 /// Pairs of stack and size that are told apart; further ones are written each time that they occur.
 const MAX_INFOS: usize = 1 << 18;
 
@@ -92,7 +94,7 @@ impl Tables {
 
 /// A text without what would end its line.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
 }
 
 /// A name that heaptrack's views show as it is. They end a stack at `main`, and would not show what is further out; and they

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Exporter, Output, rows::event_row};
-use crate::replay::Step;
+use crate::{replay::Step, visible::visible_json};
 
 pub(super) struct Jsonl<'a> {
     output: &'a mut Output,
@@ -18,8 +18,8 @@ impl<'a> Jsonl<'a> {
 impl Exporter for Jsonl<'_> {
     fn step(&mut self, step: &Step<'_>) -> io::Result<()> {
         if let Some(row) = event_row(step) {
-            serde_json::to_writer(&mut *self.output, &row)?;
-            self.output.write_all(b"\n")?;
+            let json = visible_json(serde_json::to_string(&row)?);
+            writeln!(self.output, "{json}")?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::{
         Context, DeviceReport, EventCounts, OutOfMemoryReport, Report, SpanReport, SuppressionReport, VerdictReport,
         terse,
     },
+    visible::visible_json,
 };
 
 /// Groups of allocations that an answer lists, the largest.
@@ -106,7 +107,7 @@ impl Answer {
     }
 
     pub(super) fn to_line(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        visible_json(serde_json::to_string(self).unwrap_or_default())
     }
 }
 

@@ -10,6 +10,9 @@ use crate::Failure;
 /// How long an answer waits for its mark if the question gives no limit.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// No answer waits longer, whatever the question says.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// A line of input.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +81,7 @@ impl Question {
 
     /// How long the answer may wait for its mark.
     pub(super) fn timeout(&self) -> Duration {
-        self.timeout_ms.map_or(TIMEOUT, Duration::from_millis)
+        self.timeout_ms.map_or(TIMEOUT, Duration::from_millis).min(LONGEST)
     }
 
     /// The region that it is about.

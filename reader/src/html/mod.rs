@@ -18,6 +18,7 @@ use crate::{
     analysis::Analysis,
     replay::{Input, one_by_one, pump},
     report::Report,
+    visible::visible_json,
 };
 
 /// What was seen of an input while it was replayed; the page is made of it, and of the report.
@@ -120,7 +121,7 @@ impl Sketch {
 
 /// Puts the data into the page. Nothing in it can end the element that it lies in, or begin another.
 fn fill(page: &model::Page) -> String {
-    let data = serde_json::to_string(page).unwrap_or_default();
+    let data = visible_json(serde_json::to_string(page).unwrap_or_default());
     let data = data.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let parts: [(&str, &str); 3] = [
         ("/*STYLE*/", include_str!("page.css")),

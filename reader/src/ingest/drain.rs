@@ -15,7 +15,7 @@ use std::{
 use ttmem_ring::{RingReader, WaitSet, Wakeup, discover, remove_ring, watch_folder};
 use ttmem_wire::Record;
 
-use crate::{Account, Ended, Recorder, Session};
+use crate::{Account, Ended, Recorder, Session, visible::visible};
 
 /// Between looks for new rings, where no watch reports them, or some could not be opened. Short: how a process ended is known
 /// only if it was met alive.
@@ -200,7 +200,7 @@ impl Drainer {
     pub fn complaints(&self) -> impl Iterator<Item = String> {
         let refused = self.refused.iter().map(|(path, why)| (&**path, &**why));
         let troubled = self.sessions.iter().filter_map(|session| Some((session.path(), session.trouble()?)));
-        refused.chain(troubled).map(|(path, why)| format!("{}: {why}", path.display()))
+        refused.chain(troubled).map(|(path, why)| visible(&format!("{}: {why}", path.display())).into_owned())
     }
 }
 

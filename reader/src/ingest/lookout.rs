@@ -8,7 +8,7 @@ use std::{
 
 use ttmem_ring::{RingReader, discover};
 
-use crate::Session;
+use crate::{Session, visible::visible};
 
 /// Between looks for new rings: reading folders costs more than reading rings.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -51,6 +51,10 @@ impl Lookout {
             self.looked = Some(Instant::now());
         }
         let events = self.sessions.iter_mut().map(Session::advance).sum();
+        for session in self.sessions.iter().filter(|session| session.is_truncated()) {
+            let trouble = session.trouble().unwrap_or_default().to_owned();
+            self.refused.insert(session.path().to_path_buf(), trouble);
+        }
         self.sessions.retain(|session| !session.is_over());
         events
     }
@@ -85,6 +89,6 @@ impl Lookout {
 
     /// Rings that could not be read, a line each.
     pub fn complaints(&self) -> impl Iterator<Item = String> {
-        self.refused.iter().map(|(path, why)| format!("{}: {why}", path.display()))
+        self.refused.iter().map(|(path, why)| visible(&format!("{}: {why}", path.display())).into_owned())
     }
 }

@@ -1,6 +1,7 @@
 //! One ring, from its first event to the end of its process.
 
 mod attach;
+mod truncation;
 
 use std::path::Path;
 
@@ -73,6 +74,10 @@ pub struct Session {
     missed_at_attach: u64,
     drained: u64,
     recovery: Recovery,
+    /// The ring's counts before the last look.
+    counters: Counters,
+    /// Events that were still in the ring when it was truncated, 1 at least: `None` where it was not.
+    truncated: Option<u64>,
     ended: Option<Ended>,
     batch: Vec<Record>,
     /// The file of call sites, once an event has named one.
@@ -99,6 +104,8 @@ impl Session {
             missed_at_attach: 0,
             drained: 0,
             recovery: Recovery::default(),
+            counters: Counters::default(),
+            truncated: None,
             ended: None,
             batch: Vec::new(),
             sites: None,
@@ -132,7 +139,11 @@ impl Session {
         // Asked before the ring is read: once the process is gone, nothing comes after.
         let is_alive = ring.is_alive();
         // No further than here: a program that never pauses must not keep us from the others.
-        let head = ring.counters().head;
+        let counters = ring.counters();
+        let head = counters.head;
+        if !ring.is_truncated() {
+            self.counters = counters;
+        }
         let mut batch = std::mem::take(&mut self.batch);
         let mut events = self.attach(&mut batch, keep);
         while let Source::Open(ring) = &mut self.source
@@ -159,12 +170,16 @@ impl Session {
         if events == 0 {
             self.checkpoint(is_alive, true);
         }
-        if !is_alive {
+        let is_over = !is_alive || self.has_truncated_ring();
+        if is_over {
             events += self.read_the_last(&mut batch, keep);
             batch = Vec::new();
         }
         self.batch = batch;
         self.drained += events;
+        if is_over && self.has_truncated_ring() {
+            self.give_up_ring();
+        }
         events
     }
 
@@ -179,7 +194,7 @@ impl Session {
     /// Writes a checkpoint of what was read, and releases it, where there is enough of it, or time. A dead process writes no more.
     fn checkpoint(&mut self, is_alive: bool, is_idle: bool) {
         let Source::Open(ring) = &mut self.source else { return };
-        if !is_alive || !ring.is_draining() || !CheckpointWriter::is_due(&**ring, is_idle) {
+        if !is_alive || ring.is_truncated() || !ring.is_draining() || !CheckpointWriter::is_due(&**ring, is_idle) {
             return;
         }
         let account = &self.account;
@@ -194,6 +209,9 @@ impl Session {
         let Source::Open(ring) = &mut self.source else { return 0 };
         self.recovery = ring.recover(batch);
         self.missed = ring.missed();
+        if ring.is_truncated() {
+            return 0;
+        }
         let events = self.apply_all(batch, keep);
         // What an abort left unanswered is told later, when the file of its site is gone.
         let requests = self.source.open_requests();
@@ -354,7 +372,7 @@ impl Session {
     /// Events that are lost for ever: never written, half written, or unreadable.
     pub fn lost(&self) -> u64 {
         let unwritten = self.recovery.half_written.saturating_add(self.recovery.impossible);
-        self.counters().dropped().saturating_add(unwritten)
+        self.counters().dropped().saturating_add(unwritten).saturating_add(self.truncated.unwrap_or(0))
     }
 
     /// The ring's own counts.

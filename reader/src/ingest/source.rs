@@ -29,12 +29,17 @@ pub(crate) struct Remains {
 impl Source {
     /// Gives the ring's descriptor and memory back. Only for the ring of a process that is gone: nothing in it changes.
     pub(crate) fn close(&mut self) {
+        self.close_with(self.counters());
+    }
+
+    /// The same for a ring that was truncated: its counts are those that it had before.
+    pub(crate) fn close_with(&mut self, counters: Counters) {
         if let Self::Open(ring) = self {
             *self = Self::Closed(Box::new(Remains {
                 header: ring.header().clone(),
                 path: ring.path().to_path_buf(),
                 clock: ring.clock(),
-                counters: ring.counters(),
+                counters,
                 exit_status: ring.exit_status(),
                 open_requests: ring.open_requests(),
             }));

@@ -10,7 +10,7 @@ use ttmem_recording::Reader;
 use ttmem_ring::RingReader;
 use ttmem_wire::Record;
 
-use crate::{Failure, Session, account::is_refusal, progress::Watched};
+use crate::{Failure, Session, account::is_refusal, plain_file, progress::Watched};
 
 /// Bytes that are read from a recording at once.
 const BUFFER: usize = 1 << 20;
@@ -35,7 +35,7 @@ impl FileKind {
     /// If it cannot be read.
     pub fn of(path: &Path) -> Result<Self, Failure> {
         let mut first = Vec::with_capacity(8);
-        let file = File::open(path).map_err(|error| Failure::with(path, error))?;
+        let file = plain_file::open(path)?;
         file.take(8).read_to_end(&mut first).map_err(|error| Failure::with(path, error))?;
         Ok(match &first[..] {
             start if *start == ttmem_recording::MAGIC => Self::Recording,
@@ -113,7 +113,7 @@ impl Input {
 
 /// Opens a recording.
 pub(super) fn open_recording(path: &Path) -> Result<Reader<BufReader<Watched<File>>>, Failure> {
-    let file = File::open(path).map_err(|why| Failure::with(path, why))?;
+    let file = plain_file::open(path)?;
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
     let watched = Watched::new(file, path.display().to_string(), bytes);
     Reader::new(BufReader::with_capacity(BUFFER, watched)).map_err(|why| Failure::with(path, why))
@@ -125,5 +125,8 @@ pub(crate) fn read_ring(path: &Path, live_at_marks: bool, keep: &mut dyn FnMut(&
     let mut session = Session::looking(ring, live_at_marks);
     session.advance_with(&mut |_, records| keep(records));
     session.settle(None);
-    Ok(session)
+    match session.trouble().filter(|_| session.is_truncated()) {
+        Some(trouble) => Err(Failure::with(path, trouble)),
+        None => Ok(session),
+    }
 }

@@ -80,7 +80,8 @@ fn find(input: &Input, at: &At) -> Result<Vec<Moment>, Stopped> {
         walk.take(replay.account_mut(), &records[..stop.room(walk.records).min(records.len())]);
         if moments[index].is_none() && stop == Stop::After(walk.records) {
             moments[index] = Some(walk.moment(index, replay.account_mut(), &overview));
-            open -= 1;
+            // Those before the first event were not counted.
+            open -= usize::from(walk.records > 0);
         }
         if open == 0 { Err(Stopped::Enough) } else { Ok(()) }
     });

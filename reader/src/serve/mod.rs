@@ -3,6 +3,7 @@
 mod metrics;
 
 use std::{
+    collections::BTreeSet,
     net::{SocketAddr, TcpListener},
     sync::{
         Arc,
@@ -26,6 +27,8 @@ pub struct Exporter {
     address: SocketAddr,
     lookout: Lookout,
     ranks: Ranks,
+    /// Complaints that were told.
+    told: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Exporter {
@@ -44,7 +47,7 @@ impl Exporter {
         let listener = TcpListener::bind(listen).map_err(|error| failed(error.to_string()))?;
         let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
         let server = Server::from_listener(listener, None).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { server, address, lookout, ranks: Ranks::default() })
+        Ok(Self { server, address, lookout, ranks: Ranks::default(), told: BTreeSet::new() })
     }
 
     /// Where it waits.
@@ -52,13 +55,13 @@ impl Exporter {
         self.address
     }
 
-    /// Answers until `stop` is set.
+    /// Answers until `stop` is set. Tells of each ring that cannot be read once.
     ///
     /// # Errors
     /// If the socket fails.
-    pub fn run_until(&mut self, stop: &Arc<AtomicBool>) -> Result<(), Failure> {
+    pub fn run_until(&mut self, stop: &Arc<AtomicBool>, tell: &dyn Fn(&str)) -> Result<(), Failure> {
         let mut looked = Instant::now();
-        self.lookout.advance();
+        self.look(tell);
         while !stop.load(Ordering::Relaxed) {
             let request = self.server.recv_timeout(ROUND).map_err(|error| Failure::new(error.to_string()))?;
             if let Some(request) = request {
@@ -66,11 +69,18 @@ impl Exporter {
             }
             // Many requests must not keep it from looking, nor none.
             if looked.elapsed() >= ROUND {
-                self.lookout.advance();
+                self.look(tell);
                 looked = Instant::now();
             }
         }
         Ok(())
+    }
+
+    fn look(&mut self, tell: &dyn Fn(&str)) {
+        self.lookout.advance();
+        let complaints: BTreeSet<String> = self.lookout.complaints().collect();
+        complaints.difference(&self.told).for_each(|line| tell(line));
+        self.told = complaints;
     }
 
     fn answer(&mut self, request: Request) {

@@ -13,6 +13,8 @@ use super::lines::line_at;
 #[derive(Debug)]
 pub(crate) struct SiteFile {
     file: File,
+    /// Bytes of records that may still be read: records of a sound file do not overlap, and each is read once.
+    unread: u64,
     codes: HashMap<u32, Option<Code>>,
     modules: HashMap<u32, Option<Module>>,
 }
@@ -32,10 +34,15 @@ struct Code {
 impl SiteFile {
     /// Opens the file beside this ring, if it has one.
     pub(crate) fn open(ring: &Path, ring_id: u128) -> Option<Self> {
-        let file = File::open(ttmem_ring::sites_path(ring)).ok()?;
+        let (file, unread) = ttmem_ring::open_sites(ring).ok()??;
         let mut header = [0; SITES_HEADER_BYTES];
         file.read_exact_at(&mut header, 0).ok()?;
-        sites::is_sites_header(&header, ring_id).then(|| Self { file, codes: HashMap::new(), modules: HashMap::new() })
+        sites::is_sites_header(&header, ring_id).then(|| Self {
+            file,
+            unread,
+            codes: HashMap::new(),
+            modules: HashMap::new(),
+        })
     }
 
     /// Events that go without their site since the file is full.
@@ -98,13 +105,15 @@ impl SiteFile {
         NativeFrame { module, build_id, address: frame.at, symbol: None, line: None }
     }
 
-    fn record(&self, reference: u32) -> Option<Vec<u8>> {
+    fn record(&mut self, reference: u32) -> Option<Vec<u8>> {
         let offset = reference as usize * UNIT;
         sites::reference(offset)?;
         let mut head = [0; CODE_HEAD];
         // The last record of a file may be shorter than the longest head; the file is not.
         self.file.read_exact_at(&mut head, offset as u64).ok()?;
-        let mut bytes = vec![0; record_length(&head)?];
+        let length = record_length(&head)?;
+        self.unread = self.unread.checked_sub(length as u64)?;
+        let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, offset as u64).ok()?;
         Some(bytes)
     }

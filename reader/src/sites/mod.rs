@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ttmem_recording::Site;
 
+use crate::visible::visible;
+
 pub use apart::tell_apart;
 pub use call_site::{CallSite, Frame};
 pub(crate) use file::SiteFile;
@@ -97,7 +99,7 @@ impl Sites {
     /// One with its names; `None` where it is not known.
     pub(crate) fn call_site(&self, id: u32, style: SiteStyle, symbols: &mut Symbols) -> Option<CallSite> {
         let site = self.get(id)?;
-        let op = operation::operation(site, symbols);
+        let op = operation::operation(site, symbols).map(|op| visible(&op).into_owned());
         Some(CallSite::new(site, op, style, symbols))
     }
 

@@ -9,12 +9,20 @@ use std::{
 
 use addr2line::Loader;
 use ttmem_recording::NativeFrame;
+use ttmem_ring::MappedFiles;
 
 /// The modules that were looked at. `None`: there is no such file, or another one is there now.
 #[derive(Default)]
 pub struct Symbols {
-    modules: HashMap<Arc<str>, Option<Loader>>,
+    modules: HashMap<Arc<str>, Option<Module>>,
     found: HashMap<(Arc<str>, u64), NativeFrame>,
+}
+
+/// A module's file, which may be built anew while it is read.
+struct Module {
+    /// Before the loader, whose mappings must not go first.
+    _guards: MappedFiles,
+    loader: Loader,
 }
 
 impl fmt::Debug for Symbols {
@@ -35,7 +43,7 @@ impl Symbols {
             return;
         }
         let module = self.modules.entry(frame.module.clone()).or_insert_with(|| open(&frame.module, &frame.build_id));
-        if let Some(loader) = module {
+        if let Some(Module { loader, .. }) = module {
             // The call is before the return address.
             let call = frame.address.saturating_sub(1);
             frame.symbol = loader.find_symbol(call).map(Arc::from);
@@ -47,12 +55,13 @@ impl Symbols {
 }
 
 /// A library that was replaced since says nothing true about addresses in the old one.
-fn open(path: &str, build_id: &str) -> Option<Loader> {
+fn open(path: &str, build_id: &str) -> Option<Module> {
     let path = PathBuf::from(path);
     if !path.is_file() || build_id_of(&path).unwrap_or_default() != build_id {
         return None;
     }
-    Loader::new(&path).ok()
+    let (guards, loader) = MappedFiles::guarding(|| Loader::new(&path));
+    Some(Module { _guards: guards, loader: loader.ok()? })
 }
 
 /// The GNU build id that a file has now, hexadecimal.

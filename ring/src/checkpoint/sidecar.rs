@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ttmem_wire::{SnapshotError, sites::SITES_EXTENSION};
+use ttmem_wire::{
+    SnapshotError,
+    sites::{MAX_SITES_BYTES, SITES_EXTENSION},
+};
 
 use super::snapshot::{SNAPSHOT_EXTENSION, UNFINISHED_EXTENSION, snapshot_path};
 use crate::{RING_EXTENSION, sys::effective_uid};
@@ -81,6 +84,14 @@ pub fn sites_path(ring: &Path) -> PathBuf {
     path.push(".");
     path.push(SITES_EXTENSION);
     path.into()
+}
+
+/// Opens the call sites of a ring, and says how long the file is; `None` if there are none.
+///
+/// # Errors
+/// [`SidecarError`] says why they can't be used.
+pub fn open_sites(ring: &Path) -> Result<Option<(File, u64)>, SidecarError> {
+    open(&sites_path(ring), MAX_SITES_BYTES as u64)
 }
 
 /// The ring of a sidecar file, by their names.

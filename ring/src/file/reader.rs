@@ -10,10 +10,10 @@ use std::{
 
 use std::time::{Duration, Instant};
 
-use memmap2::MmapRaw;
+use memmap2::MmapOptions;
 use ttmem_wire::{HEADER_BYTES, Header, HeaderError, Pool, Record};
 
-use super::{map::Mapped, tail_lock};
+use super::{map::Mapped, tail_lock, truncation::TruncationGuard};
 use crate::{
     layout::Slot,
     queue::{Recovery, recover},
@@ -113,6 +113,8 @@ impl Counters {
 /// take [`RingReader::lock_for_draining`] and [`RingReader::release`] what it has read.
 #[derive(Debug)]
 pub struct RingReader {
+    /// Before the mapping, which must not go first.
+    guard: TruncationGuard,
     mapped: Mapped,
     file: File,
     path: PathBuf,
@@ -139,10 +141,18 @@ impl RingReader {
         let mut page = Vec::with_capacity(HEADER_BYTES);
         Read::by_ref(&mut file).take(HEADER_BYTES as u64).read_to_end(&mut page)?;
         let header = Header::decode(&page, metadata.len()).map_err(OpenError::Header)?;
-        let raw = MmapRaw::map_raw(&file)?;
+        // The size that was checked, whatever the file has become since.
+        let raw = MmapOptions::new().len(metadata.len() as usize).map_raw(&file)?;
+        let guard = TruncationGuard::new(raw.as_ptr(), raw.len());
         let mapped = Mapped::new(raw, header).ok_or(OpenError::Header(HeaderError::Field("file size")))?;
         let position = mapped.reader().tail.0.load(Ordering::Acquire);
-        Ok(Self { mapped, file, path: path.to_path_buf(), position, draining: false, missed: 0 })
+        Ok(Self { guard, mapped, file, path: path.to_path_buf(), position, draining: false, missed: 0 })
+    }
+
+    /// Whether the file was found truncated: nothing more can be read then, and what was read since the last look is of no use.
+    /// [`RingReader::read`] and [`RingReader::recover`] give nothing of that.
+    pub fn is_truncated(&self) -> bool {
+        self.guard.has_struck()
     }
 
     /// What the first page says.
@@ -205,6 +215,10 @@ impl RingReader {
         let count = head.saturating_sub(self.position).min(max as u64);
         let first = out.len();
         out.extend((self.position..self.position + count).map(|at| record(slots, at)));
+        if self.is_truncated() {
+            out.truncate(first);
+            return 0;
+        }
         self.position += count;
         if self.draining {
             return count as usize;
@@ -219,7 +233,7 @@ impl RingReader {
         std::sync::atomic::fence(Ordering::Acquire);
         let tail = self.mapped.reader().tail.0.load(Ordering::Acquire);
         let gone = tail.saturating_sub(self.position - count).min(count);
-        self.missed += gone;
+        self.missed = self.missed.saturating_add(gone);
         out.drain(first..first + gone as usize);
         (count - gone) as usize
     }
@@ -274,7 +288,13 @@ impl RingReader {
         let head = self.mapped.flusher().head.0.load(Ordering::Acquire);
         let recent = head.min(batch_limit(slots.len()) as u64);
         let in_ring: Vec<u64> = (head - recent..head).map(|at| record(slots, at).words[0]).collect();
-        recover(self.mapped.queue(), &in_ring, out)
+        let first = out.len();
+        let recovery = recover(self.mapped.queue(), &in_ring, out);
+        if self.is_truncated() {
+            out.truncate(first);
+            return Recovery::default();
+        }
+        recovery
     }
 
     /// Records that this reader never saw, because a draining reader took them first.

@@ -152,7 +152,10 @@ fn samples_in_the_middle_of_runs_prove_no_growth() {
     assert_eq!((regions("after a run"), regions("one tensor"), regions("three tensors")), (3, 11, 27));
     let [growth] = &process["growth"].as_array().unwrap()[..] else { panic!("{}", process["growth"]) };
     assert_eq!((&growth["name"], &growth["verdict"]), (&"after a run".into(), &"baseline".into()));
-    assert!(growth["text"].as_str().unwrap().contains("does not grow; at the last, 3 allocations (12.0 KiB)."), "{growth}");
+    assert!(
+        growth["text"].as_str().unwrap().contains("does not grow; at the last, 3 allocations (12.0 KiB)."),
+        "{growth}"
+    );
 }
 
 /// Records a case; returns the file.

@@ -10,14 +10,20 @@
 //! memory:L1,L1_SMALL device:0-7 address:0x1000-0x2000
 //! ```
 
-use std::{cell::RefCell, collections::HashMap, fs, ops::RangeInclusive, path::Path, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, io::Read, ops::RangeInclusive, path::Path, sync::Arc};
 
 use bytesize::ByteSize;
 use globset::{Glob, GlobMatcher};
 use ttmem_wire::Memory;
 
 use super::super::{Allocation, GrowthSource};
-use crate::{Failure, sites::CallSite};
+use crate::{Failure, plain_file, sites::CallSite};
+
+/// A larger file is no suppression file.
+const MAX_BYTES: u64 = 1 << 20;
+/// More rules, or a longer one, are no list that a person keeps; a pattern takes a thousand times its length of memory.
+const MAX_RULES: usize = 2000;
+const MAX_RULE_BYTES: usize = 1000;
 
 /// The rules of a file.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +53,14 @@ impl Suppressions {
     /// # Errors
     /// If it cannot be read, or a line is no rule: which, and what would be one.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path).map_err(|error| Failure::with(path, error))?;
+        // As an empty file: it overrides the variable.
+        if path == Path::new("/dev/null") {
+            return Ok(Self::default());
+        }
+        let mut text = String::new();
+        plain_file::open_small(path, MAX_BYTES)?
+            .read_to_string(&mut text)
+            .map_err(|error| Failure::with(path, error))?;
         Self::parse(&text).map_err(|(line, what)| Failure::new(format!("{}:{line}: {what}", path.display())))
     }
 
@@ -66,6 +79,12 @@ impl Suppressions {
             let text = text.split_once('#').map_or(text, |(rule, _)| rule).trim();
             if text.is_empty() {
                 continue;
+            }
+            if text.len() > MAX_RULE_BYTES {
+                return Err((line, format!("a rule of {} bytes; at most {MAX_RULE_BYTES} are read", text.len())));
+            }
+            if rules.len() == MAX_RULES {
+                return Err((line, format!("more than {MAX_RULES} rules")));
             }
             let conditions = text.split_whitespace().map(condition).collect::<Result<_, _>>();
             rules.push(Rule { text: text.to_owned(), line, conditions: conditions.map_err(|what| (line, what))? });

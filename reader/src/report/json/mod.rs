@@ -1,7 +1,7 @@
 //! The report as data: what `--json` writes, schema `ttmem-report/1` (docs/report.schema.json). Keys are added, their
 //! meanings never change.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, io::Read};
 
 mod difference;
 mod growth;
@@ -29,6 +29,7 @@ use crate::{
     Ended, SiteStyle,
     analysis::{Allocation, Analysis, By, Ending, ProcessAnalysis, RuleUse},
     sites::CallSite,
+    visible::visible_json,
 };
 
 /// The name of the schema.
@@ -298,13 +299,16 @@ impl Report {
         }
     }
 
+    /// A larger file is not read: in memory a report takes some times its size.
+    pub(crate) const MAX_BYTES: u64 = 1 << 30;
+
     /// Reads what [`Report::to_json`] wrote.
     ///
     /// # Errors
     /// What is wrong with it, in a line.
-    pub fn from_json(text: &str) -> Result<Self, String> {
+    pub fn from_json(json: impl Read) -> Result<Self, String> {
         let report: Self =
-            serde_json::from_str(text).map_err(|error| format!("not a report of ttmem ({SCHEMA}): {error}"))?;
+            serde_json::from_reader(json).map_err(|error| format!("not a report of ttmem ({SCHEMA}): {error}"))?;
         if report.schema == SCHEMA {
             Ok(report)
         } else {
@@ -314,7 +318,7 @@ impl Report {
 
     /// The report as JSON, with a newline at its end.
     pub fn to_json(&self) -> String {
-        let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
+        let mut json = visible_json(serde_json::to_string_pretty(self).unwrap_or_default());
         json.push('\n');
         json
     }

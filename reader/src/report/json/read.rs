@@ -16,6 +16,7 @@ use crate::{
         ProcessAnalysis, Region, Suppressions, Undecided, note_recursion,
     },
     sites::{CallSite, Frame},
+    visible::visible,
 };
 
 impl Report {
@@ -86,7 +87,8 @@ impl Facts {
 
     fn site(&self, op: Option<&str>, frames: &[String]) -> Arc<CallSite> {
         let frames: Vec<Frame> = frames.iter().map(|frame| Frame::parse(frame)).collect();
-        self.interner.intern(Arc::new(CallSite { op: op.map(Into::into), frames: frames.into() }), self.style)
+        self.interner
+            .intern(Arc::new(CallSite { op: op.map(|op| visible(op).into()), frames: frames.into() }), self.style)
     }
 
     fn allocations(&self, all: &[AllocationReport]) -> Vec<Allocation> {

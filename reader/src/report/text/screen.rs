@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::report::words::printable;
+use crate::visible::visible;
 
 /// The width where there is no terminal, and the most and the least that is used of one.
 const WIDTH: usize = 80;
@@ -73,7 +73,7 @@ impl Screen {
         let mut column = indent;
         write!(out, "{lead}")?;
         for (at, word) in text.split_whitespace().enumerate() {
-            let word = printable(word);
+            let word = visible(word);
             let length = word.chars().count();
             if at > 0 && column + 1 + length > self.width {
                 write!(out, "\n{:indent$}", "")?;
@@ -97,7 +97,7 @@ impl Screen {
     /// A faint line.
     pub(super) fn faint(&self, out: &mut impl Write, line: &str) -> fmt::Result {
         let faint = self.paint.faint;
-        writeln!(out, "{faint}{}{faint:#}", printable(line))
+        writeln!(out, "{faint}{}{faint:#}", visible(line))
     }
 
     /// A paragraph of one style.

@@ -5,7 +5,10 @@ use super::{
     units::{bytes, count, noun},
     verdict::why_undecided,
 };
-use crate::analysis::{Course, Growth, Held, Leak, Loop};
+use crate::{
+    analysis::{Course, Growth, Held, Leak, Loop},
+    visible::visible,
+};
 
 /// The sentence on a loop.
 pub(crate) fn sentence(growth: &Growth) -> String {
@@ -65,7 +68,7 @@ pub(crate) fn per_iteration(point: &Loop) -> &'static str {
 pub(crate) fn looks(point: &Loop, number: u64) -> String {
     let number = count(number);
     match point {
-        Loop::Marks(name) => format!("{number} marks \"{name}\""),
+        Loop::Marks(name) => format!("{number} marks \"{}\"", visible(name)),
         Loop::Closes(devices) if devices.len() > 1 => format!("{number} closes of each of {}", plain(devices)),
         Loop::Closes(devices) => format!("{number} closes of {}", plain(devices)),
         Loop::Runs(_) => format!("{number} runs"),

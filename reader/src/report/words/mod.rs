@@ -15,7 +15,6 @@ pub(crate) use findings::id as finding_id;
 pub(super) use findings::sentence as finding;
 pub(super) use place::frame_texts;
 pub(crate) use place::stack_line;
-pub(super) use units::printable;
 pub(super) use units::short_count;
 pub use units::{bytes, count, from_here, noun, shorten};
 pub(crate) use verdict::ending;

@@ -42,7 +42,7 @@ fn caller(site: &CallSite) -> Option<&Frame> {
 /// "asked by ttnn.matmul at model.py:41", as far as it is known, behind a comma.
 pub(crate) fn asked(site: &CallSite) -> String {
     let by = site.op.as_ref().map_or_else(String::new, |op| format!(" by {op}"));
-    let at = site.telling(1).first().map(ToString::to_string);
+    let at = site.telling(1).first().map(|frame| from_here(&frame.to_string()));
     let at = at.as_deref().and_then(short).map_or_else(String::new, |at| format!(" at {at}"));
     if by.is_empty() && at.is_empty() { String::new() } else { format!(", asked{by}{at}") }
 }

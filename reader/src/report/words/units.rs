@@ -1,19 +1,13 @@
 //! Numbers as people read them.
 
-use std::{borrow::Cow, path::Path, sync::LazyLock};
+use std::{path::Path, sync::LazyLock};
 
-/// Text that others wrote, without control characters: a newline is `\n`, a tab `\t`, any other U+FFFD.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return text.into();
-    }
-    text.replace('\n', "\\n").replace('\t', "\\t").replace(char::is_control, "\u{fffd}").into()
-}
+use crate::visible::visible;
 
 /// Text that others wrote, fit for a terminal: `room` columns at most, and no control characters. Both ends of a long command
 /// stay: its end says more than its middle.
 pub fn shorten(text: &str, room: usize) -> String {
-    let clean: Vec<char> = printable(text).chars().collect();
+    let clean: Vec<char> = visible(text).chars().collect();
     if clean.len() <= room {
         return clean.into_iter().collect();
     }
@@ -22,14 +16,14 @@ pub fn shorten(text: &str, room: usize) -> String {
     clean[..head].iter().chain(&['…']).chain(&clean[clean.len() - tail..]).collect()
 }
 
-/// A frame of a call site; of a path under the current folder the part from there.
+/// A frame of a call site, fit for a terminal; of a path under the current folder the part from there.
 pub fn from_here(frame: &str) -> String {
     // Asked once: reports and views have many frames, and nobody changes the folder.
     static HERE: LazyLock<String> = LazyLock::new(|| {
         let here = std::env::current_dir().ok();
         here.as_deref().and_then(Path::to_str).unwrap_or_default().to_owned()
     });
-    relative_to(frame, &HERE)
+    relative_to(&visible(frame), &HERE)
 }
 
 fn relative_to(frame: &str, folder: &str) -> String {
