@@ -9,7 +9,7 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}"
 # Link-time optimisation takes the marks of coverage away.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
-seeds() { cargo run --quiet --release --locked --manifest-path ../Cargo.toml -p ttmem-hostile --bin seeds -- "$@"; }
+seeds() { cargo run --quiet --locked --manifest-path ../Cargo.toml -p ttmem-hostile --bin seeds -- "$@"; }
 name=${1-}
 if [ -z "$name" ]; then
     seeds && exit

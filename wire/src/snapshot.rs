@@ -92,6 +92,16 @@ impl Snapshot {
         Ok((snapshot, content))
     }
 
+    /// Checks that a file which begins so may have this length: before its content is read.
+    ///
+    /// # Errors
+    /// If it is no header of this version, or its content has another length.
+    pub fn check_length(file: &[u8], bytes: u64) -> Result<(), EnvelopeError> {
+        Self::peek(file)?;
+        let content = bytes.checked_sub(SNAPSHOT_HEADER_BYTES as u64);
+        if content == Some(word(file, 48)) { Ok(()) } else { Err(unreadable(EnvelopeFault::Damaged)) }
+    }
+
     /// What the header alone says, which its content may belie.
     ///
     /// # Errors
@@ -143,6 +153,17 @@ mod tests {
         assert_eq!(Snapshot::decode(&file, 7), Err(SnapshotError::OtherRing));
         assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES]), Ok(SNAPSHOT));
         assert_eq!(Snapshot::peek(&file[..SNAPSHOT_HEADER_BYTES - 1]), Err(SnapshotError::NotOne));
+    }
+
+    #[test]
+    fn a_file_of_another_length_is_refused_by_its_header() {
+        let file = file(&SNAPSHOT, b"content");
+        let check = |bytes: u64| Snapshot::check_length(&file[..SNAPSHOT_HEADER_BYTES], bytes);
+        assert_eq!(check(file.len() as u64), Ok(()));
+        for bytes in [0, file.len() as u64 - 1, file.len() as u64 + 1, u64::MAX] {
+            assert_eq!(check(bytes), Err(unreadable(EnvelopeFault::Damaged)), "{bytes}");
+        }
+        assert_eq!(Snapshot::check_length(b"short", 5), Err(unreadable(EnvelopeFault::NotOne)));
     }
 
     #[test]

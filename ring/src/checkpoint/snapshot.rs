@@ -64,7 +64,7 @@ pub fn read_snapshot(ring: &Path, ring_id: u128) -> Result<Option<(Snapshot, Vec
     // Before room is made for its content.
     let mut bytes = Vec::new();
     Read::by_ref(&mut &file).take(SNAPSHOT_HEADER_BYTES as u64).read_to_end(&mut bytes)?;
-    Snapshot::peek(&bytes).map_err(SidecarError::Content)?;
+    Snapshot::check_length(&bytes, bytes_long).map_err(SidecarError::Content)?;
     bytes.try_reserve_exact(bytes_long as usize).map_err(io::Error::from)?;
     file.take(MAX_SNAPSHOT_BYTES).read_to_end(&mut bytes)?;
     let (snapshot, content) = Snapshot::decode(&bytes, ring_id).map_err(SidecarError::Content)?;
