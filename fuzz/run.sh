@@ -19,7 +19,7 @@ RUSTFLAGS="--cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-mo
 mkdir -p "corpus/$what" artifacts
 # The bytes of a recording follow the head of a file.
 if [ "$what" = recording ]; then
-    for file in ../recording/tests/format-1/*.ttmemrec; do
+    for file in ../recording/tests/format-*/*.ttmemrec; do
         tail -c +17 "$file" > "corpus/recording/$(basename "$file")"
     done
 fi

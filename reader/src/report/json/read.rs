@@ -1,6 +1,6 @@
 //! From a report in JSON back to what was analysed: reports are compared, and judged anew with other suppressions.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ttmem_ledger::{Anomalies, State};
 use ttmem_wire::Memory;
@@ -66,6 +66,7 @@ impl Facts {
                 late_frees: anomaly("late_frees"),
             },
             totals: Vec::new(),
+            l1: BTreeMap::new(),
             live: self.allocations(&report.live),
             released_at_close: self.allocations(&report.released_at_close),
             marks: report

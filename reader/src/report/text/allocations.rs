@@ -6,8 +6,6 @@ use std::{
     fmt::{self, Write},
 };
 
-use ttmem_wire::Memory;
-
 use super::{Screen, stack};
 use crate::{
     analysis::{Allocation, alike},
@@ -103,7 +101,7 @@ fn remarks(kind: &Kind<'_>) -> String {
     }
     if one.globally_allocated {
         text += ", inside a buffer";
-    } else if (one.owners, one.reports) != (1, 1) && kind.is_one_size && one.memory != Memory::CircularBuffer {
+    } else if (one.owners, one.reports) != (1, 1) && kind.is_one_size && !one.memory.is_of_programs() {
         let freed = one.reports.saturating_sub(one.owners);
         text += &match freed {
             0 => format!(", {} owners", one.reports),

@@ -16,8 +16,16 @@ use crate::{
 };
 
 /// The order of memories; others come last.
-const ORDER: [Memory; 6] =
-    [Memory::Dram, Memory::L1, Memory::L1Small, Memory::Trace, Memory::CircularBuffer, Memory::SystemMemory];
+const ORDER: [Memory; 8] = [
+    Memory::Dram,
+    Memory::L1,
+    Memory::L1Small,
+    Memory::Trace,
+    Memory::CircularBuffer,
+    Memory::DataflowBuffer,
+    Memory::Scratchpad,
+    Memory::SystemMemory,
+];
 
 /// All about it.
 pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
@@ -25,6 +33,7 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnal
     write_verdict(out, screen, process)?;
     writeln!(out)?;
     write_sums(out, screen, &process.totals)?;
+    write_pressure(out, screen, process)?;
     growth::write(out, screen, &process.growth)?;
     peaks::write(out, screen, &process.peaks)?;
     let title = match process.end {
@@ -78,6 +87,18 @@ fn how_it_ended(end: Ending) -> String {
         Ending::Ended(Ended::Signal(signal)) => format!("was killed by signal {signal}"),
         Ending::Ended(Ended::Unknown) => "ended; exit status unknown".into(),
     }
+}
+
+/// How full L1 is; devices that are alike have one line.
+fn write_pressure(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
+    let sentences =
+        process.l1.iter().filter_map(|(&device, pressure)| Some((device, words::pressure::sentence(pressure)?)));
+    let groups = alike(sentences, |(device, _)| *device, |(_, sentence)| sentence.clone());
+    for group in &groups {
+        let sentence = format!("L1 of {}: {}. [pressure]", devices::plain(&group.devices), group.first.1);
+        screen.wrapped(out, "", &sentence)?;
+    }
+    if groups.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
 /// The sums; devices that have them alike are one group.
