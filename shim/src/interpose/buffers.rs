@@ -7,7 +7,7 @@ use ttmem_wire::{Event, EventKind, Memory, flags};
 use super::{
     building, call_real, devices, hook,
     metal::{Facts, Metal, Object},
-    preallocated::{self, Remembered},
+    numbers::{PREALLOCATED, Remembered},
     program, witnesses_of,
 };
 use crate::{
@@ -152,9 +152,9 @@ hook! {
     TRACK_DEALLOCATE = "_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE";
     fn track_deallocate(graph: *mut c_void, buffer: *mut c_void) {
         fired::note(&fired::ANY);
-        if preallocated::any()
+        if PREALLOCATED.any()
             && let Some((tracker, metal)) = witnesses_of(buffer)
-            && preallocated::remove(metal.holder(buffer))
+            && PREALLOCATED.remove(metal.holder(buffer))
         {
             let address = metal.address(buffer);
             let event = Event { kind: EventKind::Free, address, flags: flags::PREALLOCATED, ..Event::default() };
@@ -183,7 +183,7 @@ fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
         return;
     }
     let facts = metal.facts(buffer);
-    match preallocated::insert(facts.holder) {
+    match PREALLOCATED.insert(facts.holder) {
         Remembered::Known => return,
         // Its free could not be told from that of a buffer of the allocator's: better none of both.
         Remembered::NoRoom => {

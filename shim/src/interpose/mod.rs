@@ -6,17 +6,22 @@
 
 mod buffers;
 mod building;
+mod capacity;
 mod circular_buffers;
 mod clash;
 mod client;
 mod closing;
+mod core_allocators;
+mod dataflow_buffers;
 mod devices;
 mod fields;
 mod gathering;
 mod metal;
-mod preallocated;
+mod numbers;
+mod placed;
 mod program;
 mod programs;
+mod scratchpads;
 
 use crate::{fork_guard, startup, tracker::Tracker};
 use metal::Metal;
