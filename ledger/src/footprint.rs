@@ -1,4 +1,4 @@
-//! What circular buffers take of L1: on each core the union of their ranges, on the device what its fullest core gives up.
+//! What program memory takes of L1: on each core the union of their ranges, on the device what its fullest core gives up.
 
 use std::{
     cmp::Reverse,
@@ -23,6 +23,18 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
+    /// Behind its last byte.
+    pub(crate) fn end(&self) -> u64 {
+        self.address.saturating_add(self.size)
+    }
+
+    /// Whether it lies on this core.
+    pub(crate) fn is_on(&self, (x, y): (u16, u16)) -> bool {
+        self.cores.filter(is_of_a_chip).is_none_or(|cores| {
+            (cores.first_x..=cores.last_x).contains(&x) && (cores.first_y..=cores.last_y).contains(&y)
+        })
+    }
+
     /// The two as one, where they are on the same cores and the other goes on where this one ends.
     pub(crate) fn joined(&self, other: &Self) -> Option<Self> {
         let goes_on = self.cores == other.cores && self.address.checked_add(self.size) == Some(other.address);
@@ -80,6 +92,10 @@ impl Ranges {
     }
 }
 
+fn is_of_a_chip(cores: &CoreRange) -> bool {
+    cores.last_x < SIDE && cores.last_y < SIDE
+}
+
 /// Wider than an address, so that a range up to the last address has an end.
 fn end(address: u64, size: u64) -> u128 {
     u128::from(address) + u128::from(size)
@@ -135,8 +151,15 @@ impl Footprint {
         self.fullest
     }
 
+    /// The core that gives up most, the first of several, with its bytes. Where no cores are known that is any.
+    pub(crate) fn fullest_core(&mut self) -> ((u16, u16), u128) {
+        let bytes = self.bytes();
+        let at = self.cores.iter().position(|core| core.covered() == bytes).unwrap_or(0);
+        ((at as u16 / SIDE, at as u16 % SIDE), bytes)
+    }
+
     fn spread(&mut self, Placement { address, size, cores }: Placement) {
-        match cores.filter(|cores| cores.last_x < SIDE && cores.last_y < SIDE) {
+        match cores.filter(is_of_a_chip) {
             None => {
                 self.everywhere.insert(address, size);
                 self.fullest = self.fullest.max(self.everywhere.covered());
@@ -188,6 +211,11 @@ mod tests {
         footprint.add(on(0, 100, 0));
         footprint.remove(on(0, 100, 0));
         assert_eq!(footprint.bytes(), 110, "one of two equal ones is gone");
+        assert_eq!(footprint.fullest_core(), ((0, 0), 110));
+        footprint.add(on(100, 50, 1));
+        footprint.add(on(10, 60, 1));
+        assert_eq!(footprint.fullest_core(), ((1, 0), 150), "the first of two rows");
+        assert!(on(0, 1, 7).is_on((7, 1)) && !on(0, 1, 7).is_on((7, 2)) && !on(0, 1, 7).is_on((6, 0)));
     }
 
     #[test]

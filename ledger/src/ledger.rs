@@ -9,7 +9,6 @@ use crate::{
     Anomalies, Change, Finding, Life, LiveRegion, OutOfMemory, Released, Series, State, Totals,
     alike::Member,
     by_holder::ByHolder,
-    circular_buffers::{CircularBuffer, CircularBuffers},
     closed::Closed,
     growth::{Growth, Seen},
     live::sort_largest_first,
@@ -17,6 +16,8 @@ use crate::{
     peak::{MadeBy, PeakComposition},
     place::{Place, Reported},
     places::{Places, Wanted},
+    pressure::{self, Bank, L1Pressure},
+    program_memory::{ProgramBuffer, ProgramMemory},
     recent::Recent,
     refusals::Refusals,
     region::{Key, Region},
@@ -45,7 +46,9 @@ pub enum End {
 pub struct Ledger {
     places: Places,
     sums: Sums,
-    circular_buffers: CircularBuffers,
+    programs: ProgramMemory,
+    /// What allocators were made with, by device and memory.
+    banks: BTreeMap<(i32, Memory), Bank>,
     /// Made when the first free comes that names no address: most programs name it and should not pay for this.
     #[serde(skip)]
     by_holder: Option<ByHolder>,
@@ -85,7 +88,7 @@ impl Ledger {
         match event.target {
             Target::Device(ANY_DEVICE) if event.kind == EventKind::Free => self.free(event, None, None),
             Target::Device(ANY_DEVICE) if event.kind == EventKind::CbFreeAll => {
-                self.free_circular_buffers_everywhere(event.holder);
+                self.free_placed_everywhere(event);
             }
             Target::Device(device) => self.apply_on(event, device, 0),
             Target::Pool(_) => {
@@ -97,10 +100,10 @@ impl Ledger {
                     self.refuse(event, pool.chips.clone());
                     return;
                 }
-                // Circular buffers are alike on all chips, and are gone through once.
+                // Programs are alike on all chips, and are gone through once.
                 match event.kind {
-                    EventKind::CbAllocate => return self.place_circular_buffer(event, &pool.chips),
-                    EventKind::CbFreeAll => return self.free_circular_buffers(&pool.chips, event.holder),
+                    EventKind::CbAllocate => return self.place(event, &pool.chips),
+                    EventKind::CbFreeAll => return self.free_placed(&pool.chips, event),
                     _ => {}
                 }
                 for &chip in &pool.chips {
@@ -114,18 +117,19 @@ impl Ledger {
         match event.kind {
             EventKind::Allocate => self.allocate(event, device, allocator),
             EventKind::Free => self.free(event, Some(device), Some(allocator)),
-            EventKind::CbAllocate => self.place_circular_buffer(event, &[device]),
-            EventKind::CbFreeAll => self.free_circular_buffers(&[device], event.holder),
+            EventKind::CbAllocate => self.place(event, &[device]),
+            EventKind::CbFreeAll => self.free_placed(&[device], event),
             EventKind::DeviceClosed => self.close(device),
             EventKind::PoolReleased => self.release(device, Some(allocator)),
             EventKind::OutOfMemory => self.refuse(event, vec![device]),
+            EventKind::Capacity => self.note_bank(event, device),
             EventKind::Mark | EventKind::MarkMore => {}
         }
     }
 
     fn allocate(&mut self, event: &Event, device: i32, allocator: u32) {
-        // Circular buffers have events of their own.
-        let Some(memory) = event.memory.filter(|&memory| memory != Memory::CircularBuffer) else {
+        // Program memory has events of its own.
+        let Some(memory) = event.memory.filter(|memory| !memory.is_of_programs()) else {
             self.anomalies.without_memory += 1;
             return;
         };
@@ -246,74 +250,86 @@ impl Ledger {
         }
     }
 
-    fn place_circular_buffer(&mut self, event: &Event, devices: &[i32]) {
-        let Self { circular_buffers, sums, changes, .. } = self;
-        circular_buffers.place(devices, event, |members, on_device, changed| {
+    fn place(&mut self, event: &Event, devices: &[i32]) {
+        let Self { programs, sums, changes, .. } = self;
+        let (memory, of_kind) = programs.of_event(event);
+        of_kind.place(devices, event, |members, on_device, changed| {
             let gone = changed.gone.count();
             if on_device.count() == 0 && gone == 0 {
-                // Cores of a circular buffer that is gone.
+                // Cores of a buffer that is gone.
                 return;
             }
             let bytes = on_device.footprint();
             for member in &mut *members {
-                let totals = sums_of(member, sums);
+                let totals = sums_of(member, memory, sums);
                 totals.allocations += changed.placed;
                 totals.frees += gone;
                 totals.set(on_device.count(), bytes);
             }
             let Some(changes) = changes else { return };
             for &Member { device, .. } in &*members {
-                note_gone(changes, device, changed.gone.buffers(), State::Live);
+                note_gone(changes, (device, memory), changed.gone.buffers(), State::Live);
                 if let Some(placed) = on_device.last_of(event.holder).filter(|_| changed.placed > 0) {
-                    let region = placed.shown(device, State::Live);
+                    let region = placed.shown(device, memory, State::Live);
                     changes.push(Change::Born(Life { region, allocator: 0, program: event.holder }));
                 }
-                changes.push(Change::Footprint { device, bytes: narrow(bytes) });
+                changes.push(Change::Footprint { device, memory, bytes: narrow(bytes) });
             }
         });
     }
 
-    fn free_circular_buffers(&mut self, devices: &[i32], program: u64) {
-        let Self { circular_buffers, sums, changes, .. } = self;
-        circular_buffers.take(devices, program, |members, on_device, gone| {
+    fn free_placed(&mut self, devices: &[i32], event: &Event) {
+        let Self { programs, sums, changes, .. } = self;
+        let (memory, of_kind) = programs.of_event(event);
+        of_kind.take(devices, event.holder, |members, on_device, gone| {
             let count = gone.count();
             if count == 0 {
                 return;
             }
             let bytes = on_device.footprint();
             for member in members {
-                let totals = sums_of(member, sums);
+                let totals = sums_of(member, memory, sums);
                 totals.frees += count;
                 totals.set(on_device.count(), bytes);
                 if let Some(changes) = changes {
-                    note_gone(changes, member.device, gone.buffers(), State::Live);
-                    changes.push(Change::Footprint { device: member.device, bytes: narrow(bytes) });
+                    note_gone(changes, (member.device, memory), gone.buffers(), State::Live);
+                    changes.push(Change::Footprint { device: member.device, memory, bytes: narrow(bytes) });
                 }
             }
         });
     }
 
-    fn free_circular_buffers_everywhere(&mut self, program: u64) {
-        self.circular_buffers.note_release_of_all();
-        let devices: Vec<i32> = self.circular_buffers.devices().map(|(device, _)| device).collect();
-        self.free_circular_buffers(&devices, program);
+    /// A free that names no device: what programs have placed there on any.
+    fn free_placed_everywhere(&mut self, event: &Event) {
+        let (_, of_kind) = self.programs.of_event(event);
+        of_kind.note_release_of_all();
+        let devices: Vec<i32> = of_kind.devices().map(|(device, _)| device).collect();
+        self.free_placed(&devices, event);
+    }
+
+    fn note_bank(&mut self, event: &Event, device: i32) {
+        if let Some(memory) = event.memory {
+            self.banks.insert((device, memory), Bank::of(event));
+        }
     }
 
     fn close(&mut self, device: i32) {
         self.release(device, None);
-        let Self { circular_buffers, sums, changes, .. } = self;
-        circular_buffers.close(device, |mut member, left| {
-            if left.count() == 0 {
-                return;
-            }
-            let totals = sums_of(&mut member, sums);
-            totals.released_at_close += left.count();
-            totals.set(0, 0);
-            if let Some(changes) = changes {
-                note_gone(changes, device, left.entries_by_program(), State::ReleasedAtClose);
-                changes.push(Change::Footprint { device, bytes: 0 });
-            }
-        });
+        let Self { programs, sums, changes, .. } = self;
+        for (memory, of_kind) in programs.iter_mut() {
+            of_kind.close(device, |mut member, left| {
+                if left.count() == 0 {
+                    return;
+                }
+                let totals = sums_of(&mut member, memory, sums);
+                totals.released_at_close += left.count();
+                totals.set(0, 0);
+                if let Some(changes) = changes {
+                    note_gone(changes, (device, memory), left.entries_by_program(), State::ReleasedAtClose);
+                    changes.push(Change::Footprint { device, memory, bytes: 0 });
+                }
+            });
+        }
     }
 
     /// Releases what is left on a device, or what is left there of one allocator's.
@@ -381,7 +397,7 @@ impl Ledger {
             self.anomalies.without_memory += 1;
             return;
         };
-        self.refusals.note(event, memory, devices, (&self.places, &self.sums, &self.circular_buffers));
+        self.refusals.note(event, memory, devices, (&self.places, &self.sums, &self.programs));
     }
 
     /// Why the allocator refused this thread last.
@@ -464,9 +480,9 @@ impl Ledger {
     /// What is live, each with what it is known by; in the order of device, memory, allocator, address.
     pub fn lives(&self) -> Vec<Life> {
         let mut lives: Vec<Life> = self.places.regions().map(|(key, region)| life(key, region, self.state())).collect();
-        for (device, on_device) in self.circular_buffers.devices() {
+        for (memory, device, on_device) in self.programs.devices() {
             lives.extend(on_device.entries_by_program().map(|(program, buffer)| Life {
-                region: buffer.shown(device, self.state()),
+                region: buffer.shown(device, memory, self.state()),
                 allocator: 0,
                 program,
             }));
@@ -493,14 +509,32 @@ impl Ledger {
     }
 
     /// What made the peak of each memory of each device, by device, then memory. Where nothing was ever live, and of
-    /// circular buffers, there is none. Walks over what is live where a peak is young: nothing to ask after each event.
+    /// program memory, there is none. Walks over what is live where a peak is young: nothing to ask after each event.
     pub fn peaks(&self) -> Vec<PeakComposition> {
-        let memories = self.sums.iter().filter(|(_, memory, _)| *memory != Memory::CircularBuffer);
+        let memories = self.sums.iter().filter(|(_, memory, _)| !memory.is_of_programs());
         let shown = memories.map(|(device, memory, totals)| {
             let live = || made(self.places.regions_in(device, memory));
             totals.peak.shown((device, memory), totals.shown().peak_bytes, live)
         });
         shown.filter(|peak| peak.peak_bytes > 0).collect()
+    }
+
+    /// How full the L1 of a device is, where programs place and where its allocator was seen.
+    pub fn l1_pressure(&self, device: i32) -> Option<L1Pressure> {
+        let lowest = self.places.regions_in(device, Memory::L1).map(|(key, _)| key.address).min();
+        let totals = self.sums.known(device, Memory::L1).map(RunningTotals::shown);
+        let buffer_bytes = totals.map_or(Some(0), |totals| totals.live_bytes_per_bank);
+        pressure::find(&self.programs, device, self.bank(device, Memory::L1), lowest, buffer_bytes)
+    }
+
+    /// Bytes that are live in a memory of a device.
+    pub fn live_bytes_of(&self, device: i32, memory: Memory) -> u64 {
+        self.sums.known(device, memory).map_or(0, |totals| totals.shown().live_bytes)
+    }
+
+    /// What the allocator of a memory was made with, if it was seen.
+    pub fn bank(&self, device: i32, memory: Memory) -> Option<Bank> {
+        self.banks.get(&(device, memory)).copied()
     }
 
     /// The devices and memories that were ever used, in the order of their first use: an entry keeps its place.
@@ -523,14 +557,13 @@ impl Ledger {
     /// The same in no order.
     pub fn iter_live(&self) -> impl Iterator<Item = LiveRegion> {
         let state = self.state();
-        let circular = self
-            .circular_buffers
-            .devices()
-            .flat_map(move |(device, on_device)| on_device.entries().map(move |buffer| buffer.shown(device, state)));
-        self.places.regions().map(move |(key, region)| region.shown(key, state)).chain(circular)
+        let placed = self.programs.devices().flat_map(move |(memory, device, on_device)| {
+            on_device.entries().map(move |buffer| buffer.shown(device, memory, state))
+        });
+        self.places.regions().map(move |(key, region)| region.shown(key, state)).chain(placed)
     }
 
-    /// What closing devices released, close by close. Circular buffers are in the sums only.
+    /// What closing devices released, close by close. Program memory is in the sums only.
     pub fn released_at_close(&self) -> &Released {
         &self.released
     }
@@ -545,14 +578,14 @@ impl Ledger {
         self.refusals.list()
     }
 
-    /// Regions and circular buffers that are live.
+    /// Regions and program memory that are live.
     pub fn live_count(&self) -> u64 {
         self.sums.live()
     }
 
     /// After reading from a file: makes what follows from the rest, and says whether it all is what events can give.
     pub(crate) fn complete(&mut self) -> bool {
-        self.circular_buffers.complete();
+        self.programs.complete();
         self.places.complete();
         let Anomalies { unmatched_frees, double_frees, duplicate_holders, unknown_pools, without_memory, late_frees } =
             self.anomalies;
@@ -577,18 +610,17 @@ impl Ledger {
             && self.refusals.are_sound()
             && self.growth.is_sound()
             && self.windows.are_sound(&self.sums)
+            && self.banks.values().all(Bank::is_sound)
     }
 
     /// The call sites of all that it lists, some more than once.
     pub(crate) fn named_sites(&self) -> impl Iterator<Item = u32> {
         let refused = self.refusals.list().iter();
         let refused = refused.flat_map(|refusal| refusal.sites());
-        let circular = self.circular_buffers.devices().flat_map(|(device, on_device)| {
-            on_device.entries().map(move |buffer| buffer.shown(device, State::Live).site)
-        });
+        let placed = self.programs.devices().flat_map(|(_, _, on_device)| on_device.entries().map(ProgramBuffer::site));
         let live = self.places.regions().map(|(_, region)| region.site);
         let peaks = self.sums.iter().flat_map(|(_, _, totals)| totals.peak.sites());
-        live.chain(circular)
+        live.chain(placed)
             .chain(peaks)
             .chain(self.released.regions.iter().map(|region| region.site))
             .chain(refused)
@@ -611,7 +643,7 @@ impl Ledger {
             let bytes = cached().map(|(_, region)| u128::from(region.extent().bytes)).sum();
             findings.push(Finding::Cached { regions, bytes });
         }
-        let unreleased = self.circular_buffers.never_released();
+        let unreleased = self.programs.circular_buffers().never_released();
         findings.extend(unreleased.map(|(device, buffers)| Finding::NoCircularBufferRelease { device, buffers }));
         if self.anomalies.unmatched_frees > 0 {
             findings.push(Finding::UnmatchedFrees { frees: self.anomalies.unmatched_frees });
@@ -653,19 +685,19 @@ fn life(key: Key, region: &Region, state: State) -> Life {
     Life { region: region.shown(key, state), allocator: key.allocator, program: 0 }
 }
 
-/// The sums of a device's circular buffers, which are looked up once.
-fn sums_of<'a>(member: &mut Member, sums: &'a mut Sums) -> &'a mut RunningTotals {
-    let at = *member.sums.get_or_insert_with(|| sums.index_of(member.device, Memory::CircularBuffer));
+/// The sums of a device's program memory, which are looked up once.
+fn sums_of<'a>(member: &mut Member, memory: Memory, sums: &'a mut Sums) -> &'a mut RunningTotals {
+    let at = *member.sums.get_or_insert_with(|| sums.index_of(member.device, memory));
     &mut sums[at]
 }
 
 fn note_gone<'a>(
     changes: &mut Vec<Change>,
-    device: i32,
-    gone: impl Iterator<Item = (u64, &'a CircularBuffer)>,
+    (device, memory): (i32, Memory),
+    gone: impl Iterator<Item = (u64, &'a ProgramBuffer)>,
     state: State,
 ) {
-    changes.extend(
-        gone.map(|(program, buffer)| Change::Gone(Life { region: buffer.shown(device, state), allocator: 0, program })),
-    );
+    changes.extend(gone.map(|(program, buffer)| {
+        Change::Gone(Life { region: buffer.shown(device, memory, state), allocator: 0, program })
+    }));
 }

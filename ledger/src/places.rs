@@ -297,7 +297,7 @@ impl Places {
     pub(crate) fn are_sound(&self, sums: &Sums) -> bool {
         let is_named = |(name, &at): (&Name, &usize)| {
             let slot = self.slots.get(at);
-            name.1 != Memory::CircularBuffer
+            !name.1.is_of_programs()
                 && slot.is_some_and(|slot| slot.name == Some(*name) && sums.has(name.0, name.1, slot.totals))
         };
         let mut vacant = self.vacant.clone();

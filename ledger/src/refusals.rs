@@ -11,8 +11,8 @@ use ttmem_wire::{CoreRange, Event, Memory, flags};
 
 use crate::{
     Amount, LiveRegion, MAX_LISTED, OutOfMemory, State,
-    circular_buffers::CircularBuffers,
     places::Places,
+    program_memory::ProgramMemory,
     totals::{Sums, is_count},
 };
 
@@ -83,7 +83,7 @@ impl Refusals {
         event: &Event,
         memory: Memory,
         devices: Vec<i32>,
-        (places, sums, circular): (&Places, &Sums, &CircularBuffers),
+        (places, sums, programs): (&Places, &Sums, &ProgramMemory),
     ) {
         self.times += 1;
         self.clashes += u64::from(memory == Memory::CircularBuffer);
@@ -96,14 +96,14 @@ impl Refusals {
         let asked_of = if memory == Memory::CircularBuffer { Memory::L1 } else { memory };
         let totals = first.and_then(|device| sums.known(device, asked_of)).map(|totals| totals.shown());
         let regions = totals.map_or(0, |totals| totals.live_buffers as usize);
-        let mut clash = (memory == Memory::CircularBuffer).then(|| clash(event, first, circular));
+        let mut clash = (memory == Memory::CircularBuffer).then(|| clash(event, first, programs));
         let mut most = Most::default();
         if let Some(device) = first.filter(|_| !is_other && self.looks + regions <= MAX_LOOKS) {
             self.looks += regions;
             most = Most::of(places, device, asked_of, &mut clash);
         }
         let size = match (&clash, first) {
-            (Some(clash), Some(device)) => size_of_placed(clash, device, circular),
+            (Some(clash), Some(device)) => size_of_placed(clash, device, programs),
             _ => event.size,
         };
         self.list.push(OutOfMemory {
@@ -148,7 +148,7 @@ impl Refusals {
 }
 
 /// What the event says, and where it does not say it, what the program's circular buffers do.
-fn clash(event: &Event, device: Option<i32>, circular: &CircularBuffers) -> Clash {
+fn clash(event: &Event, device: Option<i32>, programs: &ProgramMemory) -> Clash {
     let is_beyond_l1 = event.flags & flags::BEYOND_L1 != 0;
     let mut clash = Clash {
         program: event.holder,
@@ -161,16 +161,16 @@ fn clash(event: &Event, device: Option<i32>, circular: &CircularBuffers) -> Clas
         in_the_way: Amount::default(),
     };
     if clash.region_end.is_none()
-        && let Some((end, cores)) = device.and_then(|device| circular.end_of(device, event.holder))
+        && let Some((end, cores)) = device.and_then(|device| programs.end_of(device, event.holder))
     {
         (clash.region_end, clash.cores) = (Some(end), cores);
     }
     clash
 }
 
-/// From where programs place circular buffers, as far as any was seen, to where this one's end.
-fn size_of_placed(clash: &Clash, device: i32, circular: &CircularBuffers) -> u64 {
-    let base = circular.base(device, clash.program);
+/// From where programs place their buffers, as far as any was seen, to where this one's end.
+fn size_of_placed(clash: &Clash, device: i32, programs: &ProgramMemory) -> u64 {
+    let base = programs.base(device, clash.program);
     clash.region_end.zip(base).map_or(0, |(end, base)| end.saturating_sub(base))
 }
 

@@ -127,8 +127,8 @@ impl Sums {
 }
 
 impl Sums {
-    /// Whether sums that were read from a file are what events can give. `extents` are those of all that is live but circular
-    /// buffers, each with the index of its sums.
+    /// Whether sums that were read from a file are what events can give. `extents` are those of all that is live but
+    /// program memory, each with the index of its sums.
     pub(crate) fn are_sound(&self, extents: impl Iterator<Item = (usize, Extent)>) -> bool {
         let mut live = vec![RunningTotals::default(); self.all.len()];
         for (at, extent) in extents {
@@ -140,7 +140,7 @@ impl Sums {
         self.index.len() == self.all.len()
             && self.index.iter().all(|(&(_, memory), &at)| {
                 let is_new = pointed_at.get_mut(at).is_some_and(|seen| !std::mem::replace(seen, true));
-                is_new && self.all[at].is_sound(&live[at], memory == Memory::CircularBuffer)
+                is_new && self.all[at].is_sound(&live[at], memory.is_of_programs())
             })
     }
 }
@@ -229,9 +229,9 @@ impl RunningTotals {
         }
     }
 
-    fn is_sound(&self, live: &Self, is_circular: bool) -> bool {
+    fn is_sound(&self, live: &Self, is_union: bool) -> bool {
         let of_regions = |sums: &Self| (sums.bytes, sums.bytes_per_bank, sums.regions, sums.regions_without_banks);
-        (is_circular || of_regions(self) == of_regions(live) && self.peak.is_sound(self.bytes, self.highest_bytes))
+        (is_union || of_regions(self) == of_regions(live) && self.peak.is_sound(self.bytes, self.highest_bytes))
             && self.peak_bytes <= self.highest_bytes
             && [self.allocations, self.frees, self.released_at_close].into_iter().all(is_count)
     }

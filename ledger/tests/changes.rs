@@ -32,17 +32,17 @@ fn events() -> impl Strategy<Value = Event> {
     let memory = prop_oneof![4 => Just(Some(Memory::Dram)), 2 => Just(Some(Memory::L1)), 1 => Just(None)];
     (kind, target, bits, memory, 0_u64..4, 1_u64..20, 0_u64..3).prop_map(
         |(kind, target, flags, memory, address, size, holder)| {
-            let is_circular = kind == EventKind::CbAllocate;
+            let is_program = matches!(kind, EventKind::CbAllocate | EventKind::CbFreeAll);
             let x = size as u16 % 3;
             Event {
                 kind,
                 target,
                 flags,
-                memory: if is_circular { Some(Memory::CircularBuffer) } else { memory },
+                memory: if is_program { Some(Memory::OF_PROGRAMS[(holder + address) as usize % 3]) } else { memory },
                 address,
                 size,
                 holder,
-                cores: is_circular.then_some(CoreRange { first_x: x, first_y: 0, last_x: 2, last_y: 1 }),
+                cores: is_program.then_some(CoreRange { first_x: x, first_y: 0, last_x: 2, last_y: 1 }),
                 ..Event::default()
             }
         },
@@ -53,7 +53,7 @@ fn events() -> impl Strategy<Value = Event> {
 #[derive(Default)]
 struct Folded {
     lives: Vec<Life>,
-    footprints: BTreeMap<i32, u64>,
+    footprints: BTreeMap<(i32, Memory), u64>,
 }
 
 impl Folded {
@@ -79,8 +79,8 @@ impl Folded {
                     self.lives.remove(at);
                 }
             }
-            Change::Footprint { device, bytes } => {
-                self.footprints.insert(*device, *bytes);
+            Change::Footprint { device, memory, bytes } => {
+                self.footprints.insert((*device, *memory), *bytes);
             }
         }
         Ok(())
@@ -121,7 +121,7 @@ proptest! {
             prop_assert_eq!(Folded::named(&folded.lives), Folded::named(&ledger.lives()), "after {:?}", event);
             for (device, memory, totals) in ledger.totals() {
                 let bytes = match memory {
-                    Memory::CircularBuffer => folded.footprints.get(&device).copied().unwrap_or(0),
+                    _ if memory.is_of_programs() => folded.footprints.get(&(device, memory)).copied().unwrap_or(0),
                     _ => folded
                         .lives
                         .iter()

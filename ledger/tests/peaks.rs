@@ -121,7 +121,7 @@ proptest! {
             for life in ledger.lives() {
                 live.entry((life.region.device, life.region.memory)).or_default().push(life);
             }
-            live.retain(|&(_, memory), _| memory != Memory::CircularBuffer);
+            live.retain(|&(_, memory), _| !memory.is_of_programs());
             for (name, live) in live {
                 watched.entry(name).or_default().look(live, ticks);
             }

@@ -1,7 +1,7 @@
 //! Each rule of the ledger with the smallest trace that shows it.
 
 use ttmem_ledger::{End, Finding, Ledger, State, Totals};
-use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
+use ttmem_wire::{ANY_DEVICE, CoreRange, Event, EventKind, Memory, Pool, Target, flags};
 
 fn allocate(device: i32, memory: Memory, address: u64, size: u64) -> Event {
     Event {
@@ -82,6 +82,62 @@ fn programs_overlap_and_their_footprint_is_the_union() {
     ledger.apply(&on(EventKind::CbFreeAll, 0), None);
     assert_eq!(ledger.anomalies().unmatched_frees, 0, "freeing none is nothing odd");
     assert!(ledger.findings().is_empty());
+}
+
+/// A dataflow buffer or scratchpad of a program, on some columns of the first row.
+fn of_program(memory: Memory, program: u64, (address, size): (u64, u64), (first_x, last_x): (u16, u16)) -> Event {
+    let cores = Some(CoreRange { first_x, last_x, ..CoreRange::default() });
+    Event { memory: Some(memory), holder: program, site: program as u32, cores, ..place(0, address, size) }
+}
+
+#[test]
+fn kinds_of_program_memory_are_apart_and_each_is_placed_anew_and_freed_by_itself() {
+    let buffer = |at| of_program(Memory::DataflowBuffer, 7, (at, 100), (0, 1));
+    let scratchpad = of_program(Memory::Scratchpad, 7, (300, 50), (0, 0));
+    let mut ledger = after(&[place(0, 0, 1000), buffer(0), buffer(100), scratchpad]);
+    let live = |ledger: &Ledger| Memory::OF_PROGRAMS.map(|memory| totals(ledger, 0, memory).live_bytes);
+    assert_eq!(live(&ledger), [1000, 200, 50]);
+    ledger.apply(&Event { flags: flags::NEW_PLACEMENT, ..buffer(0) }, None);
+    assert_eq!(live(&ledger), [1000, 100, 50], "in the place of both");
+    // At process exit the device is not known any more.
+    let gone = |memory| Event { memory: Some(memory), holder: 7, ..on(EventKind::CbFreeAll, ANY_DEVICE) };
+    ledger.apply(&gone(Memory::DataflowBuffer), None);
+    assert_eq!(live(&ledger), [1000, 0, 50]);
+    ledger.apply(&gone(Memory::Scratchpad), None);
+    assert_eq!(live(&ledger), [1000, 0, 0]);
+    assert_eq!(ledger.findings(), [Finding::NoCircularBufferRelease { device: 0, buffers: 1 }], "of these alone");
+    ledger.apply(&on(EventKind::DeviceClosed, 0), None);
+    assert_eq!(live(&ledger), [0, 0, 0]);
+}
+
+#[test]
+fn the_fullest_core_has_the_union_of_all_that_programs_place() {
+    let bank = Event { memory: Some(Memory::L1), address: 1000, size: 9000, extra: 4, ..on(EventKind::Capacity, 0) };
+    let mut ledger = after(&[bank]);
+    let empty = ledger.l1_pressure(0).unwrap();
+    assert_eq!((empty.capacity_per_bank, empty.program_bytes, empty.free_bytes), (Some(9000), 0, Some(9000)));
+    assert_eq!(ledger.l1_pressure(1), None, "nothing was seen of it");
+    for event in [
+        of_program(Memory::DataflowBuffer, 1, (1000, 500), (0, 3)),
+        of_program(Memory::Scratchpad, 1, (1500, 100), (2, 3)),
+        // Another program on the same cores, and one that reaches further, elsewhere.
+        of_program(Memory::CircularBuffer, 2, (1000, 550), (0, 3)),
+        of_program(Memory::DataflowBuffer, 3, (1900, 100), (0, 0)),
+        Event { size_per_bank: Some(400), ..allocate(0, Memory::L1, 8000, 1600) },
+        Event { size_per_bank: Some(400), ..allocate(0, Memory::L1, 9000, 1600) },
+    ] {
+        ledger.apply(&event, None);
+    }
+    let full = ledger.l1_pressure(0).unwrap();
+    // 550 and 100 on core 0, 600 on cores 2 and 3.
+    assert_eq!(((full.x, full.y), full.program_bytes, full.site), ((0, 0), 650, 3));
+    assert_eq!((full.buffer_bytes, full.free_bytes), (Some(800), Some(8000 - 2000)));
+    ledger.apply(&Event { holder: 3, ..of_program(Memory::DataflowBuffer, 3, (0, 0), (0, 0)) }, None);
+    ledger.apply(&Event { kind: EventKind::CbFreeAll, ..of_program(Memory::DataflowBuffer, 3, (0, 0), (0, 0)) }, None);
+    let less = ledger.l1_pressure(0).unwrap();
+    assert_eq!(((less.x, less.y), less.program_bytes, less.site), ((2, 0), 600, 1));
+    assert_eq!(less.free_bytes, Some(8000 - 1600));
+    assert_eq!(ledger.bank(0, Memory::L1).map(|bank| (bank.base, bank.banks)), Some((1000, 4)));
 }
 
 #[test]

@@ -41,7 +41,7 @@ struct Model {
 }
 
 fn is_counted(life: &Life) -> bool {
-    life.region.memory != Memory::CircularBuffer
+    !life.region.memory.is_of_programs()
 }
 
 fn is_same(one: &Life, other: &Life) -> bool {

@@ -9,12 +9,14 @@ import pytest
 
 from ttmem._sizes import parse_size
 
-MEMORIES = ("DRAM", "L1", "L1_SMALL", "TRACE", "CB", "SYSTEM_MEMORY")
+# What programs place by themselves: limits on all memories leave it out, since it overlaps.
+OF_PROGRAMS = ("CB", "DFB", "SCRATCHPAD")
+MEMORIES = ("DRAM", "L1", "L1_SMALL", "TRACE", *OF_PROGRAMS, "SYSTEM_MEMORY")
 #: The mark, and its earlier name.
 LEFTOVER = ("limit_device_leftover", "limit_device_leaks")
 MARKERS = {
     "limit_device_memory": "limit_device_memory(size, memory=None): fail the test if it brings more than `size` to any one "
-    'device, in one memory ("DRAM", "L1", "L1_SMALL", "TRACE", "CB") or in any but CB; needs --ttmem',
+    'device, in one memory ("DRAM", "L1", "L1_SMALL", "TRACE", "CB", "DFB", "SCRATCHPAD") or in any but the last three; needs --ttmem',
     "limit_device_leftover": 'limit_device_leftover(size="0 B", memory=None): fail the test if it leaves allocations of more '
     "than `size`, over all devices, in one memory or in all; needs --ttmem",
     "limit_device_leaks": "limit_device_leaks: another name of limit_device_leftover",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-from ttmem._pytest_limits import Limits
+from ttmem._pytest_limits import OF_PROGRAMS, Limits
 from ttmem._sizes import show_bytes
 
 PHASES = ("setup", "call", "teardown")
@@ -106,7 +106,7 @@ def complaints(found: dict[str, Any], limits: Limits) -> list[str]:
         over = [
             (row["peak"], name, row)
             for name, row in found["memory"].items()
-            if row["peak"] > limit.size and (name == limit.memory or limit.memory is None and name != "CB")
+            if row["peak"] > limit.size and (name == limit.memory or limit.memory is None and name not in OF_PROGRAMS)
         ]
         for peak, name, row in sorted(over, key=lambda each: -each[0]):
             during = f" during {row['phase']}" if row["phase"] else ""

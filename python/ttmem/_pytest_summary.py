@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ttmem._pytest_limits import OF_PROGRAMS
 from ttmem._pytest_result import NOTHING, show_amount
 from ttmem._sizes import show_bytes
 
@@ -117,7 +118,7 @@ def _weight(test: dict[str, Any]) -> tuple[int, int]:
 def _row(test: dict[str, Any]) -> str:
     name, row = max(test["memory"].items(), key=lambda each: each[1]["peak"])
     # Circular buffers belong to cached programs, and lie over each other in L1.
-    change = sum(each["change"] for memory, each in test["memory"].items() if memory != "CB")
+    change = sum(each["change"] for memory, each in test["memory"].items() if memory not in OF_PROGRAMS)
     sign = "-" if change < 0 else "+" if change else ""
     peak = f"{show_bytes(row['peak'])} {name}"
     leftover = show_bytes(test["leftover"]["bytes"])

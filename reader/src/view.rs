@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use ttmem_ledger::Totals;
+use ttmem_ledger::{Ledger, Totals};
 use ttmem_ring::process_start;
 use ttmem_wire::Memory;
 
@@ -49,7 +49,7 @@ pub struct ProcessView {
     pub is_exact: bool,
     /// Why not.
     pub why: Option<String>,
-    /// What it holds over all devices, circular buffers left out.
+    /// What it holds over all devices, program memory left out.
     pub live_bytes: u64,
     /// The devices that it used.
     pub devices: Vec<i32>,
@@ -65,6 +65,8 @@ pub struct DeviceView {
     pub device_id: i32,
     /// Its memories.
     pub memory: Vec<DeviceMemory>,
+    /// What live programs take of its fullest core: the union of circular buffers, dataflow buffers and scratchpads.
+    pub program_bytes: u64,
     /// The processes that hold something of it.
     pub pids: Vec<u32>,
     /// Whether every event of these processes is in the sums.
@@ -186,7 +188,7 @@ pub(crate) fn kinds(sessions: &[Session], most: usize, names: &mut SiteNames) ->
 fn process(session: &Session, ranks: &mut Ranks) -> ProcessView {
     let header = session.header();
     let books = session.ledger().totals();
-    let buffers = books.iter().filter(|(_, memory, _)| *memory != Memory::CircularBuffer);
+    let buffers = books.iter().filter(|(_, memory, _)| !memory.is_of_programs());
     let mut devices: Vec<i32> = books.iter().map(|&(device, ..)| device).collect();
     devices.dedup();
     let (lost, elsewhere) = (session.lost(), session.taken_elsewhere());
@@ -217,10 +219,15 @@ fn devices(sessions: &[Session], processes: &[ProcessView]) -> Vec<DeviceView> {
             capacities.insert((device, refused.memory), space.free.saturating_add(live));
         }
     }
+    for session in sessions {
+        let of_l1 = |device| Some(((device, Memory::L1), session.ledger().bank(device, Memory::L1)?.bytes));
+        capacities.extend(session.ledger().memories().into_iter().filter_map(|(device, _)| of_l1(device)));
+    }
     let mut devices: BTreeMap<i32, DeviceView> = BTreeMap::new();
     for process in processes {
         for &(device_id, memory, totals) in &process.books {
-            let empty = || DeviceView { device_id, memory: Vec::new(), pids: Vec::new(), is_exact: true };
+            let empty =
+                || DeviceView { device_id, memory: Vec::new(), program_bytes: 0, pids: Vec::new(), is_exact: true };
             let device = devices.entry(device_id).or_insert_with(empty);
             if totals.live_buffers > 0 && !device.pids.contains(&process.pid) {
                 device.pids.push(process.pid);
@@ -246,9 +253,22 @@ fn devices(sessions: &[Session], processes: &[ProcessView]) -> Vec<DeviceView> {
             }
         }
     }
+    for device in devices.values_mut() {
+        let of_device = sessions.iter().map(|session| program_bytes(session.ledger(), device.device_id));
+        device.program_bytes = of_device.fold(0, u64::saturating_add);
+    }
     let mut devices: Vec<DeviceView> = devices.into_values().collect();
     devices.iter_mut().for_each(|device| device.memory.sort_by_key(|one| one.memory));
     devices
+}
+
+/// What programs take of the fullest core of a device. The union over kinds is made where there are several.
+fn program_bytes(ledger: &Ledger, device: i32) -> u64 {
+    let totals = Memory::OF_PROGRAMS.map(|memory| ledger.live_bytes_of(device, memory));
+    match totals.iter().filter(|&&bytes| bytes > 0).count() {
+        0 | 1 => totals.into_iter().sum(),
+        _ => ledger.l1_pressure(device).map_or(0, |pressure| pressure.program_bytes),
+    }
 }
 
 /// The ranks of processes, asked for once each.

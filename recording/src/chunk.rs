@@ -2,8 +2,9 @@
 
 use crate::RecordingError;
 
-/// The version of the format that this crate writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the format that this crate writes, and the newest that it reads. Older ones differ in what their records
+/// may be, and in nothing else.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a chunk may hold at most, in bytes: before compression, and as it is stored.
 pub const MAX_CHUNK_BYTES: usize = 16 << 20;
@@ -35,8 +36,8 @@ pub(crate) fn check_file_head(head: &[u8]) -> Result<bool, RecordingError> {
         return Ok(false);
     }
     match u32_at(head, 8) {
-        FORMAT_VERSION => Ok(true),
         0 => Err(RecordingError::NotARecording),
+        1..=FORMAT_VERSION => Ok(true),
         version => Err(RecordingError::Newer { version }),
     }
 }

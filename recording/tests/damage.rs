@@ -76,8 +76,8 @@ fn the_errors_say_what_to_do_or_where_to_look() {
     assert_eq!(message(b"\x7fELF"), "not a ttmem recording");
     assert_eq!(message(&[0; 100]), "not a ttmem recording");
     let mut newer = file.clone();
-    newer[8] = 2;
-    assert_eq!(message(&newer), "recording format 2, this ttmem reads 1: use a newer ttmem");
+    newer[8] = 3;
+    assert_eq!(message(&newer), "recording format 3, this ttmem reads 2: use a newer ttmem");
     let second = chunk_ends(&file)[1];
     let mut damaged = file.clone();
     damaged[second + 40] ^= 1;

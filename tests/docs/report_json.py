@@ -32,6 +32,7 @@ TITLES = {
     "process": "A process",
     "devices": "Devices",
     "memory": "A memory of a device",
+    "l1": "The L1 of a device",
     "regions": "Allocations: what is or was live",
     "growth": "Growth",
     "program_region": "A region of the program",

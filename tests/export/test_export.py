@@ -130,7 +130,7 @@ class Perfetto(ExportTest):
 class PytorchSnapshot(ExportTest):
     def test_blocks_tile_and_events_pair(self):
         path = self.export("run.pickle", "--format", "pytorch-snapshot")
-        self.assertIn("circular buffers are left out", self.notes)
+        self.assertIn("program memory is left out", self.notes)
         self.assertIn("--pid PID", self.notes)
         found = snapshot.load(path)
         live = snapshot.check(found)

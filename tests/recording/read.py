@@ -123,7 +123,7 @@ def read(file):
     head = file.read(16)
     if head[:8] != b"TTMEMREC"[: len(head)]:
         raise Damaged("not a ttmem recording")
-    if len(head) == 16 and head[8:12] != struct.pack("<I", 1):
+    if len(head) == 16 and head[8:12] not in (struct.pack("<I", 1), struct.pack("<I", 2)):
         raise Damaged("another version")
     while True:
         head = file.read(CHUNK_HEAD.size)

@@ -14,7 +14,7 @@ pub mod flags {
     pub const IN_POOL: u16 = 1 << 0;
     /// The bytes a bank are known (word 6 holds them).
     pub const PER_BANK_KNOWN: u16 = 1 << 1;
-    /// A circular buffer that lies inside a buffer which is counted already.
+    /// A circular or dataflow buffer that lies inside a buffer which is counted already.
     pub const GLOBALLY_ALLOCATED: u16 = 1 << 2;
     /// A free that does not say which memory it means.
     pub const MEMORY_UNKNOWN: u16 = 1 << 3;
@@ -22,11 +22,11 @@ pub mod flags {
     pub const PREALLOCATED: u16 = 1 << 4;
     /// The free does not say which address it means: the holder id does.
     pub const ADDRESS_UNKNOWN: u16 = 1 << 5;
-    /// The cores of a circular buffer are known (word 6 holds a rectangle of them).
+    /// The cores of program memory are known (word 6 holds a rectangle of them).
     pub const CORES_KNOWN: u16 = 1 << 6;
-    /// A further rectangle of cores of the circular buffer that the same thread reported before.
+    /// A further rectangle of cores of the program memory that the same thread reported before.
     pub const MORE_CORES: u16 = 1 << 7;
-    /// The program places its circular buffers on this device anew: those that it had there are gone.
+    /// The program places its memory of this kind on this device anew: what it had there is gone.
     pub const NEW_PLACEMENT: u16 = 1 << 8;
     /// The buffer was made for a program that the program cache keeps: kernel binaries and their like.
     pub const FOR_PROGRAM: u16 = 1 << 9;
@@ -86,9 +86,9 @@ pub enum EventKind {
     Allocate = 1,
     /// A holder let go of a buffer.
     Free = 2,
-    /// A program placed a circular buffer.
+    /// A program placed a circular buffer, a dataflow buffer or a scratchpad, as the memory says.
     CbAllocate = 3,
-    /// All circular buffers of the device are gone; where a holder is named, those of that program.
+    /// All of this program memory on the device are gone; where a holder is named, those of that program.
     CbFreeAll = 4,
     /// The device was closed: what was left on it is released.
     DeviceClosed = 5,
@@ -101,6 +101,8 @@ pub enum EventKind {
     Mark = 8,
     /// A further part of the name of the mark that the same thread began.
     MarkMore = 9,
+    /// An allocator was seen for the first time: each of the `extra` banks of this memory has `size` bytes, from `address` on.
+    Capacity = 10,
 }
 
 impl EventKind {
@@ -115,6 +117,7 @@ impl EventKind {
             7 => Self::OutOfMemory,
             8 => Self::Mark,
             9 => Self::MarkMore,
+            10 => Self::Capacity,
             _ => return None,
         })
     }
@@ -153,7 +156,7 @@ pub struct Event {
     pub flags: u16,
     /// On which device or devices.
     pub target: Target,
-    /// Cores of a circular buffer; bytes of a mark's name; else 0. (In the record of a refusal its site lies here.)
+    /// Cores of program memory; bytes of a mark's name; banks of a memory; else 0. (In the record of a refusal its site lies here.)
     pub extra: u32,
     /// Address within each bank (or what the program calls the buffer's id).
     pub address: u64,
@@ -161,15 +164,15 @@ pub struct Event {
     pub size: u64,
     /// Bytes in each bank, where known.
     pub size_per_bank: Option<u64>,
-    /// The buffer object that holds the bytes: tt-metal's `unique_id` + 1, or 0 where it has none. 40 bits. Of circular
-    /// buffers the program, where known.
+    /// The buffer object that holds the bytes: tt-metal's `unique_id` + 1, or 0 where it has none. 40 bits. Of
+    /// program memory the program, where known.
     pub holder: u64,
     /// The interned call site, 0 for none. 24 bits.
     pub site: u32,
     /// Mark records carry 32 bytes of text in the place of address, size, bytes a bank and holder.
     pub text: Option<[u8; 32]>,
-    /// Cores of a circular buffer, in the place of bytes a bank (which are its size); of a refused program those where it
-    /// found no room.
+    /// Cores of program memory, in the place of bytes a bank (which are its size); of a refused program those where it found
+    /// no room.
     pub cores: Option<CoreRange>,
     /// Of a refusal: what was left, in the place of address and holder.
     pub space: Option<Space>,
@@ -294,7 +297,7 @@ impl Event {
         let bits = (what >> 16) as u16;
         let memory = match kind {
             _ if bits & flags::MEMORY_UNKNOWN != 0 => None,
-            EventKind::CbAllocate | EventKind::CbFreeAll => Some(Memory::CircularBuffer),
+            EventKind::CbAllocate | EventKind::CbFreeAll => Some(Memory::of_programs((what >> 8) as u8)),
             EventKind::OutOfMemory if (what >> 8) as u8 == Memory::CircularBuffer.code() => {
                 Some(Memory::CircularBuffer)
             }
@@ -320,7 +323,7 @@ impl Event {
             return Ok(event);
         }
         event.size = payload[1];
-        if memory == Some(Memory::CircularBuffer) && bits & flags::CORES_KNOWN != 0 {
+        if memory.is_some_and(Memory::is_of_programs) && bits & flags::CORES_KNOWN != 0 {
             event.cores = Some(CoreRange::from_word(payload[2]));
         } else {
             event.size_per_bank = (bits & flags::PER_BANK_KNOWN != 0).then_some(payload[2]);
@@ -394,7 +397,10 @@ mod tests {
             cores: Some(CoreRange { first_x: 1, first_y: 2, last_x: 65_535, last_y: 3 }),
             ..Event::default()
         };
-        assert_eq!(Event::decode(&circular.encode()), Ok(circular));
+        for memory in Memory::OF_PROGRAMS {
+            let placed = Event { memory: Some(memory), ..circular };
+            assert_eq!(Event::decode(&placed.encode()), Ok(placed));
+        }
         let refusal = Event {
             kind: EventKind::OutOfMemory,
             memory: Some(Memory::L1),

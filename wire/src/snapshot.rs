@@ -96,10 +96,10 @@ impl Snapshot {
     ///
     /// # Errors
     /// If it is no header of this version, or its content has another length.
-    pub fn check_length(file: &[u8], bytes: u64) -> Result<(), EnvelopeError> {
+    pub fn check_length(file: &[u8], bytes: u64) -> Result<(), SnapshotError> {
         Self::peek(file)?;
         let content = bytes.checked_sub(SNAPSHOT_HEADER_BYTES as u64);
-        if content == Some(word(file, 48)) { Ok(()) } else { Err(unreadable(EnvelopeFault::Damaged)) }
+        if content == Some(word(file, 48)) { Ok(()) } else { Err(SnapshotError::Damaged) }
     }
 
     /// What the header alone says, which its content may belie.
@@ -161,9 +161,9 @@ mod tests {
         let check = |bytes: u64| Snapshot::check_length(&file[..SNAPSHOT_HEADER_BYTES], bytes);
         assert_eq!(check(file.len() as u64), Ok(()));
         for bytes in [0, file.len() as u64 - 1, file.len() as u64 + 1, u64::MAX] {
-            assert_eq!(check(bytes), Err(unreadable(EnvelopeFault::Damaged)), "{bytes}");
+            assert_eq!(check(bytes), Err(SnapshotError::Damaged), "{bytes}");
         }
-        assert_eq!(Snapshot::check_length(b"short", 5), Err(unreadable(EnvelopeFault::NotOne)));
+        assert_eq!(Snapshot::check_length(b"short", 5), Err(SnapshotError::NotOne));
     }
 
     #[test]

@@ -43,10 +43,11 @@ struct Late {
 /// Cores of the traces' rectangles are below this, each way.
 pub(crate) const CORES: u16 = 3;
 
-/// A circular buffer on one device, with its rectangles of cores; `None` for all cores.
+/// Program memory on one device, with its rectangles of cores; `None` for all cores.
 #[derive(Debug)]
 struct Placed {
     device: i32,
+    memory: Memory,
     event: Event,
     cores: Vec<Option<CoreRange>>,
 }
@@ -79,12 +80,17 @@ pub(crate) struct Slow {
     steps: u64,
     late: Vec<Late>,
     freed: Vec<(Key, u64)>,
-    circular_buffers: Vec<Placed>,
+    placed: Vec<Placed>,
     seen: BTreeMap<(i32, Memory), Totals>,
     /// The most bytes a bank, `None` once they were not known.
     peaks_per_bank: BTreeMap<(i32, Memory), Option<u64>>,
     pub(crate) anomalies: Anomalies,
     pub(crate) released: u64,
+}
+
+/// Which program memory an event means.
+fn kind_of(event: &Event) -> Memory {
+    event.memory.filter(|memory| memory.is_of_programs()).unwrap_or(Memory::CircularBuffer)
 }
 
 /// Who of these holders a free with this id means.
@@ -125,15 +131,17 @@ impl Slow {
                 };
                 if event.flags & flags::ADDRESS_UNKNOWN != 0 { self.free_by_id(wanted) } else { self.free(wanted) }
             }
-            EventKind::CbAllocate => self.place_circular_buffer(event, device),
+            EventKind::CbAllocate => self.place(event, device),
             EventKind::CbFreeAll => {
                 let is_meant = |placed: &Placed| {
-                    (any || placed.device == device) && (event.holder == 0 || event.holder == placed.event.holder)
+                    (any || placed.device == device)
+                        && placed.memory == kind_of(event)
+                        && (event.holder == 0 || event.holder == placed.event.holder)
                 };
-                self.take_circular_buffers(is_meant, |totals| &mut totals.frees);
+                self.take_placed(is_meant, |totals| &mut totals.frees);
             }
             EventKind::DeviceClosed => {
-                self.take_circular_buffers(|placed| placed.device == device, |totals| &mut totals.released_at_close);
+                self.take_placed(|placed| placed.device == device, |totals| &mut totals.released_at_close);
                 self.release(|key| key.0 == device);
             }
             EventKind::PoolReleased => self.release(|key| key.0 == device && key.3 == allocator),
@@ -265,40 +273,42 @@ impl Slow {
         }
     }
 
-    fn place_circular_buffer(&mut self, event: &Event, device: i32) {
-        let of_program = |placed: &Placed| placed.device == device && placed.event.holder == event.holder;
+    fn place(&mut self, event: &Event, device: i32) {
+        let memory = kind_of(event);
+        let of_program =
+            |placed: &Placed| (placed.device, placed.memory, placed.event.holder) == (device, memory, event.holder);
         if event.flags & flags::MORE_CORES != 0 {
             let same = |placed: &&mut Placed| {
                 let before = &placed.event;
                 (before.address, before.size, before.thread) == (event.address, event.size, event.thread)
             };
-            let last = self.circular_buffers.iter_mut().rev().find(|placed| of_program(placed)).filter(same);
+            let last = self.placed.iter_mut().rev().find(|placed| of_program(placed)).filter(same);
             if let (Some(placed), Some(cores)) = (last, event.cores) {
                 placed.cores.push(Some(cores));
             }
             return;
         }
         if event.flags & flags::NEW_PLACEMENT != 0 && event.holder != 0 {
-            self.take_circular_buffers(of_program, |totals| &mut totals.frees);
+            self.take_placed(of_program, |totals| &mut totals.frees);
         }
-        self.seen.entry((device, Memory::CircularBuffer)).or_default().allocations += 1;
-        self.circular_buffers.push(Placed { device, event: *event, cores: vec![event.cores] });
+        self.seen.entry((device, memory)).or_default().allocations += 1;
+        self.placed.push(Placed { device, memory, event: *event, cores: vec![event.cores] });
     }
 
-    fn take_circular_buffers(&mut self, chosen: impl Fn(&Placed) -> bool, counter: fn(&mut Totals) -> &mut u64) {
-        for placed in self.circular_buffers.iter().filter(|placed| chosen(placed)) {
-            *counter(self.seen.entry((placed.device, Memory::CircularBuffer)).or_default()) += 1;
+    fn take_placed(&mut self, chosen: impl Fn(&Placed) -> bool, counter: fn(&mut Totals) -> &mut u64) {
+        for placed in self.placed.iter().filter(|placed| chosen(placed)) {
+            *counter(self.seen.entry((placed.device, placed.memory)).or_default()) += 1;
         }
-        self.circular_buffers.retain(|placed| !chosen(placed));
+        self.placed.retain(|placed| !chosen(placed));
     }
 
     /// Bytes that the fullest core gives up: core by core, byte by byte. One core more than any rectangle has stands for
     /// those that no rectangle names.
-    fn footprint(&self, device: i32) -> u64 {
+    fn footprint(&self, device: i32, memory: Memory) -> u64 {
         let mut fullest = 0;
         for (x, y) in (0..=CORES).flat_map(|x| (0..=CORES).map(move |y| (x, y))) {
             let mut bytes = BTreeSet::new();
-            for placed in self.circular_buffers.iter().filter(|placed| placed.device == device) {
+            for placed in self.placed.iter().filter(|placed| (placed.device, placed.memory) == (device, memory)) {
                 let Event { address, size, flags: bits, .. } = placed.event;
                 let has_core = placed.cores.iter().any(|cores| {
                     cores.is_none_or(|cores| {
@@ -315,9 +325,10 @@ impl Slow {
     }
 
     fn now(&self, device: i32, memory: Memory) -> (u64, u64, Option<u64>) {
-        if memory == Memory::CircularBuffer {
-            let count = self.circular_buffers.iter().filter(|placed| placed.device == device).count() as u64;
-            let bytes = self.footprint(device);
+        if memory.is_of_programs() {
+            let here = |placed: &&Placed| (placed.device, placed.memory) == (device, memory);
+            let count = self.placed.iter().filter(here).count() as u64;
+            let bytes = self.footprint(device, memory);
             return (bytes, count, Some(bytes));
         }
         let here = || self.live.iter().filter(|held| (held.key.0, held.key.1) == (device, memory));
@@ -367,9 +378,9 @@ impl Slow {
         let mut sorted: Vec<&Held> = self.live.iter().collect();
         sorted.sort_by_key(|held| held.key.3);
         let mut rows: Vec<Row> = sorted.into_iter().map(region).collect();
-        rows.extend(self.circular_buffers.iter().map(|Placed { device, event, .. }| {
+        rows.extend(self.placed.iter().map(|Placed { device, memory, event, .. }| {
             let size = event.size;
-            (*device, Memory::CircularBuffer, event.address, size, Some(size), 1, 1, event.ticks)
+            (*device, *memory, event.address, size, Some(size), 1, 1, event.ticks)
         }));
         rows.sort_by_key(|&(device, memory, address, size, .., ticks)| {
             (std::cmp::Reverse(size), device, memory, address, ticks)

@@ -7,7 +7,7 @@ use ttmem_wire::{CoreRange, Event, EventKind, Memory, Pool, Target, flags};
 /// Device and memory.
 pub(crate) type Place = (i32, Memory);
 
-/// Columns and rows of cores that circular buffers lie on; the slow ledger knows them too.
+/// Columns and rows of cores that programs place on; the slow ledger knows them too.
 pub(crate) const CORES: u16 = 3;
 
 /// Events of one trace. Short enough that a failure is soon small, long enough for a close, a reopen and late frees.
@@ -47,9 +47,21 @@ pub(crate) fn events() -> impl Strategy<Value = Event> {
         last_y,
     }));
     let bytes = (0_u64..32, prop::option::of(0_u64..9), 0_u64..5, any::<bool>());
+    let kind_of_program = prop::sample::select(Memory::OF_PROGRAMS.to_vec());
     // Ticks of several threads are not quite in order.
-    (kind, target, memory, 0_u64..6, flag, bytes, 0_u64..3, cores).prop_map(
-        |(kind, target, memory, address, flags, (size, size_per_bank, holder, names_memory), ticks, cores)| {
+    (kind, target, (memory, kind_of_program), 0_u64..6, flag, bytes, 0_u64..3, cores).prop_map(
+        |(
+            kind,
+            target,
+            (memory, kind_of_program),
+            address,
+            flags,
+            (size, size_per_bank, holder, names_memory),
+            ticks,
+            cores,
+        )| {
+            let is_program = matches!(kind, EventKind::CbAllocate | EventKind::CbFreeAll);
+            let memory = if is_program { kind_of_program } else { memory };
             let memory = (kind != EventKind::Free || names_memory).then_some(memory);
             let event = Event { kind, target, memory, address, size, size_per_bank, holder, ..Event::default() };
             Event { flags, ticks, cores, ..event }

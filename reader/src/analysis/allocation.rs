@@ -37,7 +37,7 @@ pub struct Allocation {
     pub site: Arc<CallSite>,
     /// The thread that made it.
     pub thread: u32,
-    /// Cores of a circular buffer, else 0.
+    /// Cores of program memory, else 0.
     pub num_cores: u32,
     /// A circular buffer inside a buffer that is counted already.
     pub globally_allocated: bool,
@@ -68,9 +68,9 @@ impl Allocation {
         }
     }
 
-    /// Whether an owner answers for it: no circular buffer, not the program cache's, and covered by no suppression.
+    /// Whether an owner answers for it: no program memory, not the program cache's, and covered by no suppression.
     pub fn is_owned(&self) -> bool {
-        self.memory != Memory::CircularBuffer && !self.cached && self.suppressed_by.is_none()
+        !self.memory.is_of_programs() && !self.cached && self.suppressed_by.is_none()
     }
 
     /// One for tests: 1 KiB of DRAM.

@@ -54,12 +54,12 @@ pub struct Row {
     pub cached: Held,
 }
 
-/// Adds up what is live; circular buffers, which overlap, are left out. The largest first, generations in their order.
+/// Adds up what is live; program memory, which overlaps, is left out. The largest first, generations in their order.
 pub fn rows(process: &ProcessAnalysis, live: &[Allocation], by: By) -> Vec<Row> {
     let looks = looks(process);
     let mut rows: Vec<Row> = Vec::new();
     let mut places: HashMap<Key, usize> = HashMap::new();
-    for one in live.iter().filter(|one| one.memory != Memory::CircularBuffer) {
+    for one in live.iter().filter(|one| !one.memory.is_of_programs()) {
         let generation = || (!looks.is_empty()).then(|| looks.partition_point(|&at| at <= one.at_ns) as u64);
         let key = match by {
             By::Site => Key::Site(one.site.clone()),

@@ -196,7 +196,7 @@ impl Snapshot {
     }
 
     fn side(&self) -> Side {
-        let buffers = self.live.iter().filter(|one| one.memory != Memory::CircularBuffer);
+        let buffers = self.live.iter().filter(|one| !one.memory.is_of_programs());
         Side { label: self.label.clone(), held: Held::of(buffers), incomplete: self.incomplete }
     }
 }
@@ -231,7 +231,7 @@ pub fn difference(a: &Snapshot, b: &Snapshot, full_stacks: bool) -> Difference {
         for group in super::alike(devices, |one| one.0, |one| one.1) {
             let Numbers { a, b, is_owned } = group.first.1;
             let number = group.devices.len() as u64;
-            if memory != Memory::CircularBuffer {
+            if !memory.is_of_programs() {
                 let same = a.min(b).saturating_mul(number);
                 unchanged.add(same, same.saturating_mul(size));
             }
@@ -256,9 +256,8 @@ pub fn difference(a: &Snapshot, b: &Snapshot, full_stacks: bool) -> Difference {
             });
         }
     }
-    changes
-        .sort_by_key(|change| (change.memory == Memory::CircularBuffer, Reverse(change.bytes_change.unsigned_abs())));
-    let buffers = || changes.iter().filter(|change| change.memory != Memory::CircularBuffer);
+    changes.sort_by_key(|change| (change.memory.is_of_programs(), Reverse(change.bytes_change.unsigned_abs())));
+    let buffers = || changes.iter().filter(|change| !change.memory.is_of_programs());
     let allocations_change = buffers().fold(0_i64, |sum, change| {
         let more = signed(change.in_b) - signed(change.in_a);
         sum.saturating_add(more.saturating_mul(change.devices.len() as i64))

@@ -1,12 +1,14 @@
 //! One process: what its events add up to.
 
+use std::collections::BTreeMap;
+
 use ttmem_ledger::{Anomalies, Totals};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
 use super::{
-    Allocation, Churn, Growth, Moment, Observation, Peak, Refusal, Region, Verdict, growth, observations, peak,
-    refusals, regions,
+    Allocation, Churn, Growth, Moment, Observation, Peak, Pressure, Refusal, Region, Verdict, growth, observations,
+    peak, pressure, refusals, regions,
     sites::{CallSites, Interner},
 };
 use crate::{Counts, Ended, SiteStyle, Told};
@@ -34,6 +36,8 @@ pub struct ProcessAnalysis {
     pub anomalies: Anomalies,
     /// The sums by device and memory.
     pub totals: Vec<(i32, Memory, Totals)>,
+    /// How full the L1 of its devices is.
+    pub l1: BTreeMap<i32, Pressure>,
     /// What is live, or was when it ended: largest first.
     pub live: Vec<Allocation>,
     /// What closes of devices released: largest first.
@@ -121,6 +125,7 @@ impl ProcessAnalysis {
             unreadable: told.account.unreadable(),
             anomalies: ledger.anomalies(),
             totals: ledger.totals(),
+            l1: pressure::of_devices(ledger, &sites),
             live: allocations(&ledger.live(), &clock, &sites),
             released_at_close,
             marks: marks.collect(),
@@ -167,6 +172,7 @@ impl ProcessAnalysis {
             end: Ending::Ended(crate::Ended::Code(0)),
             counts: Counts { reported: 9, drained: 9, ..Counts::default() },
             totals: vec![(0, Memory::Dram, Totals::default())],
+            l1: BTreeMap::new(),
             live,
             growth,
             ..Self::default()

@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use ttmem_ledger::{Seen, judge};
-use ttmem_wire::Memory;
 
 use super::{Growth, Loop, ProcessAnalysis, growth, sites};
 use crate::sites::CallSite;
@@ -40,7 +39,7 @@ fn of_command(runs: &[&ProcessAnalysis]) -> Option<Growth> {
         .filter(|process| process.end.is_end())
         .map(|process| {
             let left = process.live.iter().chain(&process.released_at_close);
-            let owned = left.filter(|one| one.memory != Memory::CircularBuffer);
+            let owned = left.filter(|one| !one.memory.is_of_programs());
             let numbered = owned.map(|one| {
                 let number = *numbers.entry(one.site_key()).or_insert_with(|| {
                     if sites::is_known(&one.site) {

@@ -2,8 +2,6 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
-use ttmem_wire::Memory;
-
 use super::{Allocation, Held};
 use crate::sites::{CallSite, Frame};
 
@@ -20,10 +18,10 @@ pub struct Node {
     pub callers: Vec<Node>,
 }
 
-/// The lines that made what is live, the largest first; circular buffers, which overlap, are left out.
+/// The lines that made what is live, the largest first; program memory, which overlaps, is left out.
 pub fn tree(live: &[Allocation]) -> Vec<Node> {
     let mut by_site: HashMap<usize, (&CallSite, Held)> = HashMap::new();
-    for one in live.iter().filter(|one| one.memory != Memory::CircularBuffer) {
+    for one in live.iter().filter(|one| !one.memory.is_of_programs()) {
         by_site.entry(one.site_key()).or_insert((&one.site, Held::default())).1.add(1, one.size);
     }
     let mut roots = Vec::new();

@@ -112,8 +112,8 @@ pub struct Beside {
     pub suppressed: Held,
     /// Live, held by the program cache.
     pub cached: Held,
-    /// Live circular buffers.
-    pub circular_buffers: u64,
+    /// Live program memory: how many of each kind.
+    pub of_programs: Vec<(Memory, u64)>,
     /// Leaks that suppressions cover.
     pub suppressed_leaks: u64,
     /// The program cache has more in each iteration: bytes.
@@ -214,7 +214,6 @@ fn leftover(process: &ProcessAnalysis) -> Leftover {
 }
 
 fn beside(process: &ProcessAnalysis, loops: &[&Growth], runs: &[&Growth]) -> Beside {
-    let is_circular = |one: &&Allocation| one.memory == Memory::CircularBuffer;
     let is_suppressed = |one: &&Allocation| one.suppressed_by.is_some();
     let live = || process.live.iter();
     let sources = || loops.iter().chain(runs).flat_map(|growth| &growth.sources);
@@ -230,7 +229,14 @@ fn beside(process: &ProcessAnalysis, loops: &[&Growth], runs: &[&Growth]) -> Bes
         live_now: Held::of(live().filter(|one| !process.end.is_end() && one.is_owned())),
         suppressed: Held::of(live().chain(&process.released_at_close).filter(is_suppressed)),
         cached: Held::of(live().filter(|one| one.cached && one.suppressed_by.is_none())),
-        circular_buffers: live().filter(is_circular).filter(|one| one.suppressed_by.is_none()).count() as u64,
+        of_programs: Memory::OF_PROGRAMS
+            .into_iter()
+            .map(|memory| {
+                let of_kind = live().filter(|one| one.memory == memory && one.suppressed_by.is_none());
+                (memory, of_kind.count() as u64)
+            })
+            .filter(|&(_, number)| number > 0)
+            .collect(),
         suppressed_leaks: sources().filter(|one| one.grows() && !one.cached && one.suppressed_by.is_some()).count()
             as u64,
         cache_growth: (cache_growth > 0.0).then_some(cache_growth),

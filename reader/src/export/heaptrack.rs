@@ -2,7 +2,7 @@
 //! or freed, with time stamps in between.
 //!
 //! heaptrack knows one heap of one process. So all memories of all devices are summed, the memory is the outermost frame,
-//! and the circular buffers of a device are one entry that grows and shrinks with their union.
+//! and each kind of program memory of a device is one entry that grows and shrinks with their union.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -31,8 +31,8 @@ pub(super) struct Heaptrack<'a> {
     output: Compressor<'a>,
     tables: Tables,
     stacks: HashMap<Source, u64>,
-    /// What circular buffers take of each device, as it was written.
-    footprints: BTreeMap<i32, u64>,
+    /// What program memory takes of each device, as it was written.
+    footprints: BTreeMap<(i32, Memory), u64>,
     /// What the event at work did.
     pending: Pending,
     written_ms: Option<u64>,
@@ -47,8 +47,8 @@ struct Pending {
     time_ns: u64,
     allocated: Vec<(u64, u64)>,
     freed: Vec<(u64, u64)>,
-    /// New unions by device, and how many circular buffers came.
-    footprints: BTreeMap<i32, (Option<u64>, u64)>,
+    /// New unions by device and kind, and how many buffers came.
+    footprints: BTreeMap<(i32, Memory), (Option<u64>, u64)>,
 }
 
 impl<'a> Heaptrack<'a> {
@@ -92,17 +92,16 @@ impl<'a> Heaptrack<'a> {
     }
 
     fn change(&mut self, step: &Step<'_>, change: &Change) -> io::Result<()> {
-        let is_circular = |life: &Life| life.region.memory == Memory::CircularBuffer;
-        let device = |life: &Life| life.region.device;
+        let is_of_programs = |life: &Life| life.region.memory.is_of_programs();
         match change {
-            Change::Footprint { device, bytes } => {
-                self.pending.footprints.entry(*device).or_default().0 = Some(*bytes);
+            Change::Footprint { device, memory, bytes } => {
+                self.pending.footprints.entry((*device, *memory)).or_default().0 = Some(*bytes);
             }
-            Change::Born(life) if is_circular(life) => {
-                self.pending.footprints.entry(device(life)).or_default().1 += 1;
+            Change::Born(life) if is_of_programs(life) => {
+                self.pending.footprints.entry((life.region.device, life.region.memory)).or_default().1 += 1;
             }
             // The footprint tells of these.
-            Change::Widened { life, .. } | Change::Gone(life) if is_circular(life) => {}
+            Change::Widened { life, .. } | Change::Gone(life) if is_of_programs(life) => {}
             Change::Born(life) => {
                 let stack = self.stack(step.process, Source::of(step, life))?;
                 self.pending.allocated.push((stack, life.region.size));
@@ -123,14 +122,14 @@ impl<'a> Heaptrack<'a> {
         Ok(())
     }
 
-    /// Turns what circular buffers did into what is allocated and freed. Each of them is one allocation; the first of an
+    /// Turns what program memory did into what is allocated and freed. Each of them is one allocation; the first of an
     /// event has all that their union grew by.
     fn settle_footprints(&mut self, step: &Step<'_>) -> io::Result<()> {
-        for (device, (bytes, born)) in std::mem::take(&mut self.pending.footprints) {
-            let before = self.footprints.get(&device).copied().unwrap_or(0);
+        for (place, (bytes, born)) in std::mem::take(&mut self.pending.footprints) {
+            let before = self.footprints.get(&place).copied().unwrap_or(0);
             let after = bytes.unwrap_or(before);
-            self.footprints.insert(device, after);
-            let stack = self.stack(step.process, Source::footprint(step, device))?;
+            self.footprints.insert(place, after);
+            let stack = self.stack(step.process, Source::footprint(step, place))?;
             let mut buffers = born;
             if after > before {
                 self.pending.allocated.push((stack, after - before));

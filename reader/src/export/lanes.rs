@@ -19,7 +19,7 @@ struct Key {
     program: u64,
     address: u64,
     born: u64,
-    /// Of circular buffers, which neither widen nor have an address to themselves.
+    /// Of program memory, which neither widens nor has an address to itself.
     size: u64,
 }
 
@@ -86,7 +86,7 @@ fn key(process: usize, life: &Life) -> Key {
         program: life.program,
         address: region.address,
         born: region.allocated_at_ticks,
-        size: if region.memory == Memory::CircularBuffer { region.size } else { 0 },
+        size: if region.memory.is_of_programs() { region.size } else { 0 },
     }
 }
 

@@ -1,7 +1,7 @@
 //! A snapshot as `torch.cuda.memory._snapshot` makes it, for pytorch.org/memory_viz: what is live at the end, in segments
 //! that their blocks tile, and the events that led there, device by device.
 //!
-//! The viewer goes back from the end, so the newest events are kept. It knows no overlap: circular buffers are left out.
+//! The viewer goes back from the end, so the newest events are kept. It knows no overlap: program memory is left out.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -32,7 +32,7 @@ pub(super) struct Snapshot<'a> {
     max_entries: usize,
     traces: BTreeMap<i32, VecDeque<Entry>>,
     dropped: u64,
-    circular_buffers: bool,
+    has_program_memory: bool,
     lives: Vec<Life>,
     output: &'a mut Output,
 }
@@ -66,7 +66,7 @@ impl<'a> Snapshot<'a> {
             max_entries,
             traces: BTreeMap::new(),
             dropped: 0,
-            circular_buffers: false,
+            has_program_memory: false,
             lives: Vec::new(),
             output,
         }
@@ -85,8 +85,8 @@ impl<'a> Snapshot<'a> {
 
     fn life(&mut self, step: &Step<'_>, life: &Life, action: Action, size: u64) {
         let region = &life.region;
-        if region.memory == Memory::CircularBuffer {
-            self.circular_buffers = true;
+        if region.memory.is_of_programs() {
+            self.has_program_memory = true;
             return;
         }
         let entry = Entry {
@@ -166,8 +166,7 @@ impl Exporter for Snapshot<'_> {
                 self.refused(step, event, devices, *allocator);
             }
             StepKind::End(lives) => {
-                self.lives =
-                    lives.iter().filter(|life| life.region.memory != Memory::CircularBuffer).copied().collect();
+                self.lives = lives.iter().filter(|life| !life.region.memory.is_of_programs()).copied().collect();
             }
             _ => {}
         }
@@ -180,8 +179,8 @@ impl Exporter for Snapshot<'_> {
             let dropped = self.dropped;
             notes.push(format!("the oldest {dropped} events are left out (--max-entries, a device)"));
         }
-        if self.circular_buffers {
-            notes.push("circular buffers are left out: they overlap, which this viewer does not know".to_owned());
+        if self.has_program_memory {
+            notes.push("program memory is left out: it overlaps, which this viewer does not know".to_owned());
         }
         let ranges = self.ranges();
         let Self { steps, process, traces, lives, output, .. } = *self;

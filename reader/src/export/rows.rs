@@ -30,6 +30,9 @@ pub(super) struct EventRow<'a> {
     pub(super) thread: u32,
     #[serde(skip_serializing_if = "is_zero_u32")]
     pub(super) num_cores: u32,
+    /// A rectangle of cores of program memory; further ones are rows of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cores: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) free_per_bank: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,19 +75,24 @@ pub(super) fn event_row<'a>(step: &'a Step<'a>) -> Option<EventRow<'a>> {
         StepKind::Event { event, devices, allocator } => {
             let takes_bytes =
                 matches!(event.kind, EventKind::Allocate | EventKind::CbAllocate | EventKind::OutOfMemory);
+            let has_memory = matches!(event.kind, EventKind::CbFreeAll | EventKind::Capacity);
             let has_address = matches!(event.kind, EventKind::Allocate | EventKind::CbAllocate | EventKind::Free)
                 && event.flags & flags::ADDRESS_UNKNOWN == 0;
             Some(EventRow {
                 event: kind_name(event),
                 devices,
                 allocator,
-                memory: event.memory.filter(|_| takes_bytes || has_address).map(|memory| memory.to_string()),
+                memory: event
+                    .memory
+                    .filter(|_| takes_bytes || has_address || has_memory)
+                    .map(|memory| memory.to_string()),
                 address: has_address.then_some(event.address),
                 size: takes_bytes.then_some(event.size),
                 size_per_bank: event.size_per_bank.filter(|_| takes_bytes),
                 holder: event.holder,
                 thread: event.thread,
                 num_cores: if event.kind == EventKind::CbAllocate { event.extra } else { 0 },
+                cores: event.cores.map(crate::report::cores),
                 free_per_bank: event.space.map(|space| space.free),
                 largest_free_block: event.space.map(|space| space.largest_block),
                 flags: FLAGS.iter().filter(|(bit, _)| event.flags & bit != 0).map(|&(_, name)| name).collect(),
@@ -112,6 +120,7 @@ fn kind_name(event: &Event) -> &'static str {
         EventKind::PoolReleased => "pool_released",
         EventKind::OutOfMemory => "out_of_memory",
         EventKind::Mark | EventKind::MarkMore => "mark",
+        EventKind::Capacity => "capacity",
     }
 }
 

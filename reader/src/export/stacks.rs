@@ -6,7 +6,10 @@ use clap::ValueEnum;
 use ttmem_ledger::{Change, Life};
 use ttmem_wire::Memory;
 
-use crate::replay::{ProcessInfo, Step, StepKind, Steps};
+use crate::{
+    replay::{ProcessInfo, Step, StepKind, Steps},
+    report::program_memory,
+};
 
 /// Stacks that are told apart. A program without call sites that asks for ever other sizes must not fill the memory.
 pub(super) const MAX_STACKS: usize = 1 << 18;
@@ -69,7 +72,7 @@ enum Kind {
     Size(u64),
     /// One size too many.
     OtherSizes,
-    /// What circular buffers take of L1 together.
+    /// What a kind of program memory takes of L1 together.
     Footprint,
 }
 
@@ -95,13 +98,13 @@ impl Stacks {
                 for life in *lives {
                     let tally = self.of(step, life);
                     tally.live_objects += 1;
-                    // Circular buffers overlap: their bytes are in the footprint.
-                    if life.region.memory != Memory::CircularBuffer {
+                    // Program memory overlaps: its bytes are in the footprint.
+                    if !life.region.memory.is_of_programs() {
                         tally.live_bytes = tally.live_bytes.saturating_add(life.region.size);
                     }
                 }
-                for (&device, &bytes) in footprints.iter().filter(|&(_, &bytes)| bytes > 0) {
-                    self.tallies.entry(Source::footprint(step, device)).or_default().live_bytes = bytes;
+                for (&place, &bytes) in footprints.iter().filter(|&(_, &bytes)| bytes > 0) {
+                    self.tallies.entry(Source::footprint(step, place)).or_default().live_bytes = bytes;
                 }
             }
             _ => {}
@@ -145,9 +148,9 @@ impl Source {
         Self { process: step.index, device: region.device, memory: region.memory, kind }
     }
 
-    /// All circular buffers of a device.
-    pub(super) fn footprint(step: &Step<'_>, device: i32) -> Self {
-        Self { process: step.index, device, memory: Memory::CircularBuffer, kind: Kind::Footprint }
+    /// A kind of program memory of a device.
+    pub(super) fn footprint(step: &Step<'_>, (device, memory): (i32, Memory)) -> Self {
+        Self { process: step.index, device, memory, kind: Kind::Footprint }
     }
 
     /// One of those that there is no room to tell apart.
@@ -162,7 +165,7 @@ impl Source {
             Kind::Site(site) => process.frames(site).to_vec(),
             Kind::Size(size) => vec![format!("size {size}"), memory()],
             Kind::OtherSizes => vec!["other sizes".to_owned(), memory()],
-            Kind::Footprint => vec!["circular buffers together".to_owned(), memory()],
+            Kind::Footprint => vec![format!("{} together", program_memory(self.memory, 2)), memory()],
         }
     }
 }
@@ -213,7 +216,7 @@ mod tests {
         let process = ProcessInfo::with_sites(HashMap::from([(3, frames.to_vec())]));
         let mut stacks = Stacks::default();
         let lives = [life(3, 100), life(3, 200), life(0, 50), life(9, 50)];
-        let footprints = BTreeMap::from([(0, 4096)]);
+        let footprints = BTreeMap::from([((0, Memory::CircularBuffer), 4096)]);
         let kind = StepKind::Moment { lives: &lives, footprints: &footprints };
         stacks.step(&Step { process: &process, index: 0, time_ns: 0, number: 0, kind });
         let sorted = stacks.sorted();

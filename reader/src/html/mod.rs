@@ -106,7 +106,6 @@ impl Sketch {
             Target::Device(_) => 1,
             Target::Pool(index) => account.pool(index).map_or(0, |pool| pool.chips.len() as u64),
         };
-        let memory = if event.kind == EventKind::CbAllocate { ttmem_wire::Memory::CircularBuffer } else { memory };
         let number = self.kinds.number((memory, event.site, event.size));
         if self.allocations.len() <= number {
             self.allocations.resize(number + 1, 0);

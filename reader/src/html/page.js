@@ -26,6 +26,7 @@ function bytes(value) {
 }
 const count = value => BigInt(value).toString().replace(/\B(?=(\d{3})+$)/g, ",");
 const hex = value => "0x" + BigInt(value).toString(16);
+const ofPrograms = memory => memory === "CB" || memory === "DFB" || memory === "SCRATCHPAD";
 const plural = (number, one, many) => count(number) + " " + (Number(number) === 1 ? one : many);
 function time(ms) {
   if (ms < 1) return (ms * 1000).toFixed(0) + " µs";
@@ -490,8 +491,8 @@ function memoryMap(process) {
   const view = { from: 0, to: 1, first: 0, last: 1, drag: null };
   let shapes = [], clashes = [], banks = 1;
   const note = el("span", { class: "faint", id: "map-note" });
-  const isL1 = name => name === "L1" || name === "CB";
-  const area = name => isL1(name) ? "L1 and circular buffers" : name;
+  const isL1 = name => name === "L1" || ofPrograms(name);
+  const area = name => isL1(name) ? "L1 and program memory" : name;
   const controls = el("span", { class: "bar" });
   controls.style.margin = 0;
   const known = () => {
@@ -512,7 +513,7 @@ function memoryMap(process) {
     const rows = process.moments[moment].rows.filter(row => area(process.memories[row.m]) === memory && process.device_sets[row.d].includes(device));
     shapes = rows.map(row => {
       const address = Number(row.a), a_bank = row.b === undefined ? Number(row.s) : Number(row.b);
-      return { row, address, end: address + a_bank, low: process.memories[row.m] === "CB",
+      return { row, address, end: address + a_bank, low: ofPrograms(process.memories[row.m]),
         fills: Math.max(1, Math.ceil(Number(row.s) / Math.max(1, a_bank))), inside: ((row.n || 0) & 2) !== 0 };
     }).sort((a, b) => a.address - b.address);
     banks = shapes.reduce((most, one) => one.low ? most : Math.max(most, one.fills), 1);
@@ -524,7 +525,7 @@ function memoryMap(process) {
     [view.from, view.to] = [view.first, view.last];
     const clash = clashes.reduce((sum, [from, to]) => sum + to - from, 0);
     note.className = clash ? "bad" : "faint";
-    note.textContent = clash ? `clash: ${bytes(clash)} from ${hex(Math.floor(clashes[0][0]))} are in a buffer and in a circular buffer`
+    note.textContent = clash ? `clash: ${bytes(clash)} from ${hex(Math.floor(clashes[0][0]))} are in a buffer and in program memory`
       : plural(shapes.length, "allocation", "allocations") + (banks > 1 ? `, ${banks} banks used` : "");
     picture.redraw();
   }
@@ -707,7 +708,7 @@ function difference(process) {
       if (a[kind] === b[kind]) continue;
       const [memory, , size] = process.kinds[kind], number = b[kind] - a[kind], change = number * Number(size);
       changes.push([Math.abs(change), kind, change]);
-      if (process.memories[memory] !== "CB") { more += change; regions += number; }
+      if (!ofPrograms(process.memories[memory])) { more += change; regions += number; }
     }
     // Only those are put in order that are shown.
     const least = Float64Array.from(changes, one => one[0]).sort()[Math.max(0, changes.length - ROOM)];

@@ -46,9 +46,12 @@ impl Peaks {
     pub(super) fn before(&mut self, ledger: &Ledger, line: &Timeline, event: &Event) {
         self.credit = (self.credit + AN_EVENT).min(AT_MOST);
         let memory = match event.kind {
-            EventKind::Allocate | EventKind::Mark | EventKind::MarkMore | EventKind::OutOfMemory => return,
-            EventKind::CbAllocate | EventKind::CbFreeAll => Some(Memory::CircularBuffer),
-            EventKind::Free => event.memory,
+            EventKind::Allocate
+            | EventKind::Mark
+            | EventKind::MarkMore
+            | EventKind::OutOfMemory
+            | EventKind::Capacity => return,
+            EventKind::CbAllocate | EventKind::CbFreeAll | EventKind::Free => event.memory,
             EventKind::DeviceClosed | EventKind::PoolReleased => None,
         };
         let bytes = |at: usize| self.copies.get(at).and_then(Option::as_ref).map_or(0, |copied| copied.bytes);

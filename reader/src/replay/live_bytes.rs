@@ -21,14 +21,14 @@ impl LiveBytes {
     pub fn apply(&mut self, change: &Change) -> Option<((i32, Memory), u64)> {
         let of = |life: &Life| (life.region.device, life.region.memory);
         let (place, less, more) = match change {
-            Change::Footprint { device, bytes } => {
-                let place = (*device, Memory::CircularBuffer);
+            Change::Footprint { device, memory, bytes } => {
+                let place = (*device, *memory);
                 self.0.insert(place, *bytes);
                 return Some((place, *bytes));
             }
             // The footprint has their bytes.
             Change::Born(life) | Change::Widened { life, .. } | Change::Gone(life)
-                if life.region.memory == Memory::CircularBuffer =>
+                if life.region.memory.is_of_programs() =>
             {
                 return None;
             }

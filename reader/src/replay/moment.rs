@@ -52,12 +52,12 @@ pub struct Moment {
     pub ticks: Option<u64>,
     /// The same, ns since 1970.
     pub time_ns: Option<u64>,
-    /// Allocations and circular buffers, by device, memory, allocator, address.
+    /// Allocations and program memory, by device, memory, allocator, address.
     pub live: Vec<Life>,
     /// The sums then, by device and memory.
     pub totals: Vec<(i32, Memory, Totals)>,
-    /// What circular buffers take of each device: a union, so none of them can be charged with it.
-    pub footprints: BTreeMap<i32, u64>,
+    /// What program memory takes of each device, by kind: a union, so no buffer can be charged with it.
+    pub footprints: BTreeMap<(i32, Memory), u64>,
 }
 
 /// What each process of an input held at a moment; those that have no such moment are left out.
@@ -132,11 +132,11 @@ impl Walk {
     }
 }
 
-/// What circular buffers take of each device, or of one.
-pub(super) fn footprints(ledger: &Ledger, device: Option<i32>) -> BTreeMap<i32, u64> {
-    let circular = ledger.totals().into_iter().filter(|(_, memory, _)| *memory == Memory::CircularBuffer);
-    let chosen = circular.filter(|(of, ..)| device.is_none_or(|device| device == *of));
-    chosen.map(|(device, _, totals)| (device, totals.live_bytes)).collect()
+/// What program memory takes of each device, or of one.
+pub(super) fn footprints(ledger: &Ledger, device: Option<i32>) -> BTreeMap<(i32, Memory), u64> {
+    let of_programs = ledger.totals().into_iter().filter(|(_, memory, _)| memory.is_of_programs());
+    let chosen = of_programs.filter(|(of, ..)| device.is_none_or(|device| device == *of));
+    chosen.map(|(device, memory, totals)| ((device, memory), totals.live_bytes)).collect()
 }
 
 /// Where a process's moment is.

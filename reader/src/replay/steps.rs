@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, path::Path};
 
 use ttmem_ledger::{Change, Life, Span};
-use ttmem_wire::{Event, EventKind, Record, Target};
+use ttmem_wire::{Event, EventKind, Memory, Record, Target};
 
 use super::{
     At, Input, ProcessInfo,
@@ -56,10 +56,10 @@ pub enum StepKind<'a> {
     Change(&'a Change),
     /// What was live at the moment that was asked for, see [`At`]; once for each process that has such a moment.
     Moment {
-        /// Allocations and circular buffers.
+        /// Allocations and program memory.
         lives: &'a [Life],
-        /// What circular buffers take of each device.
-        footprints: &'a BTreeMap<i32, u64>,
+        /// What program memory takes of each device, by kind.
+        footprints: &'a BTreeMap<(i32, Memory), u64>,
     },
     /// The end of what is known of the process, and what is live then.
     End(&'a [Life]),

@@ -10,13 +10,13 @@ mod words;
 
 pub use json::{
     AllocationReport, ChangeReport, ClashReport, DeviceReport, DifferenceReport, EndedReport, EventCounts,
-    FindingReport, GrowthReport, HoldingReport, LeakReport, LeftReport, MarkReport, MemoryReport, MomentReport,
-    OutOfMemoryReport, PeakReport, PeakSourceReport, ProcessReport, Report, RowReport, SCHEMA, SharedDevice,
-    SharedMemory, SideReport, SourceReport, SourceStatisticsReport, SpanDevice, SpanMemory, SpanReport,
-    StatisticsReport, SuppressionReport, VerdictReport,
+    FindingReport, FullestCoreReport, GrowthReport, HoldingReport, L1Report, LeakReport, LeftReport, MarkReport,
+    MemoryReport, MomentReport, OutOfMemoryReport, PeakReport, PeakSourceReport, ProcessReport, Report, RowReport,
+    SCHEMA, SharedDevice, SharedMemory, SideReport, SourceReport, SourceStatisticsReport, SpanDevice, SpanMemory,
+    SpanReport, StatisticsReport, SuppressionReport, VerdictReport,
 };
 pub(crate) use json::{Context, devices};
 pub(crate) use text::terse;
 pub use text::{Painter, Screen, View, write_difference, write_text, write_view};
 pub use words::{FINDING_IDS, bytes, count, from_here, noun, plain_name, shorten};
-pub(crate) use words::{ending, finding_id, stack_line};
+pub(crate) use words::{cores, ending, finding_id, program_memory, stack_line};

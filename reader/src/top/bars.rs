@@ -15,12 +15,12 @@ pub(super) fn bar(style: Style, memory: Memory, used: u64, all: u64, room: usize
     vec![Span::styled(style.full().repeat(full), style.memory(memory)), rest(style, room - full)]
 }
 
-/// L1 as it is laid out: circular buffers from the left, buffers from the right, and what is free between.
-pub(super) fn l1_bar(style: Style, circular: u64, buffers: u64, all: u64, room: usize) -> Vec<Span<'static>> {
-    let low = cells(circular, all, room);
+/// L1 as it is laid out: program memory from the left, buffers from the right, and what is free between.
+pub(super) fn l1_bar(style: Style, programs: u64, buffers: u64, all: u64, room: usize) -> Vec<Span<'static>> {
+    let low = cells(programs, all, room);
     let high = cells(buffers, all, room).min(room - low);
     vec![
-        Span::styled(style.circular().repeat(low), style.memory(Memory::CircularBuffer)),
+        Span::styled(style.programs().repeat(low), style.memory(Memory::CircularBuffer)),
         rest(style, room - low - high),
         Span::styled(style.full().repeat(high), style.memory(Memory::L1)),
     ]

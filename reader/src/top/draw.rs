@@ -30,7 +30,7 @@ const HELP: &[&str] = &[
     "g          one row a device            PgUp/Dn  more devices",
     "The mouse: a click looks at a process alone, the wheel scrolls.",
     "",
-    "L1: circular buffers from the left, buffers from the right, to one",
+    "L1: program memory from the left, buffers from the right, to one",
     "scale, per bank. A memory's full bar is its capacity where an",
     "allocator reported it (=), else the peak of any device.",
     "~ not all events are in this sum: another reader took them before,",
@@ -165,12 +165,12 @@ fn device_line(state: &State, ids: &[i32], device: &DeviceView, wide: usize) -> 
     spans.push(Span::raw(format!("{}{}", bars::size(dram.live_bytes), if is_known { "= " } else { "  " })));
     if has_l1 {
         let l1 = of(Memory::L1).copied().unwrap_or(empty);
-        let circular = of(Memory::CircularBuffer).map_or(0, |one| one.live_bytes);
+        let programs = device.program_bytes;
         let buffers = l1.live_bytes_per_bank.unwrap_or(l1.live_bytes);
-        let all = l1.capacity_per_bank.unwrap_or(bars::L1_OF_A_CORE).max(circular.saturating_add(buffers));
+        let all = l1.capacity_per_bank.unwrap_or(bars::L1_OF_A_CORE).max(programs.saturating_add(buffers));
         spans.push(Span::styled("L1 ", style.memory(Memory::L1)));
-        spans.extend(bars::l1_bar(style, circular, buffers, all, room));
-        spans.push(Span::styled(bars::size(circular), style.memory(Memory::CircularBuffer)));
+        spans.extend(bars::l1_bar(style, programs, buffers, all, room));
+        spans.push(Span::styled(bars::size(programs), style.memory(Memory::CircularBuffer)));
         spans.push(Span::raw(format!(" {}", bars::size(buffers))));
     }
     Line::from(spans)
@@ -323,6 +323,7 @@ mod tests {
                 memory(Memory::L1, 48 << 20, 768 << 10, None),
                 memory(Memory::CircularBuffer, if device_id == 0 { 384 << 10 } else { 0 }, 0, None),
             ],
+            program_bytes: if device_id == 0 { 384 << 10 } else { 0 },
             pids: vec![7],
             is_exact: true,
         };

@@ -51,7 +51,7 @@ impl Style {
         self.colour(match memory {
             Memory::Dram => Color::Blue,
             Memory::L1 => Color::Green,
-            Memory::CircularBuffer => Color::Yellow,
+            Memory::CircularBuffer | Memory::DataflowBuffer | Memory::Scratchpad => Color::Yellow,
             Memory::L1Small => Color::Cyan,
             Memory::Trace => Color::Magenta,
             _ => Color::Red,
@@ -62,8 +62,8 @@ impl Style {
         if self.has_blocks { "█" } else { "#" }
     }
 
-    /// Circular buffers, which must be told from buffers without colours too.
-    pub(super) fn circular(self) -> &'static str {
+    /// Program memory, which must be told from buffers without colours too.
+    pub(super) fn programs(self) -> &'static str {
         if self.has_blocks { "▒" } else { "%" }
     }
 

@@ -8,7 +8,7 @@ use super::{
     building, call_real, devices, hook,
     message::Reason,
     metal::{Facts, Metal, Object},
-    preallocated::{self, Remembered},
+    numbers::{PREALLOCATED, Remembered},
     program, watched, witnesses_of,
 };
 use crate::{
@@ -178,9 +178,9 @@ hook! {
     TRACK_DEALLOCATE = "_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE";
     fn track_deallocate(graph: *mut c_void, buffer: *mut c_void) {
         fired::note(&fired::ANY);
-        if preallocated::any()
+        if PREALLOCATED.any()
             && let Some((tracker, metal)) = witnesses_of(buffer)
-            && preallocated::remove(metal.holder(buffer))
+            && PREALLOCATED.remove(metal.holder(buffer))
         {
             let address = metal.address(buffer);
             let event = Event { kind: EventKind::Free, address, flags: flags::PREALLOCATED, ..Event::default() };
@@ -209,7 +209,7 @@ fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
         return;
     }
     let facts = metal.facts(buffer);
-    match preallocated::insert(facts.holder) {
+    match PREALLOCATED.insert(facts.holder) {
         Remembered::Known => return,
         // Its free could not be told from that of a buffer of the allocator's: better none of both.
         Remembered::NoRoom => {

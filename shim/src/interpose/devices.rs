@@ -2,7 +2,10 @@
 
 use ttmem_wire::{Pool, Target};
 
-use super::metal::{DeviceKind, Metal, Object};
+use super::{
+    capacity,
+    metal::{DeviceKind, Metal, Object},
+};
 use crate::tracker::Tracker;
 
 /// Where events on this device object belong. `allocator` is the one at work, or null.
@@ -33,5 +36,9 @@ fn ask(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Obje
     // Not by MeshDevice::id(), which counts up with every open: a mesh that is opened again is to find its entry again.
     let pool = Pool { allocator: 0, chips };
     // Without room in the table a single chip can still be named; events on a mesh are then lost, and counted.
-    tracker.pool_cache.insert(tracker.pools, device as usize, allocator as usize, pool).map(Target::Pool).or(only)
+    let entered = tracker.pool_cache.insert(tracker.pools, device as usize, allocator as usize, pool).map(Target::Pool);
+    if let Some(target) = entered {
+        capacity::note(tracker, allocator, target);
+    }
+    entered.or(only)
 }

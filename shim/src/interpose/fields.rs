@@ -142,7 +142,7 @@ impl Witnesses {
 }
 
 /// Words of this process, by the kernel, which does not mind if they are not there. `None` too where it is not allowed to.
-fn careful_read<const N: usize>(address: usize) -> Option<[u64; N]> {
+pub(super) fn careful_read<const N: usize>(address: usize) -> Option<[u64; N]> {
     let mut words = [0_u64; N];
     let ours = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: N * 8 };
     let theirs = libc::iovec { iov_base: address as *mut c_void, iov_len: N * 8 };

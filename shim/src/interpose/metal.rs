@@ -51,8 +51,22 @@ pub(super) struct Metal {
 /// `CoreRange`: two corners, each x and y.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct RawCoreRange {
+pub(super) struct RawCoreRange {
     corners: [u64; 4],
+}
+
+impl RawCoreRange {
+    /// `None` of corners that no rectangle of cores has.
+    pub(super) fn known(self) -> Option<CoreRange> {
+        let [first_x, first_y, last_x, last_y] = self.corners;
+        let is_sound = first_x <= last_x && first_y <= last_y && last_x < 1 << 16 && last_y < 1 << 16;
+        let [first_x, first_y, last_x, last_y] = self.corners.map(|at| at as u16);
+        is_sound.then_some(CoreRange { first_x, first_y, last_x, last_y })
+    }
+
+    pub(super) fn new(corners: [u64; 4]) -> Self {
+        Self { corners }
+    }
 }
 
 /// A `std::vector<CoreRange>`.
@@ -89,12 +103,9 @@ impl CoreRanges {
         let mut cores = 0_u64;
         for index in 0..self.count {
             // SAFETY: as in `get`.
-            let [first_x, first_y, last_x, last_y] = unsafe { self.ranges.add(index).read() }.corners;
-            let is_sound = first_x <= last_x && first_y <= last_y && last_x < 1 << 16 && last_y < 1 << 16;
-            if !is_sound {
-                return false;
-            }
-            cores += (last_x - first_x + 1) * (last_y - first_y + 1);
+            let Some(range) = unsafe { self.ranges.add(index).read() }.known() else { return false };
+            let side = |first: u16, last: u16| u64::from(last - first) + 1;
+            cores += side(range.first_x, range.last_x) * side(range.first_y, range.last_y);
         }
         cores == u64::from(self.num_cores)
     }

@@ -6,18 +6,23 @@
 
 mod buffers;
 mod building;
+mod capacity;
 mod circular_buffers;
 mod clash;
 mod client;
 mod closing;
+mod core_allocators;
+mod dataflow_buffers;
 mod devices;
 mod fields;
 mod gathering;
 mod message;
 mod metal;
-mod preallocated;
+mod numbers;
+mod placed;
 mod program;
 mod programs;
+mod scratchpads;
 mod watched;
 
 use crate::{fork_guard, startup, tracker::Tracker};

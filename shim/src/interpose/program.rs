@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::gathering::Gathering;
+use super::{dataflow_buffers::Marks, gathering::Gathering};
 use crate::pool_sets::{self, NO_POOLS, PoolBits};
 
 /// What tt-metal does on this thread, and the program whose call we stand in.
@@ -20,6 +20,8 @@ pub(super) struct Program {
     pub(super) site: Cell<Option<u32>>,
     /// Its binaries are being loaded: what is allocated now, the program cache will hold.
     pub(super) loading: Cell<bool>,
+    /// Where this call notes the addresses of dataflow buffers, if it places any.
+    pub(super) marks: Cell<*const Marks>,
     /// Who began to build it.
     pub(super) building: Cell<Option<Builder>>,
 }
@@ -44,6 +46,7 @@ thread_local! {
             gathering: Gathering::new(),
             site: Cell::new(None),
             loading: Cell::new(false),
+            marks: Cell::new(std::ptr::null()),
             building: Cell::new(None),
         }
     };

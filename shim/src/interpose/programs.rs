@@ -3,7 +3,7 @@
 
 use std::ffi::c_void;
 
-use super::{call_real, gathering, hook, program};
+use super::{call_real, gathering, hook, placed, program};
 use crate::{capture::guarded, fired, fork_guard};
 
 /// A program object's number: its address, as far as one that is freed and made again may have the same.
@@ -12,7 +12,7 @@ pub(super) fn number(program: *const c_void) -> u64 {
 }
 
 /// This thread's words about the program, put back at the end, also when an exception passes.
-struct Within {
+pub(super) struct Within {
     id: u64,
     placed_on: [u64; ttmem_wire::MAX_POOLS / 64],
     site: Option<u32>,
@@ -20,7 +20,7 @@ struct Within {
 }
 
 impl Within {
-    fn program(program: *const c_void) -> Self {
+    pub(super) fn program(program: *const c_void) -> Self {
         tell_gathered();
         program::with(|words| Self {
             id: words.id.replace(number(program)),
@@ -70,11 +70,13 @@ hook! {
 }
 
 hook! {
-    /// `ProgramImpl::deallocate_circular_buffers()`: calls `track_deallocate_cb` for each device.
+    /// `ProgramImpl::deallocate_circular_buffers()`: calls `track_deallocate_cb` for each device. What else the program has placed
+    /// ends here too.
     TAKE_BACK = "_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv";
     fn take_back(program: *mut c_void) {
         fired::note(&fired::ANY);
         let _within = Within::program(program);
+        placed::take_back(program);
         call_real!(TAKE_BACK, fn(*mut c_void) -> (), (program), else ());
     }
 }

@@ -11,8 +11,7 @@
 namespace ttsim {
 namespace {
 
-constexpr const char* MEMORY_NAMES[] = {"DRAM", "L1", "SYSTEM_MEMORY", "L1_SMALL", "TRACE", "CB"};
-constexpr int CB = 5;
+constexpr const char* MEMORY_NAMES[] = {"DRAM", "L1", "SYSTEM_MEMORY", "L1_SMALL", "TRACE", "CB", "DFB", "SCRATCHPAD"};
 
 struct Row {
     uint64_t live_buffers = 0, live_bytes = 0, live_per_bank = 0, peak_bytes = 0, peak_per_bank = 0;
@@ -40,6 +39,7 @@ struct Region {
 };
 
 struct Circular {
+    int memory;
     const void* program;
     std::vector<tt::tt_metal::CoreRange> cores;
     uint64_t address, size;
@@ -66,11 +66,11 @@ State& state() {
     return *state;
 }
 
-// Bytes of one core's L1 that circular buffers cover.
-uint64_t footprint(const std::vector<Circular>& circular, size_t x, size_t y) {
+// Bytes of one core's L1 that one kind of program memory covers.
+uint64_t footprint(const std::vector<Circular>& circular, int memory, size_t x, size_t y) {
     std::vector<std::pair<uint64_t, uint64_t>> ranges;
     for (const Circular& buffer : circular) {
-        if (!buffer.globally_allocated && buffer.lies_on(x, y)) {
+        if (buffer.memory == memory && !buffer.globally_allocated && buffer.lies_on(x, y)) {
             ranges.emplace_back(buffer.address, buffer.address + buffer.size);
         }
     }
@@ -84,18 +84,20 @@ uint64_t footprint(const std::vector<Circular>& circular, size_t x, size_t y) {
 }
 
 // What the fullest core gives up.
-uint64_t footprint(const std::vector<Circular>& circular) {
+uint64_t footprint(const std::vector<Circular>& circular, int memory) {
     uint64_t fullest = 0;
     for (size_t x = 0; x < GRID_COLUMNS; ++x) {
-        for (size_t y = 0; y < GRID_ROWS; ++y) fullest = std::max(fullest, footprint(circular, x, y));
+        for (size_t y = 0; y < GRID_ROWS; ++y) fullest = std::max(fullest, footprint(circular, memory, x, y));
     }
     return fullest;
 }
 
-Row& circular_row(State& state, int chip) {
-    Row& row = state.rows[{chip, CB}];
-    row.live_buffers = state.circular[chip].size();
-    row.live_bytes = row.live_per_bank = footprint(state.circular[chip]);
+Row& circular_row(State& state, int chip, int memory) {
+    Row& row = state.rows[{chip, memory}];
+    const auto& buffers = state.circular[chip];
+    auto is_meant = [&](const Circular& buffer) { return buffer.memory == memory; };
+    row.live_buffers = std::count_if(buffers.begin(), buffers.end(), is_meant);
+    row.live_bytes = row.live_per_bank = footprint(buffers, memory);
     row.note_peak();
     return row;
 }
@@ -132,6 +134,15 @@ std::map<Key, Region>::iterator at_address(State& state, int chip, int memory, u
     return std::find_if(state.regions.begin(), state.regions.end(), [&](const auto& entry) {
         return entry.first.chip == chip && entry.first.memory == memory && entry.first.address == address;
     });
+}
+
+template <class Chosen>
+uint64_t take_placed(State& state, int chip, Chosen chosen) {
+    auto& buffers = state.circular[chip];
+    auto gone = std::remove_if(buffers.begin(), buffers.end(), chosen);
+    uint64_t count = buffers.end() - gone;
+    buffers.erase(gone, buffers.end());
+    return count;
 }
 
 template <class Chosen>
@@ -186,28 +197,25 @@ void closed(int chip) {
     release(state(), [&](const Key& key) { return key.chip == chip; });
     auto circular = state().circular.find(chip);
     if (circular == state().circular.end() || circular->second.empty()) return;
-    uint64_t count = circular->second.size();
-    circular->second.clear();
-    circular_row(state(), chip).released_at_close += count;
+    for (int memory : {CB, DFB, SCRATCHPAD}) {
+        uint64_t count = take_placed(state(), chip, [&](const Circular& buffer) { return buffer.memory == memory; });
+        if (count > 0) circular_row(state(), chip, memory).released_at_close += count;
+    }
 }
 
-void cb_placed(int chip, const void* program, const std::vector<tt::tt_metal::CoreRange>& cores, uint64_t address,
+void cb_placed(int chip, int memory, const void* program, const std::vector<tt::tt_metal::CoreRange>& cores, uint64_t address,
                uint64_t size, bool globally_allocated) {
     std::lock_guard guard(state().mutex);
-    state().circular[chip].push_back({program, cores, address, size, globally_allocated});
-    circular_row(state(), chip).allocations += 1;
+    state().circular[chip].push_back({memory, program, cores, address, size, globally_allocated});
+    circular_row(state(), chip, memory).allocations += 1;
 }
 
-void cb_freed(int chip, const void* program) {
+void cb_freed(int chip, int memory, const void* program) {
     std::lock_guard guard(state().mutex);
-    auto circular = state().circular.find(chip);
-    if (circular == state().circular.end()) return;
-    auto& buffers = circular->second;
-    auto gone = std::remove_if(
-        buffers.begin(), buffers.end(), [&](const Circular& buffer) { return buffer.program == program; });
-    uint64_t count = buffers.end() - gone;
-    buffers.erase(gone, buffers.end());
-    if (count > 0) circular_row(state(), chip).frees += count;
+    uint64_t count = take_placed(state(), chip, [&](const Circular& buffer) {
+        return buffer.memory == memory && buffer.program == program;
+    });
+    if (count > 0) circular_row(state(), chip, memory).frees += count;
 }
 
 void called(Call call) {
@@ -268,7 +276,7 @@ std::string truth() {
     }
     for (const auto& [device, buffers] : state().circular) {
         for (const Circular& buffer : buffers) {
-            out << comma << "{\"device_id\":" << device << ",\"memory\":\"CB\",\"address\":" << buffer.address
+            out << comma << "{\"device_id\":" << device << ",\"memory\":\"" << MEMORY_NAMES[buffer.memory] << "\",\"address\":" << buffer.address
                 << ",\"size\":" << buffer.size << '}';
             comma = ",";
         }

@@ -17,9 +17,11 @@ void borrowed(const std::vector<int>& chips, int memory, uint64_t address, uint6
 void given_back(const std::vector<int>& chips, int memory, uint64_t address);
 void released(const void* allocator);
 void closed(int chip);
-void cb_placed(int chip, const void* program, const std::vector<tt::tt_metal::CoreRange>& cores, uint64_t address,
+// What programs place by themselves; the numbers behind those of the allocators' memories.
+constexpr int CB = 5, DFB = 6, SCRATCHPAD = 7;
+void cb_placed(int chip, int memory, const void* program, const std::vector<tt::tt_metal::CoreRange>& cores, uint64_t address,
                uint64_t size, bool globally_allocated);
-void cb_freed(int chip, const void* program);
+void cb_freed(int chip, int memory, const void* program);
 
 enum class Call { allocate, deallocate, deallocate_buffers, track_allocate, track_deallocate, track_allocate_cb,
                   track_deallocate_cb, track_program, close_impl, device_close, client_allocation,

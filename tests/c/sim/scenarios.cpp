@@ -283,6 +283,59 @@ void second_holders() {
 }
 
 // Programs in the cache start at the same base: their circular buffers overlap, and a program is placed once.
+void dataflow_buffers() {
+    Mesh mesh = open_mesh(4);
+    constexpr uint64_t KIB = 1024;
+    auto matmul = std::make_unique<Program>(std::vector<CircularBuffer>{});
+    // Side by side, over both, and on two rectangles; one that borrows a tensor's bytes has none of its own.
+    matmul->add_dataflow_buffer({{0, 1, 0, 3}}, 4 * KIB);
+    matmul->add_dataflow_buffer({{2, 3, 0, 3}}, 4 * KIB);
+    matmul->add_dataflow_buffer({{0, 3, 0, 3}}, 2 * KIB, true);
+    matmul->add_dataflow_buffer({{0, 3, 0, 3}}, 2 * KIB);
+    matmul->add_dataflow_buffer({{0, 1, 0, 3}, {6, 7, 6, 7}}, KIB);
+    matmul->launch(mesh);
+    expect_all(4, "DFB", 4, 7 * KIB, 7 * KIB);
+    expect_all(4, "SCRATCHPAD", 0, 0, 0);
+    step("dataflow buffers");
+    matmul->launch(mesh);
+    step("from the cache");
+    auto softmax = std::make_unique<Program>(std::vector<CircularBuffer>{});
+    softmax->add_dataflow_buffer({{0, 3, 0, 3}}, 3 * KIB);
+    softmax->add_scratchpad({{0, 3, 0, 3}, {5, 5, 0, 0}}, 6 * KIB);
+    softmax->launch(mesh);
+    expect_all(4, "DFB", 5, 7 * KIB, 7 * KIB);
+    expect_all(4, "SCRATCHPAD", 1, 6 * KIB, 6 * KIB);
+    step("another, with a scratchpad");
+    auto add = std::make_unique<Program>(std::vector<CircularBuffer>{{64, 101'152, 8 * KIB, false}});
+    add->launch(mesh);
+    expect_all(4, "CB", 1, 8 * KIB, 8 * KIB);
+    step("circular buffers beside them");
+    softmax->invalidate();
+    softmax->launch(mesh);
+    expect_all(4, "DFB", 5, 7 * KIB, 7 * KIB);
+    expect_all(4, "SCRATCHPAD", 1, 6 * KIB, 6 * KIB);
+    step("placed anew");
+    matmul.reset();
+    expect_all(4, "DFB", 1, 3 * KIB, 3 * KIB);
+    step("one program less");
+    softmax.reset();
+    expect_all(4, "DFB", 0, 0, 0);
+    expect_all(4, "SCRATCHPAD", 0, 0, 0);
+    expect_all(4, "CB", 1, 8 * KIB, 8 * KIB);
+    step("the other keeps its circular buffers");
+    auto late = std::make_unique<Program>(std::vector<CircularBuffer>{});
+    late->add_dataflow_buffer({{0, 7, 0, 7}}, 16 * KIB);
+    late->add_scratchpad({{0, 7, 0, 7}}, KIB);
+    late->launch(mesh);
+    step("another program");
+    mesh->close();
+    mesh.reset();
+    expect_all(4, "DFB", 0, 0, 0);
+    step("closed");
+    late.reset();
+    add.reset();
+}
+
 void circular_buffers() {
     Mesh mesh = open_mesh(4);
     auto add = std::make_unique<Program>(std::vector<CircularBuffer>{{64, 0x10000, 8192, false}, {64, 0x12000, 4096, false}});
@@ -557,6 +610,7 @@ const std::map<std::string, void (*)()> SCENARIOS = {
     {"pretended", pretended},
     {"second-holders", second_holders},
     {"circular-buffers", circular_buffers},
+    {"dataflow-buffers", dataflow_buffers},
     {"circular-buffers-in-parts", circular_buffers_in_parts},
     {"circular-buffers-at-exit", circular_buffers_at_exit},
     {"submeshes", submeshes},

@@ -146,10 +146,41 @@ struct CircularBuffer {
     bool globally_allocated;
 };
 
+// As in the real one the id comes first, then the cores, then the size. One that borrows takes no bytes of its own.
+struct DataflowBufferImpl {
+    uint32_t id;
+    CoreRangeSet core_ranges;
+    uint32_t entry_size, num_entries;
+    bool borrows;
+    uint64_t size() const { return uint64_t{entry_size} * num_entries; }
+};
+
+// A kernel's scratchpad, on all cores of the kernel.
+struct Scratchpad {
+    CoreRangeSet kernel_cores;
+    uint64_t size;
+};
+
 class ProgramImpl {
 public:
     explicit ProgramImpl(std::vector<CircularBuffer> buffers) : buffers_(std::move(buffers)) {}
     ~ProgramImpl();
+    void add_dataflow_buffer(std::vector<CoreRange> cores, uint64_t size, bool borrows);
+    void add_scratchpad(std::vector<CoreRange> cores, uint64_t size);
+    // Dataflow buffers first, scratchpads on top of them; for a program without any, neither does anything.
+    TTSIM_HOOKED void allocate_dataflow_buffers(const IDevice* mesh);
+    TTSIM_HOOKED void allocate_scratchpads(const IDevice* mesh);
+    void invalidate_dataflow_buffer_allocation();
+    TTSIM_HOOKED const std::vector<std::shared_ptr<DataflowBufferImpl>>& dataflow_buffers() const;
+
+    // What is taken on one range of cores: regions [begin, end), in ascending order.
+    struct CircularBufferAllocator {
+        CoreRange core_range;
+        std::vector<std::pair<uint64_t, uint64_t>> l1_regions;
+        uint64_t end() const { return l1_regions.empty() ? 0 : l1_regions.back().second; }
+        TTSIM_HOOKED void mark_address(uint64_t address, uint64_t size, uint64_t base);
+    };
+
     // For each circular buffer, chip by chip, tells the tracker.
     TTSIM_HOOKED void allocate_circular_buffers(const IDevice* mesh);
     TTSIM_HOOKED void deallocate_circular_buffers();
@@ -165,8 +196,15 @@ public:
 
 private:
     void place(const CircularBuffer& buffer, const IDevice* chip, int id);
+    void have_allocators(const CoreRangeSet& cores);
+    void note(const IDevice* mesh, int memory, const CoreRangeSet& cores, uint64_t address, uint64_t size);
 
     std::vector<CircularBuffer> buffers_;
+    std::vector<std::shared_ptr<DataflowBufferImpl>> dataflow_buffers_;
+    std::vector<Scratchpad> scratchpads_;
+    std::vector<CircularBufferAllocator> allocators_;
+    std::vector<int> chips_;
+    bool needs_dataflow_buffers_ = false, needs_scratchpads_ = false;
     std::vector<std::pair<const IDevice*, int>> placed_;
     std::pair<CoreRange, uint64_t> dataflow_{};
     bool chip_by_chip_ = false;

@@ -71,9 +71,27 @@ static std::vector<tt::tt_metal::detail::CircularBuffer> laid_out(const std::vec
 Program::Program(std::vector<CircularBuffer> buffers, uint64_t binary_bytes)
     : program_(laid_out(buffers)), binary_bytes_(binary_bytes) {}
 
+static std::vector<tt::tt_metal::CoreRange> ranges_of(const std::vector<Program::Cores>& cores) {
+    std::vector<tt::tt_metal::CoreRange> ranges;
+    for (auto [first_x, last_x, first_y, last_y] : cores) ranges.push_back({{first_x, first_y}, {last_x, last_y}});
+    return ranges;
+}
+
+void Program::add_dataflow_buffer(std::vector<Cores> cores, uint64_t size, bool borrows) {
+    program_.add_dataflow_buffer(ranges_of(cores), size, borrows);
+}
+
+void Program::add_scratchpad(std::vector<Cores> cores, uint64_t size) {
+    program_.add_scratchpad(ranges_of(cores), size);
+}
+
 void Program::launch(const Mesh& mesh) {
     GraphTracker::instance().track_program(reinterpret_cast<tt::tt_metal::Program*>(this), mesh.get());
-    if (!is_placed_) program_.allocate_circular_buffers(mesh.get());
+    if (!is_placed_) {
+        program_.allocate_circular_buffers(mesh.get());
+        program_.allocate_dataflow_buffers(mesh.get());
+        program_.allocate_scratchpads(mesh.get());
+    }
     is_placed_ = true;
     if (looks_for_room_) {
         program_.validate_circular_buffer_region(mesh.get());

@@ -60,8 +60,17 @@ public:
     void look_for_room() { looks_for_room_ = true; }
     // It has dataflow buffers too, on two cores, which end there.
     void use_dataflow_buffers(uint64_t end) { program_.use_dataflow_buffers({{1, 2}, {2, 2}}, end); }
-    // The next launch places its circular buffers anew, as after a change of their sizes.
-    void invalidate() { is_placed_ = false; }
+    // It has a dataflow buffer or a scratchpad on these columns and rows of cores, each from and to.
+    struct Cores {
+        size_t first_x, last_x, first_y, last_y;
+    };
+    void add_dataflow_buffer(std::vector<Cores> cores, uint64_t size, bool borrows = false);
+    void add_scratchpad(std::vector<Cores> cores, uint64_t size);
+    // The next launch places its buffers anew, as after a change of their sizes.
+    void invalidate() {
+        is_placed_ = false;
+        program_.invalidate_dataflow_buffer_allocation();
+    }
     // It places all circular buffers on one chip, then all on the next.
     void place_chip_by_chip() { program_.place_chip_by_chip(); }
     // The next launch throws when so many of its circular buffers were reported, chip by chip.
@@ -83,7 +92,7 @@ std::string calls();
 // The books, in the shape of ttmem's report: {"devices":[…],"live":[…]}.
 std::string truth();
 
-// The books of one chip and memory ("CB" for circular buffers): buffers, bytes, bytes in each bank.
+// The books of one chip and memory ("CB" for circular buffers, "DFB", "SCRATCHPAD"): buffers, bytes, bytes in each bank.
 struct Held {
     uint64_t buffers, bytes, per_bank;
     bool operator==(const Held& other) const {

@@ -64,9 +64,9 @@ fn assert_live(truth: &Value, told: &Value, at: &str) {
     let list = |side: &Value| {
         let mut list: Vec<String> = Vec::new();
         for region in side["live"].as_array().expect("a list of live regions") {
-            let is_circular = region["memory"] == "CB";
+            let is_program = ["CB", "DFB", "SCRATCHPAD"].iter().any(|memory| region["memory"] == *memory);
             let fields = ["device_id", "memory", "address", "size", "size_per_bank", "holders", "reports"];
-            let told = fields.iter().take(if is_circular { 4 } else { 7 }).map(|&field| region[field].to_string());
+            let told = fields.iter().take(if is_program { 4 } else { 7 }).map(|&field| region[field].to_string());
             list.push(told.collect::<Vec<_>>().join(" "));
         }
         list.sort();
@@ -252,6 +252,13 @@ fn second_holders_hold_no_second_bytes() {
 #[test]
 fn circular_buffers_are_a_union_and_a_dead_device_is_not_touched() {
     assert_eq!(live_count(&exact("circular-buffers")), 0);
+}
+
+#[test]
+fn dataflow_buffers_and_scratchpads_are_unions_of_their_own() {
+    let process = exact("dataflow-buffers");
+    assert_eq!(live_count(&process), 0);
+    assert_eq!(Report::totals(&process, 1, "SCRATCHPAD").released_at_close, 1);
 }
 
 #[test]

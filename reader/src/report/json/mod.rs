@@ -6,6 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap, io::Read};
 mod difference;
 mod growth;
 mod peaks;
+mod pressure;
 mod read;
 mod refusals;
 mod regions;
@@ -19,6 +20,7 @@ use ttmem_wire::Memory;
 pub use difference::{ChangeReport, DifferenceReport, SideReport};
 pub use growth::{GrowthReport, SourceReport};
 pub use peaks::{MomentReport, PeakReport, PeakSourceReport, RowReport};
+pub use pressure::{FullestCoreReport, L1Report};
 pub use refusals::{ClashReport, HoldingReport, OutOfMemoryReport};
 pub use regions::{LeftReport, SpanDevice, SpanMemory, SpanReport};
 pub use statistics::{SourceStatisticsReport, StatisticsReport};
@@ -165,6 +167,9 @@ pub struct DeviceReport {
     pub device_id: i32,
     /// Its memories, by name.
     pub memory: BTreeMap<String, MemoryReport>,
+    /// How full its L1 is; missing at marks, and where neither a program nor an allocator was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l1: Option<L1Report>,
 }
 
 /// One memory of one device. Bytes are on the device; "per bank" is within each of its banks.
@@ -210,7 +215,7 @@ pub struct AllocationReport {
     /// The thread that made it.
     #[serde(default)]
     pub thread: u32,
-    /// Cores of a circular buffer, else 0.
+    /// Cores of program memory, else 0.
     #[serde(default)]
     pub num_cores: u32,
     /// A circular buffer inside a buffer that is counted already.
@@ -385,6 +390,15 @@ impl Context<'_> {
         }
     }
 
+    /// The sums of a process, and how full its L1 is.
+    fn devices(&self, process: &ProcessAnalysis) -> Vec<DeviceReport> {
+        let mut devices = devices(&process.totals);
+        for device in &mut devices {
+            device.l1 = process.l1.get(&device.device_id).map(|pressure| L1Report::new(pressure, self));
+        }
+        devices
+    }
+
     fn process(&self, process: &ProcessAnalysis, by: Option<By>) -> ProcessReport {
         let (counts, anomalies) = (process.counts, process.anomalies);
         ProcessReport {
@@ -404,7 +418,7 @@ impl Context<'_> {
                 _ => None,
             },
             unmatched_frees: anomalies.unmatched_frees,
-            devices: devices(&process.totals),
+            devices: self.devices(process),
             live: self.allocations(&process.live),
             ring_id: format!("{:032x}", process.ring_id),
             library_version: process.library_version.clone(),
@@ -490,7 +504,7 @@ pub(crate) fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
             released_at_close: totals.released_at_close,
         };
         if devices.last().is_none_or(|device| device.device_id != device_id) {
-            devices.push(DeviceReport { device_id, memory: BTreeMap::new() });
+            devices.push(DeviceReport { device_id, memory: BTreeMap::new(), l1: None });
         }
         if let Some(device) = devices.last_mut() {
             device.memory.insert(memory.to_string(), report);

@@ -7,7 +7,6 @@ use std::{
 };
 
 use ttmem_ledger::State;
-use ttmem_wire::Memory;
 
 use super::{Screen, stack};
 use crate::{
@@ -105,10 +104,7 @@ fn remarks(kind: &Kind<'_>) -> String {
     }
     if one.globally_allocated {
         text += ", inside a buffer";
-    } else if (one.owners, one.reports) != (1, 1)
-        && kind.sizes.0 == kind.sizes.1
-        && one.memory != Memory::CircularBuffer
-    {
+    } else if (one.owners, one.reports) != (1, 1) && kind.sizes.0 == kind.sizes.1 && !one.memory.is_of_programs() {
         let freed = one.reports.saturating_sub(one.owners);
         text += &match freed {
             0 => format!(", {} owners", one.reports),

@@ -113,7 +113,7 @@ fn write_rows(
     if rows.len() > LISTED {
         screen.faint(out, &format!("  {} more; --json FILE has all", rows.len() - LISTED))?;
     }
-    screen.faint(out, "circular buffers, which overlap, are left out")?;
+    screen.faint(out, "program memory, which overlaps, is left out")?;
     writeln!(out)
 }
 

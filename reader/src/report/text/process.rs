@@ -8,13 +8,21 @@ use ttmem_wire::Memory;
 use super::{Screen, allocations, growth, peaks, refusals, regions, table::Table};
 use crate::{
     Ended,
-    analysis::{Answer, Ending, ProcessAnalysis, alike_devices},
+    analysis::{Answer, Ending, ProcessAnalysis, alike, alike_devices},
     report::words::{self, bytes, count, devices, short_count, shorten},
 };
 
 /// The order of memories; others come last.
-const ORDER: [Memory; 6] =
-    [Memory::Dram, Memory::L1, Memory::L1Small, Memory::Trace, Memory::CircularBuffer, Memory::SystemMemory];
+const ORDER: [Memory; 8] = [
+    Memory::Dram,
+    Memory::L1,
+    Memory::L1Small,
+    Memory::Trace,
+    Memory::CircularBuffer,
+    Memory::DataflowBuffer,
+    Memory::Scratchpad,
+    Memory::SystemMemory,
+];
 
 /// All about it.
 pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
@@ -22,6 +30,7 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnal
     write_verdict(out, screen, process)?;
     writeln!(out)?;
     write_sums(out, screen, &process.totals)?;
+    write_pressure(out, screen, process)?;
     growth::write(out, screen, &process.growth)?;
     peaks::write(out, screen, &process.peaks)?;
     let title = match process.end {
@@ -62,6 +71,18 @@ pub(super) fn write_title(out: &mut impl Write, screen: &Screen, process: &Proce
 pub(super) fn write_verdict(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
     let style = if process.verdict.answer == Answer::Clean { screen.paint.good } else { screen.paint.bad };
     screen.styled(out, style, "", &words::verdict(process))
+}
+
+/// How full L1 is; devices that are alike have one line.
+fn write_pressure(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
+    let sentences =
+        process.l1.iter().filter_map(|(&device, pressure)| Some((device, words::pressure::sentence(pressure)?)));
+    let groups = alike(sentences.collect::<Vec<_>>(), |(device, _)| *device, |(_, sentence)| sentence.clone());
+    for group in &groups {
+        let sentence = format!("L1 of {}: {}. [pressure]", devices::plain(&group.devices), group.first.1);
+        screen.wrapped(out, "", &sentence)?;
+    }
+    if groups.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
 /// The sums; devices that have them alike are one group.

@@ -14,7 +14,7 @@ const BAR: u64 = 40;
 /// All of it.
 pub(super) fn write(out: &mut impl Write, screen: &Screen, churn: &Churn) -> fmt::Result {
     let life = if churn.is_by_marks { "within their iteration" } else { "before 256 further allocations" };
-    screen.heading(out, "Allocated in total", ", over all devices; circular buffers are left out")?;
+    screen.heading(out, "Allocated in total", ", over all devices; program memory is left out")?;
     screen.wrapped(
         out,
         "  ",

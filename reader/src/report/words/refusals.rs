@@ -3,7 +3,7 @@
 use super::{
     devices::plain,
     place::asked,
-    units::{bytes, count, noun},
+    units::{self, bytes, count, noun},
 };
 use crate::analysis::{Collision, Holding, Refusal};
 
@@ -54,7 +54,7 @@ fn of_clash(clash: &Collision, place: &str) -> String {
 
 /// The range of cores, as tt-metal writes it: "[0-0 - 7-7]".
 pub(crate) fn cores(clash: &Collision) -> Option<String> {
-    clash.cores.map(|range| format!("[{}-{} - {}-{}]", range.first_x, range.first_y, range.last_x, range.last_y))
+    clash.cores.map(units::cores)
 }
 
 /// What they are, how old, and what would free them.

@@ -2,6 +2,8 @@
 
 use std::{path::Path, sync::LazyLock};
 
+use ttmem_wire::{CoreRange, Memory};
+
 use crate::visible::visible;
 
 /// Text that others wrote, fit for a terminal: `room` columns at most, and no control characters. Both ends of a long command
@@ -45,6 +47,20 @@ pub fn bytes(bytes: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A rectangle of cores, as tt-metal writes it: "[0-0 - 7-7]".
+pub(crate) fn cores(range: CoreRange) -> String {
+    format!("[{}-{} - {}-{}]", range.first_x, range.first_y, range.last_x, range.last_y)
+}
+
+/// What a kind of program memory is called: "circular buffers", "scratchpad".
+pub(crate) fn program_memory(memory: Memory, number: u64) -> &'static str {
+    match memory {
+        Memory::DataflowBuffer => noun(number, "dataflow buffer", "dataflow buffers"),
+        Memory::Scratchpad => noun(number, "scratchpad", "scratchpads"),
+        _ => noun(number, "circular buffer", "circular buffers"),
+    }
 }
 
 /// The form of a noun (or verb) that goes with a number.

@@ -1,5 +1,6 @@
-//! Circular buffers: placed with an address, freed without one, by device or by program. Programs in the cache overlap in
-//! L1, so what a device gives up for them is a union of ranges, never their sum: see [`crate::footprint`].
+//! Program memory: circular buffers, dataflow buffers and scratchpads. They are placed with an address and freed without one,
+//! by device or by program. Programs in the cache overlap in L1, so what a device gives up for them is a union of ranges,
+//! never their sum: see [`crate::footprint`].
 
 use std::collections::BTreeMap;
 
@@ -12,9 +13,9 @@ use crate::{
     footprint::{Footprint, Placement},
 };
 
-/// A placed circular buffer.
+/// A placed circular buffer, dataflow buffer or scratchpad.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct CircularBuffer {
+pub(crate) struct ProgramBuffer {
     address: u64,
     size: u64,
     ticks: u64,
@@ -31,7 +32,7 @@ pub(crate) struct CircularBuffer {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Placed {
     /// In the order of their placement.
-    buffers: Vec<CircularBuffer>,
+    buffers: Vec<ProgramBuffer>,
     /// Where they take bytes. A program places one behind the other on the same cores, so that they are few.
     #[serde(skip)]
     pieces: Vec<Placement>,
@@ -59,7 +60,7 @@ impl Placed {
     }
 }
 
-/// The circular buffers of one device.
+/// One kind of program memory on one device.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct OnDevice {
     /// By program, 0 where it is not known.
@@ -74,13 +75,13 @@ pub(crate) struct OnDevice {
 /// What an event did.
 #[derive(Debug, Default)]
 pub(crate) struct Changed {
-    /// Circular buffers that came.
+    /// Buffers that came.
     pub(crate) placed: u64,
-    /// Circular buffers that went.
+    /// Buffers that went.
     pub(crate) gone: Gone,
 }
 
-/// Circular buffers that went, by program.
+/// Buffers that went, by program.
 #[derive(Debug, Default)]
 pub(crate) struct Gone(Vec<(u64, Placed)>);
 
@@ -90,14 +91,21 @@ impl Gone {
     }
 
     /// Each with its program.
-    pub(crate) fn buffers(&self) -> impl Iterator<Item = (u64, &CircularBuffer)> {
+    pub(crate) fn buffers(&self) -> impl Iterator<Item = (u64, &ProgramBuffer)> {
         self.0.iter().flat_map(|(program, placed)| placed.buffers.iter().map(|buffer| (*program, buffer)))
     }
 }
 
-/// The circular buffers of all devices.
+/// Program memory of all kinds.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct CircularBuffers {
+pub(crate) struct ProgramMemory {
+    /// In the order of [`Memory::OF_PROGRAMS`].
+    kinds: [OfKind; Memory::OF_PROGRAMS.len()],
+}
+
+/// One kind of program memory on all devices.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct OfKind {
     devices: Groups<OnDevice>,
     release_of_all_was_reported: bool,
 }
@@ -113,22 +121,35 @@ impl OnDevice {
         self.count
     }
 
-    /// Bytes of L1 that the fullest core gives up for circular buffers: those inside a counted buffer take none.
+    /// Bytes of L1 that the fullest core gives up for them: those inside a counted buffer take none.
     pub(crate) fn footprint(&mut self) -> u128 {
         self.footprint.bytes()
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &CircularBuffer> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &ProgramBuffer> {
         self.programs.values().flat_map(|placed| &placed.buffers)
     }
 
     /// The same, each with its program.
-    pub(crate) fn entries_by_program(&self) -> impl Iterator<Item = (u64, &CircularBuffer)> {
+    pub(crate) fn entries_by_program(&self) -> impl Iterator<Item = (u64, &ProgramBuffer)> {
         self.programs.iter().flat_map(|(&program, placed)| placed.buffers.iter().map(move |buffer| (program, buffer)))
     }
 
+    /// Where the buffers of a program take bytes.
+    fn placements_of(&self, program: u64) -> impl Iterator<Item = Placement> {
+        self.programs
+            .get(&program)
+            .into_iter()
+            .flat_map(|placed| placed.buffers.iter().flat_map(ProgramBuffer::placements))
+    }
+
+    /// Where all of them do, in few pieces.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Placement> {
+        self.programs.values().flat_map(|placed| placed.pieces.iter().copied())
+    }
+
     /// The one that was placed last in a program.
-    pub(crate) fn last_of(&self, program: u64) -> Option<&CircularBuffer> {
+    pub(crate) fn last_of(&self, program: u64) -> Option<&ProgramBuffer> {
         self.programs.get(&program)?.buffers.last()
     }
 
@@ -140,7 +161,7 @@ impl OnDevice {
         }
         let is_anew = program != 0 && event.flags & flags::NEW_PLACEMENT != 0;
         let gone = if is_anew { self.take(program) } else { Gone::default() };
-        let buffer = CircularBuffer::new(event);
+        let buffer = ProgramBuffer::new(event);
         let placed = self.programs.entry(program).or_default();
         buffer.placements().for_each(|placement| placed.put(placement, &mut self.footprint));
         placed.buffers.push(buffer);
@@ -148,10 +169,10 @@ impl OnDevice {
         Changed { placed: 1, gone }
     }
 
-    /// A further rectangle of cores of the circular buffer that the same thread placed last.
+    /// A further rectangle of cores of the buffer that the same thread placed last.
     fn extend(&mut self, event: &Event) {
         let Some(placed) = self.programs.get_mut(&event.holder) else { return };
-        let is_meant = |buffer: &&mut CircularBuffer| {
+        let is_meant = |buffer: &&mut ProgramBuffer| {
             (buffer.thread, buffer.address, buffer.size) == (event.thread, event.address, event.size)
         };
         if let (Some(buffer), Some(cores)) = (placed.buffers.last_mut().filter(is_meant), event.cores) {
@@ -178,16 +199,67 @@ impl OnDevice {
     }
 }
 
-impl CircularBuffers {
+impl ProgramMemory {
+    /// Those that an event means: circular buffers, which came first, where it names no kind.
+    pub(crate) fn of_event(&mut self, event: &Event) -> (Memory, &mut OfKind) {
+        let at = Memory::OF_PROGRAMS.iter().position(|&kind| event.memory == Some(kind)).unwrap_or(0);
+        (Memory::OF_PROGRAMS[at], &mut self.kinds[at])
+    }
+
+    /// Circular buffers.
+    pub(crate) fn circular_buffers(&self) -> &OfKind {
+        &self.kinds[0]
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Memory, &mut OfKind)> {
+        Memory::OF_PROGRAMS.into_iter().zip(&mut self.kinds)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Memory, &OfKind)> {
+        Memory::OF_PROGRAMS.into_iter().zip(&self.kinds)
+    }
+
+    /// What is placed, by kind and device.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = (Memory, i32, &OnDevice)> {
+        self.iter()
+            .flat_map(|(memory, of_kind)| of_kind.devices().map(move |(device, placed)| (memory, device, placed)))
+    }
+
     /// After reading from a file: what follows from the rest is not in it.
     pub(crate) fn complete(&mut self) {
+        self.kinds.iter_mut().for_each(OfKind::complete);
+    }
+
+    /// What lies on a device.
+    pub(crate) fn on(&self, device: i32) -> impl Iterator<Item = (Memory, &OnDevice)> {
+        self.iter().filter_map(move |(memory, of_kind)| Some((memory, of_kind.devices.get(device)?)))
+    }
+
+    /// Where the buffers of a program end that take bytes of their own, and the cores of the one that reaches furthest.
+    pub(crate) fn end_of(&self, device: i32, program: u64) -> Option<(u64, Option<CoreRange>)> {
+        let placements = self.on(device).flat_map(|(_, placed)| placed.placements_of(program));
+        let last = placements.max_by_key(Placement::end)?;
+        Some((last.end(), last.cores))
+    }
+
+    /// Where a program's begin; of one that has none, where others' do: all begin at the same address.
+    pub(crate) fn base(&self, device: i32, program: u64) -> Option<u64> {
+        let own = self.on(device).flat_map(|(_, placed)| placed.placements_of(program));
+        let all = || self.on(device).flat_map(|(_, placed)| placed.pieces());
+        own.map(|placed| placed.address).min().or_else(|| all().map(|placed| placed.address).min())
+    }
+}
+
+impl OfKind {
+    /// After reading from a file: what follows from the rest is not in it.
+    fn complete(&mut self) {
         for group in self.devices.all_mut() {
             let OnDevice { programs, count, footprint, .. } = &mut group.state;
             *count = programs.values().map(|placed| placed.buffers.len() as u64).sum();
             footprint.leave_for_later();
             for placed in programs.values_mut() {
                 let buffers = std::mem::take(&mut placed.buffers);
-                let placements = buffers.iter().flat_map(CircularBuffer::placements);
+                let placements = buffers.iter().flat_map(ProgramBuffer::placements);
                 placements.for_each(|placement| placed.put(placement, footprint));
                 placed.buffers = buffers;
             }
@@ -234,7 +306,7 @@ impl CircularBuffers {
         self.release_of_all_was_reported = true;
     }
 
-    /// Devices that hold circular buffers though no release was ever reported for them, with their number.
+    /// Devices that hold some though no release was ever reported for them, with their number.
     pub(crate) fn never_released(&self) -> impl Iterator<Item = (i32, u64)> {
         self.devices()
             .filter(|(_, on_device)| {
@@ -243,28 +315,12 @@ impl CircularBuffers {
             .map(|(device, on_device)| (device, on_device.count))
     }
 
-    /// Where a program's circular buffers end that take bytes of their own, and the cores of the one that reaches furthest.
-    pub(crate) fn end_of(&self, device: i32, program: u64) -> Option<(u64, Option<CoreRange>)> {
-        let placed = self.devices.get(device)?.programs.get(&program)?;
-        let placements = placed.buffers.iter().flat_map(CircularBuffer::placements);
-        let last = placements.max_by_key(|placed| placed.address.saturating_add(placed.size))?;
-        Some((last.address.saturating_add(last.size), last.cores))
-    }
-
-    /// Where a program's begin; of one that has none, where others' do: all begin at the same address.
-    pub(crate) fn base(&self, device: i32, program: u64) -> Option<u64> {
-        let programs = &self.devices.get(device)?.programs;
-        let base =
-            |placed: &Placed| placed.buffers.iter().flat_map(CircularBuffer::placements).map(|it| it.address).min();
-        programs.get(&program).and_then(base).or_else(|| programs.values().filter_map(base).min())
-    }
-
     pub(crate) fn devices(&self) -> impl Iterator<Item = (i32, &OnDevice)> {
         self.devices.devices()
     }
 }
 
-impl CircularBuffer {
+impl ProgramBuffer {
     fn new(event: &Event) -> Self {
         Self {
             address: event.address,
@@ -279,20 +335,24 @@ impl CircularBuffer {
         }
     }
 
+    pub(crate) fn site(&self) -> u32 {
+        self.site
+    }
+
     /// Where it takes bytes of its own.
-    fn placements(&self) -> impl Iterator<Item = Placement> {
+    pub(crate) fn placements(&self) -> impl Iterator<Item = Placement> {
         let cores = std::iter::once(self.cores).chain(self.more_cores.iter().copied().map(Some));
         let takes_bytes = !self.globally_allocated;
         cores.filter(move |_| takes_bytes).map(|cores| Placement { address: self.address, size: self.size, cores })
     }
 
-    pub(crate) fn shown(&self, device: i32, state: State) -> LiveRegion {
+    pub(crate) fn shown(&self, device: i32, memory: Memory, state: State) -> LiveRegion {
         LiveRegion {
             device,
-            memory: Memory::CircularBuffer,
+            memory,
             address: self.address,
             size: self.size,
-            // A circular buffer lies on each of its cores, and a core is a bank of L1.
+            // It lies on each of its cores, and a core is a bank of L1.
             size_per_bank: Some(self.size),
             holders: 1,
             reports: 1,
