@@ -25,7 +25,7 @@ fn no_bytes_make_a_reader_panic() {
         sound.iter().for_each(|seed| kind.read(seed));
         let seeds = match number("TTMEM_MUTATION") {
             Some(only) => only..only + 1,
-            None => 0..number("TTMEM_MUTATIONS").unwrap_or(500),
+            None => 0..number("TTMEM_MUTATIONS").unwrap_or(150),
         };
         for seed in seeds {
             let mut random = Random::seeded(seed);
