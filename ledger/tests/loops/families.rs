@@ -1,6 +1,6 @@
 //! Loops with a label: what each does is all in its function.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, f64::consts::TAU};
 
 use crate::{
     program::{Id, Program},
@@ -241,7 +241,10 @@ pub(crate) const FAMILIES: &[Family] = &[
     clean("growth that stops at a half", |p| stops(p, 0.5, 0.3)),
     clean("working set that breathes", |p| breathing(p, None, sine)),
     clean("working set that breathes once", |p| {
-        breathing(p, None, |p, _| (30.0 - 20.0 * (p.iteration as f64 * 6.28 / p.iterations as f64).cos()) as u64);
+        breathing(p, None, |p, _| {
+            let turn = p.iteration as f64 / p.iterations as f64;
+            (30.0 - 20.0 * (TAU * turn).cos()) as u64
+        });
     }),
     clean("working set that walks", |p| breathing(p, None, walk)),
     clean("sessions of random length", |p| sessions(p, None, |p| 5 + p.random.below(16))),
