@@ -39,6 +39,18 @@ impl Births {
         self.0.get(&kind(source.memory, source.site, size, source.cached)).copied().unwrap_or_default()
     }
 
+    /// Births of sources of any size.
+    pub(super) fn of_any_size(&self) -> impl Fn(&Source) -> u64 {
+        let mut all: HashMap<u64, u64, RandomState> = HashMap::default();
+        for (&(kind, _), &births) in &self.0 {
+            *all.entry(kind).or_default() += births;
+        }
+        move |source| {
+            let (kind, _) = kind(source.memory, source.site, 0, source.cached);
+            all.get(&kind).copied().unwrap_or_default()
+        }
+    }
+
     pub(super) fn are_sound(&self) -> bool {
         self.0.len() <= MAX_SOURCES && self.0.values().all(|&count| count < FAR)
     }

@@ -120,15 +120,10 @@ impl Epoch {
     }
 
     fn note_births(&mut self, births: &Births, is_warm_up: bool) {
-        let mut of_site: BTreeMap<Source, u64> = BTreeMap::new();
-        for (source, track) in self.tracks.iter_mut().filter(|(source, _)| source.size.is_some()) {
-            track.note_births(births.of(source), is_warm_up, self.is_later);
-            *of_site.entry(Source { size: None, ..*source }).or_default() += track.all_births();
-        }
-        for (source, births) in of_site {
-            if let Some(track) = self.tracks.get_mut(&source) {
-                track.note_births(births, is_warm_up, false);
-            }
+        let of_any_size = births.of_any_size();
+        for (source, track) in &mut self.tracks {
+            let births = if source.size.is_some() { births.of(source) } else { of_any_size(source) };
+            track.note_births(births, is_warm_up, self.is_later);
         }
     }
 
@@ -150,16 +145,27 @@ impl Epoch {
         moments.saturating_sub(1)
     }
 
-    /// What each source does.
-    pub(super) fn trends(&self, rules: Rules) -> Vec<Trend> {
-        let case = Case {
+    fn case(&self, rules: Rules) -> Case<'_> {
+        Case {
             rules,
             looks: self.looks,
             iterations: self.iterations(rules),
             moments: &self.moments,
             activity: &self.activity,
             ticks: self.last_ticks.saturating_sub(self.first_ticks),
-        };
+        }
+    }
+
+    /// The most generations that a source keeps, other than the program cache.
+    pub(super) fn generations_kept(&self, rules: Rules) -> u64 {
+        let case = self.case(rules);
+        let judged = self.tracks.iter().filter(|(source, _)| !source.cached);
+        judged.map(|(_, track)| rule::generations_kept(track, &case)).max().unwrap_or_default()
+    }
+
+    /// What each source does.
+    fn trends(&self, rules: Rules) -> Vec<Trend> {
+        let case = self.case(rules);
         let trend = |(&source, track): (&Source, &Track)| {
             let judged = rule::judge(track, &case);
             let kept = judged.devices;

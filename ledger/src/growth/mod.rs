@@ -9,16 +9,23 @@
 //! * [`census`]: what lives, by source and generation;
 //! * [`track`]: one source over the looks of a loop: who survives, and how old the others became;
 //! * [`epoch`]: all sources between two releases of a device;
-//! * [`rule`]: what one source does: the verdict;
+//! * [`history`]: how much of it was live;
+//! * [`rule`]: what one source does: the verdict; by its [`lifetime`] and how long growth has [`pause`]d, against what looks like
+//!   a leak: [`filling`] caches and what [`drift`]s at random;
 //! * [`slope`]: at which rate;
 //! * [`births`]: how many allocations each source made;
 //! * [`pace`]: when a loop by time is looked at.
 
 mod births;
 mod census;
+mod drift;
 mod epoch;
+mod filling;
+mod history;
+mod lifetime;
 mod moments;
 mod pace;
+mod pause;
 mod rule;
 mod series;
 mod slope;
@@ -68,7 +75,7 @@ struct Loop {
     /// Looks of all epochs.
     looks: u64,
     epoch: Epoch,
-    /// Of the epochs before: the one that leaks, else the longest.
+    /// Of the epochs before: the one that kept the most generations, else the longest.
     before: Option<Box<Epoch>>,
 }
 
@@ -87,10 +94,8 @@ impl Loop {
 
     /// Keeps an epoch that ended, if it says more than the one that is kept.
     fn keep(&mut self, rules: Rules, ended: Epoch) {
-        let weight = |epoch: &Epoch| {
-            let trends = epoch.trends(rules);
-            (series::leaking(&trends).iter().map(|trend| trend.bytes_per_iteration).sum::<f64>(), epoch.looks())
-        };
+        // Judging is the reader's: a process that saves its own checkpoints does not need libm for it.
+        let weight = |epoch: &Epoch| (epoch.generations_kept(rules), epoch.looks());
         if self.before.as_ref().is_none_or(|before| weight(before) < weight(&ended)) {
             self.before = Some(Box::new(ended));
         }

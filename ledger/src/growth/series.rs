@@ -63,6 +63,8 @@ pub enum Undecided {
     Paused,
     /// By time alone: nothing was freed meanwhile, so nothing repeats; a program that loads looks the same.
     NothingRepeats,
+    /// Old ones stay, but what is live hardly rises: in a stack, or a cache with a limit.
+    HardlyRises,
 }
 
 /// What a source does over the iterations.
@@ -115,10 +117,10 @@ pub struct Series {
 }
 
 impl Series {
-    /// What leaks, each byte once: by size where a few sizes explain it, else by site with any size. What the program cache
+    /// What leaks, each byte once: by size where one size explains it, else by site with any size. What the program cache
     /// holds is left out.
     pub fn leaks(&self) -> Vec<&Trend> {
-        leaking(&self.trends)
+        growing(&self.trends, false)
     }
 
     /// What the program cache holds and grows, each byte once.
@@ -127,14 +129,8 @@ impl Series {
     }
 }
 
-/// So many sizes of one site are reported one by one.
-const MAX_SIZES: usize = 4;
-/// The part of a site's growth that sizes must explain.
+/// The part of a site's growth that one size must explain.
 const EXPLAINED: f64 = 0.9;
-
-pub(super) fn leaking(trends: &[Trend]) -> Vec<&Trend> {
-    growing(trends, false)
-}
 
 /// What grows at one call site.
 #[derive(Default)]
@@ -154,14 +150,10 @@ fn growing(trends: &[Trend], cached: bool) -> Vec<&Trend> {
     }
     let mut all = Vec::new();
     for OfSite { any_size, sizes } in of_site.into_values() {
-        let explained: f64 = sizes.iter().map(|trend| trend.bytes_per_iteration).sum();
-        match any_size {
-            Some(any)
-                if sizes.is_empty() || sizes.len() > MAX_SIZES || explained < EXPLAINED * any.bytes_per_iteration =>
-            {
-                all.push(any);
-            }
-            _ => all.extend(sizes),
+        match (any_size, &sizes[..]) {
+            (Some(any), [size]) if size.bytes_per_iteration >= EXPLAINED * any.bytes_per_iteration => all.push(*size),
+            (Some(any), _) => all.push(any),
+            (None, _) => all.extend(sizes),
         }
     }
     all

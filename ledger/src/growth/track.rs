@@ -2,12 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, census::Cohort};
+use super::{
+    Amount,
+    census::Cohort,
+    history::{History, Level},
+};
 
 /// No count of a source comes near to this, and sums of them stay far from where numbers wrap.
 pub(super) const FAR: u64 = 1 << 48;
 /// So many generations that go at once, with nothing left, are a flush.
 const FLUSHED: u32 = 4;
+/// Of the looks in which a stack was seen to shrink, one in so many may be out of order: threads race.
+const STACK_ERRORS: u64 = 20;
 /// Bins of the warm-up.
 const WARM_UP_BINS: u32 = 2;
 /// Classes of ages, by powers of two.
@@ -25,6 +31,10 @@ pub(super) struct Track {
     /// How often all that was born after the warm-up went at once, and the age of the oldest that ever did.
     flushes: u64,
     oldest_flushed: u32,
+    /// In how many looks something died that was not the youngest, and in how many of them a younger one lived on.
+    old_deaths: u64,
+    out_of_order: u64,
+    history: History,
     /// All births, as far as they are known, those before this epoch, and those before the end of the warm-up.
     births: u64,
     births_before: u64,
@@ -36,7 +46,8 @@ impl Track {
     pub(super) fn look(&mut self, now: Vec<Cohort>, current: u32, counts_deaths: bool) {
         if counts_deaths {
             let (mut oldest, mut generations) = (None, 0);
-            for before in &self.cohorts {
+            let (mut has_younger, mut is_out_of_order) = (false, false);
+            for before in self.cohorts.iter().rev() {
                 let lives = now
                     .binary_search_by_key(&before.bin, |cohort| cohort.bin)
                     .map_or(0, |at| now[at].amount.allocations);
@@ -46,10 +57,14 @@ impl Track {
                     oldest = oldest.max(Some(age));
                     note(&mut self.deaths, age, dead);
                     generations += before.generations;
+                    is_out_of_order |= has_younger;
                 }
+                has_younger |= lives > 0;
             }
             if let Some(age) = oldest {
                 self.death_events[class(age)] += 1;
+                self.old_deaths += u64::from(age > 1);
+                self.out_of_order += u64::from(age > 1 && is_out_of_order);
                 let is_left = now.iter().any(|cohort| (WARM_UP_BINS..current).contains(&cohort.bin));
                 if generations >= FLUSHED && !is_left {
                     self.flushes += 1;
@@ -58,6 +73,15 @@ impl Track {
             }
         }
         self.cohorts = now;
+        let live = self.live();
+        let level = Level {
+            generations: self.cohorts.iter().map(|cohort| u64::from(cohort.generations)).sum(),
+            allocations: live.allocations,
+            bytes: u64::try_from(live.bytes).unwrap_or(u64::MAX),
+            births: self.births,
+            died: self.deaths.iter().sum(),
+        };
+        self.history.note(current, level);
     }
 
     /// The amount that a look found, where nothing survives from one to the next: what is more than before is born, and what
@@ -131,12 +155,22 @@ impl Track {
         (self.flushes > 0).then_some((self.flushes, self.oldest_flushed))
     }
 
+    /// Whether it is freed as a stack is: of what lived, the youngest goes first.
+    pub(super) fn is_stack(&self) -> bool {
+        self.out_of_order * STACK_ERRORS < self.old_deaths
+    }
+
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
     /// What the source has made so far; `is_later` if there was an epoch before.
     pub(super) fn note_births(&mut self, births: u64, is_warm_up: bool, is_later: bool) {
         if is_later && self.births == 0 {
             self.births_before = births.saturating_sub(self.live().allocations);
         }
         self.births = self.births.max(births);
+        self.history.note_births(self.births);
         if is_warm_up {
             self.births_in_warm_up = self.births;
         }
@@ -163,6 +197,7 @@ impl Track {
             }
         }
         self.cohorts = merged;
+        self.history.merge_bins();
         let deaths = std::mem::take(&mut self.deaths);
         deaths.into_iter().enumerate().for_each(|(age, dead)| note(&mut self.deaths, age / 2, dead));
         self.oldest_flushed = self.oldest_flushed.div_ceil(2);
@@ -176,6 +211,7 @@ impl Track {
         for cohort in &mut self.cohorts {
             cohort.generations = cohort.generations.div_ceil(2).min(width);
         }
+        self.history.merge_generations();
     }
 
     pub(super) fn is_sound(&self, current: u32) -> bool {
@@ -190,6 +226,9 @@ impl Track {
             && self.cohorts.iter().all(are_sound)
             && self.deaths.len() <= current as usize + 1
             && self.oldest_flushed <= current + 1
+            && self.history.is_sound(current)
+            && self.out_of_order <= self.old_deaths
+            && self.old_deaths < FAR
             && self.deaths.iter().chain(&self.death_events).chain(&births).chain([&self.flushes]).all(|&one| one < FAR)
     }
 }

@@ -206,5 +206,6 @@ pub(crate) fn why_undecided(why: Undecided) -> &'static str {
         Undecided::StillFilling => "it may be a cache that still fills",
         Undecided::Paused => "it grew, and has not for longer than usual",
         Undecided::NothingRepeats => "nothing was freed, so nothing repeats",
+        Undecided::HardlyRises => "old allocations stay, but what is live hardly rises",
     }
 }

@@ -1,0 +1,166 @@
+//! Whether what is live of a source goes up for good, wherever its old and its young ones go.
+//!
+//! A queue whose consumer is too slow keeps nothing for ever, and still has ever more. So the live allocations are followed
+//! over the run. The rival is a random walk: its distance from where it began is measured in its own steps, as a
+//! self-normalized sum (Efron 1969), which knows no scale.
+
+use super::{census::Cohort, filling::Decline, history::Level, track::Track};
+
+/// A rise of so many standard deviations is no walk.
+const RISES: f64 = 3.0;
+/// For one that is freed as a stack is: its old ones stay without being leaked.
+const STACK_RISES: f64 = 3.3;
+/// A rise by so much may be one.
+const MAY_RISE: f64 = 2.0;
+/// The largest fall on the way, as a part of the rise.
+const FALL: f64 = 0.25;
+const FALL_OF_LIKELY: f64 = 0.5;
+/// What the last third adds against what a third before did, and the last sixth against the mean.
+const LATE: f64 = 0.5;
+const LATEST: f64 = 0.25;
+/// The part of the run in which caches and rings fill.
+const FILLS: f64 = 0.2;
+/// The others become fewer by so much of what is kept, and surely by half of that.
+const INSTEAD: f64 = 0.9;
+const INSTEAD_DEVIATIONS: f64 = 3.0;
+/// Points that a verdict takes.
+const FEWEST: usize = 9;
+/// Generations that more are live of at the end.
+const ENOUGH: f64 = 6.0;
+
+/// Levels after a source's caches have filled.
+#[derive(Debug)]
+pub(super) struct Drift {
+    points: Vec<(u32, Level)>,
+}
+
+impl Drift {
+    /// From `first` on; `end` is the first bin that is not over.
+    pub(super) fn of(track: &Track, first: u32, end: u32) -> Self {
+        Self { points: track.history().before(end).filter(|&(bin, _)| bin >= first).collect() }
+    }
+
+    /// The same without the part of the run in which caches and rings fill.
+    pub(super) fn after_filling(track: &Track, first: u32, end: u32) -> Self {
+        Self::of(track, first.max((f64::from(end) * FILLS) as u32), end)
+    }
+
+    pub(super) fn points(&self) -> &[(u32, Level)] {
+        &self.points
+    }
+
+    /// Whether ever more is live, though something dies all the time.
+    pub(super) fn rises(&self) -> bool {
+        self.is_long_enough()
+            && self.deviations() >= RISES
+            && self.falls_less_than(FALL)
+            && self.dies_in_each_third()
+            && self.rise(generations) >= ENOUGH
+            && [generations, allocations].into_iter().all(|of| self.goes_on(of))
+            && Decline::of_births(&self.points).is_surely_excluded()
+    }
+
+    /// Whether that is likely.
+    pub(super) fn may_rise(&self) -> bool {
+        self.is_long_enough()
+            && self.deviations() >= MAY_RISE
+            && self.falls_less_than(FALL_OF_LIKELY)
+            && self.dies_in_each_third()
+            && self.rise(generations) >= ENOUGH / 2.0
+    }
+
+    /// Whether a stack that goes up and down at random hardly gets here.
+    pub(super) fn is_no_walk(&self) -> bool {
+        self.is_long_enough() && self.deviations() >= STACK_RISES
+    }
+
+    /// Whether as much as is kept is missing elsewhere: a cache with a limit keeps what is often used. What is too young to be
+    /// kept counts as what is older, so `end` is the bin of the youngest that could be.
+    pub(super) fn is_elsewhere_less(&self, kept: &[&Cohort], end: i64) -> bool {
+        let Some(first) = kept.first() else { return false };
+        let all: u64 = kept.iter().map(|cohort| cohort.amount.allocations).sum();
+        let rate = all as f64 / (end - i64::from(first.bin) + 1) as f64;
+        let mut among = kept.iter().peekable();
+        let mut sum = 0;
+        let points = self.points.iter().filter(|&&(bin, _)| bin >= first.bin);
+        let others = points.map(|&(bin, level)| {
+            while let Some(cohort) = among.next_if(|cohort| cohort.bin <= bin) {
+                sum += cohort.amount.allocations;
+            }
+            allocations(&level) - sum as f64 - (f64::from(bin) - end as f64).max(0.0) * rate
+        });
+        let others: Vec<f64> = others.collect();
+        if others.len() < FEWEST {
+            return false;
+        }
+        let rise = rate * f64::from(self.points[self.points.len() - 1].0 - first.bin);
+        let (change, deviation) = trend(&others);
+        change < -INSTEAD * rise && change + INSTEAD_DEVIATIONS * deviation < -INSTEAD / 2.0 * rise
+    }
+
+    fn is_long_enough(&self) -> bool {
+        self.points.len() >= FEWEST
+    }
+
+    fn rise(&self, of: fn(&Level) -> f64) -> f64 {
+        match &self.points[..] {
+            [(_, first), .., (_, last)] => of(last) - of(first),
+            _ => 0.0,
+        }
+    }
+
+    /// The rise in standard deviations of a walk with such steps.
+    fn deviations(&self) -> f64 {
+        let steps = self.points.windows(2).map(|pair| allocations(&pair[1].1) - allocations(&pair[0].1));
+        let variance: f64 = steps.map(|step| step * step).sum();
+        if variance == 0.0 { 0.0 } else { self.rise(allocations) / variance.sqrt() }
+    }
+
+    /// No fall is larger than so much of the rise.
+    fn falls_less_than(&self, part: f64) -> bool {
+        let (mut highest, mut fall) = (0.0_f64, 0.0_f64);
+        for (_, level) in &self.points {
+            highest = highest.max(allocations(level));
+            fall = fall.max(highest - allocations(level));
+        }
+        fall <= part * self.rise(allocations)
+    }
+
+    /// The levels that divide the run into so many parts.
+    fn parts(&self, parts: usize, of: fn(&Level) -> f64) -> Vec<f64> {
+        let last = self.points.len() - 1;
+        let at = |part: usize| of(&self.points[last * part / parts].1);
+        (0..parts).map(|part| at(part + 1) - at(part)).collect()
+    }
+
+    fn dies_in_each_third(&self) -> bool {
+        self.parts(3, |level| level.died as f64).iter().all(|&died| died > 0.0)
+    }
+
+    /// Whether the last third adds about as much as those before, and does so to its end.
+    fn goes_on(&self, of: fn(&Level) -> f64) -> bool {
+        let thirds = self.parts(3, of);
+        let last_sixth = self.parts(6, of)[5];
+        thirds[2] >= LATE * (thirds[0] + thirds[1]) / 2.0 && last_sixth >= LATEST * self.rise(of) / 6.0
+    }
+}
+
+fn generations(level: &Level) -> f64 {
+    level.generations as f64
+}
+
+fn allocations(level: &Level) -> f64 {
+    level.allocations as f64
+}
+
+/// The change from the first to the last by a straight line, and its standard deviation.
+fn trend(series: &[f64]) -> (f64, f64) {
+    let count = series.len() as f64;
+    let mean = series.iter().sum::<f64>() / count;
+    let place = |at: usize| (at as f64 + 0.5) / count - 0.5;
+    let spread: f64 = (0..series.len()).map(|at| place(at).powi(2)).sum();
+    let covariance: f64 = series.iter().enumerate().map(|(at, one)| place(at) * (one - mean)).sum();
+    let change = covariance / spread;
+    let rest: f64 = series.iter().enumerate().map(|(at, one)| (one - mean - change * place(at)).powi(2)).sum();
+    (change, (rest / (count - 2.0) / spread).sqrt())
+}
