@@ -81,7 +81,8 @@ fn each_moment_is_that_of_a_ledger_which_stops_there() {
         assert_eq!(found.time_ns, Some(1_760_000_000_000_000_000 + ticks), "{at}");
     }
     let circular = the_one(&input, &At::Peak).footprints;
-    assert_eq!(circular.keys().copied().collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+    let expected: Vec<_> = (0..8).map(|device| (device, Memory::CircularBuffer)).collect();
+    assert_eq!(circular.keys().copied().collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -4,11 +4,7 @@ use ttmem_wire::{CoreRange, Event, EventKind, Memory, Pool, Space, Target, flags
 
 /// The pools that the events name.
 pub(crate) fn pools() -> [Pool; 3] {
-    [(1, vec![0, 1]), (2, vec![1]), (1, vec![0, 1, 2, 3])].map(|(allocator, chips)| Pool {
-        allocator,
-        mesh: Some(0),
-        chips,
-    })
+    [(1, vec![0, 1]), (2, vec![1]), (1, vec![0, 1, 2, 3])].map(|(allocator, chips)| Pool { allocator, chips })
 }
 
 /// Marks of a loop, in each some allocations of which one stays, a region, circular buffers, a refusal, a close at the end.
