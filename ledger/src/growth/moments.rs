@@ -42,7 +42,8 @@ impl Moments {
 
     /// The bin of a generation.
     pub(super) fn bin(&self, generation: u32) -> u32 {
-        generation >> self.bin_shift
+        // What a damaged file has is looked at before it is known to be sound.
+        generation.checked_shr(self.bin_shift).unwrap_or(0)
     }
 
     /// The bin of what is born now.
