@@ -279,11 +279,8 @@ impl Places {
             self.of_device.entry(name.0).or_default().push(at);
         }
         for of_device in self.of_device.values() {
-            // What was read may name slots that there are not; see `are_sound`.
-            if let &[only] = of_device.as_slice()
-                && let Some(slot) = self.slots.get_mut(only)
-            {
-                slot.is_only = true;
+            if let &[only] = of_device.as_slice() {
+                self.slots[only].is_only = true;
             }
         }
     }

@@ -42,8 +42,7 @@ impl Moments {
 
     /// The bin of a generation.
     pub(super) fn bin(&self, generation: u32) -> u32 {
-        // What a damaged file has is looked at before it is known to be sound.
-        generation.checked_shr(self.bin_shift).unwrap_or(0)
+        generation >> self.bin_shift
     }
 
     /// The bin of what is born now.
