@@ -586,6 +586,10 @@ impl Ledger {
     /// After reading from a file: makes what follows from the rest, and says whether it all is what events can give.
     pub(crate) fn complete(&mut self) -> bool {
         self.programs.complete();
+        // Before they are completed, which indexes by what was read.
+        if !self.places.are_sound(&self.sums) {
+            return false;
+        }
         self.places.complete();
         let Anomalies { unmatched_frees, double_frees, duplicate_holders, unknown_pools, without_memory, late_frees } =
             self.anomalies;
@@ -603,7 +607,6 @@ impl Ledger {
         counts.into_iter().all(is_count)
             && *bytes < 1 << 126
             && regions.len() <= MAX_LISTED
-            && self.places.are_sound(&self.sums)
             && self.sums.are_sound(self.places.extents_with_sums())
             && self.closed.is_sound()
             && self.recent.is_sound()

@@ -200,9 +200,12 @@ impl Epoch {
     }
 
     pub(super) fn is_sound(&self) -> bool {
+        // First: the bins of moments that are not sound can't be had.
+        if !self.moments.is_sound() {
+            return false;
+        }
         let current = self.moments.current_bin();
-        self.moments.is_sound()
-            && self.devices.are_sound()
+        self.devices.are_sound()
             && self.tracks.len() <= MAX_SOURCES
             && self.tracks.values().all(|track| track.is_sound(current))
             && self.activity.len() <= current as usize + 1

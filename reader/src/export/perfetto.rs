@@ -252,8 +252,8 @@ impl<'a> Perfetto<'a> {
     fn refusal(&mut self, step: &Step<'_>, event: &Event, devices: &[i32]) -> io::Result<()> {
         let memory = event.memory.map_or_else(|| "unknown memory".to_owned(), |memory| memory.to_string());
         let is_other = event.flags & flags::OTHER_REASON != 0;
-        let what = if is_other { "refused" } else { "out of memory" };
-        let name = format!("{} {memory}: {} asked for", if is_other { "refused" } else { "out of" }, bytes(event.size));
+        let (what, verb) = if is_other { ("refused", "refused") } else { ("out of memory", "out of") };
+        let name = format!("{verb} {memory}: {} asked for", bytes(event.size));
         let ids: Vec<String> = devices.iter().map(i32::to_string).collect();
         let mut arguments = vec![text("memory", memory), number("size", event.size), text("devices", ids.join(", "))];
         arguments.extend(event.size_per_bank.map(|bytes| number("size_per_bank", bytes)));

@@ -10,11 +10,26 @@ struct Watch<'a> {
     seen: &'a dyn Fn(Option<&[u8]>),
 }
 
+/// Calls `real`, and `seen` with its exception's text, where that can be read, if it throws.
+///
+/// # Safety
+/// The arguments are what `real` takes.
+#[inline(always)]
+pub(super) unsafe fn call(
+    first: *mut c_void,
+    second: *const c_void,
+    real: Function,
+    seen: &dyn Fn(Option<&[u8]>),
+) -> u64 {
+    // SAFETY: as promised.
+    unsafe { watch(first, second, real, Watch { seen }) }
+}
+
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86_64::call;
+use x86_64::watch;
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use other::call;
+use other::watch;
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
@@ -90,19 +105,9 @@ mod x86_64 {
         fn _Unwind_Resume(exception: *mut c_void) -> !;
     }
 
-    /// Calls `real`, and `seen` with its exception's text, if it throws.
-    ///
-    /// # Safety
-    /// The arguments are what `real` takes.
     #[inline(always)]
-    pub(crate) unsafe fn call(
-        first: *mut c_void,
-        second: *const c_void,
-        real: Function,
-        seen: &dyn Fn(Option<&[u8]>),
-    ) -> u64 {
-        let watch = Watch { seen };
-        // SAFETY: as promised; `watch` lives during the call, and so while an exception leaves it.
+    pub(super) unsafe fn watch(first: *mut c_void, second: *const c_void, real: Function, watch: Watch<'_>) -> u64 {
+        // SAFETY: as `call` promises; `watch` lives during the call, and so while an exception leaves it.
         unsafe { ttmem_call_watched(first, second, real, (&raw const watch).cast()) }
     }
 
@@ -158,18 +163,8 @@ mod other {
         }
     }
 
-    /// Calls `real`, and `seen` if it throws.
-    ///
-    /// # Safety
-    /// The arguments are what `real` takes.
-    pub(crate) unsafe fn call(
-        first: *mut c_void,
-        second: *const c_void,
-        real: Function,
-        seen: &dyn Fn(Option<&[u8]>),
-    ) -> u64 {
-        let watch = Watch { seen };
-        // SAFETY: as promised.
+    pub(super) unsafe fn watch(first: *mut c_void, second: *const c_void, real: Function, watch: Watch<'_>) -> u64 {
+        // SAFETY: as `call` promises.
         let result = unsafe { real(first, second) };
         std::mem::forget(watch);
         result
