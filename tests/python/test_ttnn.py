@@ -8,7 +8,7 @@ from pathlib import Path
 
 import environment
 import wheel
-from test_plugin import SUITES, Outcome
+from test_plugin import SUITES, Outcome, rings_after_exit
 
 LEAKING = {5, 18, 31}
 
@@ -60,7 +60,7 @@ class Mesh(unittest.TestCase):
     def test_exactly_those_that_leak_fail_on_a_mesh_that_stays_open(self):
         outcome = self.pytest(str(SUITES / "test_mesh.py"))
         self.check(outcome)
-        self.assertEqual(list((self.folder / "rings").glob("*.ring")), [])
+        self.assertEqual(rings_after_exit(self.folder / "rings"), [])
 
     def test_a_failure_has_what_was_refused(self):
         for workers in ((), ("-n", "1")):
