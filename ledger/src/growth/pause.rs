@@ -10,7 +10,7 @@ const STOPPED: f64 = 2.0;
 /// From so many kept generations on, their gaps are known.
 const FEW: usize = 6;
 /// A few that are spread over the run at random are all so near to its begin with this chance.
-const EARLY: f64 = 0.003;
+const EARLY: f64 = 0.01;
 
 /// The time since the last kept generation, as a part of the longest that the gaps between them let expect.
 pub(super) fn pause(kept: &[&Cohort], end: i64) -> f64 {
