@@ -37,6 +37,7 @@ pub use analysis::Suppressions;
 pub use failure::Failure;
 pub use follow::{Follower, Target};
 pub use ingest::{Drainer, Ended, Keep, Lookout, Recorder, Session};
+pub use named::ProcessName;
 pub use replay::{Recording, Replay};
 pub use sites::{CallSite, Frame, Origin, SiteStyle, Sites, Symbols, tell_apart};
 pub use told::{Counts, Tell, Told};

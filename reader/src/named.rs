@@ -1,7 +1,12 @@
-//! What a user names: a mark, or a region of the program, that there may be many of.
+//! What a user names: a mark, a region, a process, a section; and the name that was meant where there is none of it.
+
+use crate::Failure;
 
 /// Names that an error lists.
 const LISTED: usize = 8;
+
+/// How alike two names are at least, of 1, for one to be proposed instead of the other.
+const ALIKE: f64 = 0.8;
 
 /// The places of a name that is there as it was given, else that of `name:N`, the Nth from 1.
 pub(crate) fn find(names: &[&str], name: &str) -> Vec<usize> {
@@ -18,8 +23,13 @@ pub(crate) fn find(names: &[&str], name: &str) -> Vec<usize> {
 
 /// The first of the names that there are, each once; `None` if there is none.
 pub(crate) fn some_of<'a>(all: impl Iterator<Item = &'a str>) -> Option<String> {
+    first(all.map(|known| format!("{known:?}")))
+}
+
+/// The first of many, each once; `None` if there is none.
+fn first(all: impl Iterator<Item = String>) -> Option<String> {
     let mut names: Vec<String> = Vec::new();
-    for known in all.map(|known| format!("{known:?}")) {
+    for known in all {
         if !names.contains(&known) {
             names.push(known);
         }
@@ -28,5 +38,118 @@ pub(crate) fn some_of<'a>(all: impl Iterator<Item = &'a str>) -> Option<String> 
         0 => None,
         1..=LISTED => Some(names.join(", ")),
         number => Some(format!("{}, and {} more", names[..LISTED].join(", "), number - LISTED)),
+    }
+}
+
+/// The names that there are, and the one that was meant: the second half of an error about `name`.
+pub(crate) fn instead<'a>(name: &str, all: impl Iterator<Item = &'a str> + Clone) -> String {
+    let Some(known) = some_of(all.clone()) else { return "there is none".to_owned() };
+    match nearest(name, all) {
+        Some(near) => format!("there are {known}; did you mean {near:?}?"),
+        None => format!("there are {known}"),
+    }
+}
+
+/// The name that is most like this one (Jaro-Winkler, which weighs the beginning most).
+pub(crate) fn nearest<'a>(name: &str, all: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let rated = all.into_iter().map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known));
+    let near = rated.filter(|(alike, _)| *alike >= ALIKE);
+    near.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, known)| known)
+}
+
+/// Which process of several, as the user names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProcessName {
+    /// By its id.
+    Pid(u32),
+    /// By a word of its command line, without the folders before it: `model.py`.
+    Word(String),
+}
+
+impl std::str::FromStr for ProcessName {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.parse().map_or_else(|_| Self::Word(text.to_owned()), Self::Pid))
+    }
+}
+
+impl ProcessName {
+    /// The id of the process that has this name.
+    ///
+    /// # Errors
+    /// If there is none of this name, or more than one.
+    pub(crate) fn pid<'a>(&self, processes: impl Iterator<Item = (u32, &'a [String])> + Clone) -> Result<u32, Failure> {
+        let is_named = |pid: u32, command: &[String]| match self {
+            Self::Pid(wanted) => pid == *wanted,
+            Self::Word(word) => command.iter().any(|known| known == word || base_name(known) == word),
+        };
+        let list = |pid: u32, command: &[String]| {
+            let words: Vec<&str> = command.iter().take(3).map(|word| base_name(word)).collect();
+            format!("{pid} ({})", words.join(" "))
+        };
+        let mut found: Vec<(u32, &[String])> =
+            processes.clone().filter(|(pid, command)| is_named(*pid, command)).collect();
+        found.sort_by_key(|(pid, _)| *pid);
+        found.dedup_by_key(|(pid, _)| *pid);
+        let (name, near) = match self {
+            Self::Pid(pid) => {
+                let pids: Vec<String> = processes.clone().map(|(pid, _)| pid.to_string()).collect();
+                (pid.to_string(), nearest(&pid.to_string(), pids.iter().map(String::as_str)).map(str::to_owned))
+            }
+            Self::Word(word) => {
+                let words = processes.clone().flat_map(|(_, command)| command.iter().map(|word| base_name(word)));
+                (format!("{word:?}"), nearest(word, words).map(|near| format!("{near:?}")))
+            }
+        };
+        match found[..] {
+            [(pid, _)] => Ok(pid),
+            [] => {
+                let known = first(processes.map(|(pid, command)| list(pid, command)));
+                let known = known.map_or_else(|| "there is none".to_owned(), |known| format!("there are {known}"));
+                let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                Err(Failure::new(format!("no process {name}; {known}{near}")))
+            }
+            _ => {
+                let many = first(found.iter().map(|(pid, command)| list(*pid, command))).unwrap_or_default();
+                Err(Failure::new(format!("{} processes are named {name}: {many}; give the id of one", found.len())))
+            }
+        }
+    }
+}
+
+/// A word of a command line without the folders before it.
+fn base_name(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_near_is_proposed_and_one_that_is_not_is_not() {
+        let all = ["held-by-fewer", "device-close", "growth"];
+        assert_eq!(nearest("held-by-few", all), Some("held-by-fewer"));
+        assert_eq!(nearest("Grwoth", all), Some("growth"));
+        assert_eq!(nearest("quux", all), None);
+        assert!(instead("grwth", all.into_iter()).ends_with("did you mean \"growth\"?"));
+        assert_eq!(instead("grwth", [].into_iter()), "there is none");
+    }
+
+    #[test]
+    fn a_process_is_named_by_its_id_or_a_word_of_its_command() {
+        let commands = [["python", "/home/a/train.py"], ["python", "serve.py"]].map(|words| words.map(str::to_owned));
+        let all = || [4242, 4250].into_iter().zip(commands.iter().map(<[String; 2]>::as_slice));
+        let pid = |name: &str| name.parse::<ProcessName>().unwrap().pid(all()).map_err(|error| error.to_string());
+        assert_eq!(pid("4242"), Ok(4242));
+        assert_eq!(pid("train.py"), Ok(4242));
+        assert_eq!(
+            pid("4251").unwrap_err(),
+            "no process 4251; there are 4242 (python train.py), 4250 (python serve.py); did you mean 4250?"
+        );
+        assert!(pid("tran.py").unwrap_err().ends_with("did you mean \"train.py\"?"));
+        assert!(pid("python").unwrap_err().starts_with("2 processes are named \"python\": 4242 "));
     }
 }

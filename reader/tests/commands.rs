@@ -241,3 +241,26 @@ fn a_process_id_that_serves_again_changes_nothing() {
     }
     assert!(text(&ttmem(&folder, &["clean"]).stdout).contains(path.to_str().unwrap()));
 }
+
+#[test]
+fn a_name_that_is_not_there_is_answered_by_one_that_is_near() {
+    let folder = Folder::new("near");
+    let ring = a_dead_ring(&folder);
+    let ring = ring.to_str().unwrap();
+    let refused = |arguments: &[&str]| {
+        let output = ttmem(&folder, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stderr).lines().count(), 1, "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let told = refused(&["explain", "held-by-few"]);
+    assert!(told.contains("did you mean `ttmem explain held-by-fewer`?"), "{told}");
+    assert!(!refused(&["explain", "quux"]).contains("did you mean"));
+    // The process that made the ring has this name among its arguments.
+    let near = "did you mean \"child_that_makes_a_ring\"?";
+    for command in [&["report"][..], &["export", "--format", "jsonl"]] {
+        let with = |name| [command, &["--process", name, ring]].concat();
+        assert!(refused(&with("child_that_makes_a_rink")).contains(near), "{command:?}");
+        assert!(ttmem(&folder, &with("child_that_makes_a_ring")).status.success(), "{command:?}");
+    }
+}

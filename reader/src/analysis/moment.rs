@@ -7,7 +7,7 @@ use ttmem_wire::Memory;
 
 use super::{Allocation, Analysis, Interner, ProcessAnalysis, Suppressions};
 use crate::{
-    Failure, SiteStyle, Tell, named,
+    Failure, ProcessName, SiteStyle, Tell, named,
     replay::{self, At},
 };
 
@@ -113,16 +113,12 @@ impl Analysis {
         self.processes.retain(|process| process.moment.is_some());
     }
 
-    /// Leaves the process with this id.
+    /// Leaves the process of this name.
     ///
     /// # Errors
-    /// If there is none.
-    pub fn select_process(&mut self, pid: u32) -> Result<(), Failure> {
-        if !self.processes.iter().any(|process| process.pid == pid) {
-            let pids: Vec<String> = self.processes.iter().map(|process| process.pid.to_string()).collect();
-            let known = named::some_of(pids.iter().map(String::as_str)).unwrap_or_else(|| "none".to_owned());
-            return Err(Failure::new(format!("no process {pid}; there are {}", known.replace('"', ""))));
-        }
+    /// If there is none, or more than one.
+    pub fn select_process(&mut self, name: &ProcessName) -> Result<(), Failure> {
+        let pid = name.pid(self.processes.iter().map(|process| (process.pid, process.command.as_slice())))?;
         self.processes.retain(|process| process.pid == pid);
         self.runs.clear();
         Ok(())
@@ -137,7 +133,6 @@ fn regions(process: &ProcessAnalysis) -> Vec<&str> {
     process.regions.iter().map(|region| region.name.as_str()).collect()
 }
 
-fn unknown<'a>(what: &str, name: &str, all: impl Iterator<Item = &'a str>) -> Failure {
-    let known = named::some_of(all).map_or_else(|| "there is none".to_owned(), |names| format!("there are {names}"));
-    Failure::new(format!("no {what} {name:?}; {known}"))
+fn unknown<'a>(what: &str, name: &str, all: impl Iterator<Item = &'a str> + Clone) -> Failure {
+    Failure::new(format!("no {what} {name:?}; {}", named::instead(name, all)))
 }

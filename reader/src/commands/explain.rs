@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output;
-use crate::Failure;
+use crate::{Failure, named};
 
 /// The rules, as docs/ledger.md teaches them: a section for each id.
 const RULES: &str = include_str!("../../../docs/ledger.md");
@@ -29,9 +29,11 @@ impl Explain {
             return Ok(ExitCode::SUCCESS);
         };
         let id = id.trim_matches(['[', ']']).to_lowercase();
-        let (_, title, text) = sections()
-            .find(|(known, ..)| *known == id)
-            .ok_or_else(|| Failure::new(format!("no explanation of {id:?}; `ttmem explain` lists what there is")))?;
+        let Some((_, title, text)) = sections().find(|(known, ..)| *known == id) else {
+            let near = named::nearest(&id, sections().map(|(known, ..)| known));
+            let near = near.map(|near| format!("did you mean `ttmem explain {near}`? ")).unwrap_or_default();
+            return Err(Failure::new(format!("no explanation of {id:?}; {near}`ttmem explain` lists all ids")));
+        };
         output::print(&format!("{title}\n\n{text}\n"))?;
         Ok(ExitCode::SUCCESS)
     }

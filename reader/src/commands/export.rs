@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::output;
 use crate::{
-    Failure,
+    Failure, ProcessName,
     export::{self, Format, Options, Value},
     replay::{At, Input, Steps},
     report::count,
@@ -49,9 +49,9 @@ pub(super) struct Export {
     /// Write every event to csv, not what is live
     #[arg(long)]
     events: bool,
-    /// Write only the process with this id
-    #[arg(long, value_name = "PID", alias = "process")]
-    pid: Option<u32>,
+    /// Write only one process, by its id or a word of its command line, as model.py
+    #[arg(long, value_name = "PID|NAME", visible_alias = "process")]
+    pid: Option<ProcessName>,
     /// Write only this device: the chips of a mesh are alike, and one is a smaller file
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     device: Option<i32>,
@@ -73,7 +73,7 @@ impl Export {
             return Err(Failure::new("this format is not for a terminal: name a file with -o"));
         }
         let mut steps = Steps::of(Input::open(&self.file, false)?)?;
-        if let Some(pid) = self.pid {
+        if let Some(pid) = &self.pid {
             steps.choose(pid)?;
         }
         if let Some(device) = self.device {

@@ -9,7 +9,7 @@ use super::{
     output::{self, ReportOptions},
 };
 use crate::{
-    Failure,
+    Failure, ProcessName,
     analysis::{Analysis, By},
     html::Drawing,
     replay::{At, Input, moment},
@@ -55,9 +55,9 @@ pub(super) struct ReportFiles {
     /// Report one region of the program: what it added, and left. All of that name; NAME:3 is the third.
     #[arg(long, value_name = "NAME", conflicts_with = "mark")]
     region: Option<String>,
-    /// Report the process with this id alone.
-    #[arg(long, value_name = "PID", visible_alias = "process")]
-    pid: Option<u32>,
+    /// Report one process alone, by its id or a word of its command line, as model.py.
+    #[arg(long, value_name = "PID|NAME", visible_alias = "process")]
+    pid: Option<ProcessName>,
     /// Recordings, or ring files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -97,7 +97,7 @@ impl ReportFiles {
             }
         }
         let mut analysis = Analysis::new(&processes, &suppressions, style);
-        if let Some(pid) = self.pid {
+        if let Some(pid) = &self.pid {
             analysis.select_process(pid)?;
         }
         if let Some((path, drawing)) = drawing {

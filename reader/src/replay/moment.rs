@@ -204,8 +204,7 @@ pub(super) fn find_stops(
     }
     let accounts: Vec<&Account> = replayed.processes.iter_mut().map(|replay| &*replay.account_mut()).collect();
     let names = accounts.iter().flat_map(|account| account.marks()).map(|mark| mark.name.as_str());
-    let known = named::some_of(names).map_or_else(|| "there is none".to_owned(), |names| format!("there are {names}"));
-    Err(Stopped::Reading(input.failed(format!("no mark {name:?}; {known}"))))
+    Err(Stopped::Reading(input.failed(format!("no mark {name:?}; {}", named::instead(name, names)))))
 }
 
 /// Finds the moment of one process.

@@ -13,7 +13,7 @@ use super::{
     overview::Overview,
     pump,
 };
-use crate::{Account, Failure};
+use crate::{Account, Failure, ProcessName};
 
 /// How many marks an account may have above those that it keeps before the oldest go.
 const MARKS_SLACK: usize = 1000;
@@ -121,18 +121,14 @@ impl Steps {
         Ok(Self { input, overview, only: None, device: None })
     }
 
-    /// Leaves out all processes but those of this id.
+    /// Leaves out all processes but the one of this name.
     ///
     /// # Errors
-    /// If there is none.
-    pub fn choose(&mut self, pid: u32) -> Result<(), Failure> {
-        if self.processes().iter().any(|process| process.pid == pid) {
-            self.only = Some(pid);
-            return Ok(());
-        }
-        let pids: Vec<String> = self.processes().iter().map(|process| process.pid.to_string()).collect();
-        let known = if pids.is_empty() { "none".to_owned() } else { pids.join(", ") };
-        Err(self.input.failed(format!("has no process {pid}; it has {known}")))
+    /// If there is none, or more than one.
+    pub fn choose(&mut self, name: &ProcessName) -> Result<(), Failure> {
+        let all = self.processes().iter().map(|process| (process.pid, process.command.as_slice()));
+        self.only = Some(name.pid(all).map_err(|why| self.input.failed(why))?);
+        Ok(())
     }
 
     /// Leaves out all devices but this one: the chips of a mesh are alike. Events that name no device stay.
