@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::tracker::Tracker;
+use crate::{nap::nap, tracker::Tracker};
 
 /// Requests that wait at the same time; more are sent when there is space.
 pub(crate) const CAPACITY: usize = 64;
@@ -53,6 +53,6 @@ pub(crate) fn flush(tracker: &Tracker, timeout: Duration, wake: impl Fn()) -> bo
         if since.elapsed() >= timeout {
             return false;
         }
-        std::thread::sleep(NAP);
+        nap(NAP);
     }
 }

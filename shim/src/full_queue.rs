@@ -7,7 +7,7 @@ use std::{
 
 use ttmem_ring::monotonic_ns;
 
-use crate::{config::OnFull, thread};
+use crate::{config::OnFull, nap::nap, thread};
 
 /// Without progress for so long, the thread stops waiting,
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -32,14 +32,6 @@ pub(crate) struct FullQueue {
     fruitless_at_ns: AtomicU64,
     /// The progress + 1 at which a thread waited in vain; until there is more, no thread waits. SYNC: Relaxed, as above.
     stuck_at: AtomicU64,
-}
-
-/// Sleeps once. A signal ends it, unlike the sleep of the standard library, which goes on with what Linux says remains: that includes the
-/// timer's slack, so under signals that keep coming it never ends.
-fn nap() {
-    let time = libc::timespec { tv_sec: 0, tv_nsec: NAP.subsec_nanos().into() };
-    // SAFETY: `time` is valid for the call, and no remaining time is asked for.
-    unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
 }
 
 impl FullQueue {
@@ -80,7 +72,7 @@ impl FullQueue {
         let (mut since, mut from) = (Instant::now(), turns());
         loop {
             wake();
-            thread::keeping_errno(nap);
+            thread::keeping_errno(|| nap(NAP));
             if push() {
                 return true;
             }

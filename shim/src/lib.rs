@@ -25,6 +25,7 @@ mod interpose;
 mod known;
 mod last_thread;
 mod mode;
+mod nap;
 mod pool_cache;
 mod pool_sets;
 mod signals;

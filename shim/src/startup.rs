@@ -18,6 +18,7 @@ use crate::{
     fork_guard::{self, ForkGuard},
     full_queue::FullQueue,
     mode,
+    nap::nap,
     pool_cache::PoolCache,
     pool_sets::PoolSets,
     stacks::{self, Stacks},
@@ -93,7 +94,7 @@ fn wait_for_start(guard: &ForkGuard) -> Option<&'static Tracker> {
             guard.early.fetch_add(1, Ordering::Relaxed);
             break;
         }
-        std::thread::sleep(Duration::from_micros(20));
+        nap(Duration::from_micros(20));
     }
     None
 }

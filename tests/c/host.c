@@ -3,10 +3,14 @@
 //
 //     host CASE [ARGUMENT]
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -302,6 +306,24 @@ static int blocked_signals(void) {
     return 0;
 }
 
+// A filter of the host's forbids to sleep. 100 on device 0.
+static int no_sleep(void) {
+    struct sock_filter refuse[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_nanosleep, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_nanosleep, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = sizeof refuse / sizeof *refuse, .filter = refuse};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    int refused = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+    int slept = usleep(1);
+    events(0, 0, 100);
+    printf("filter %d, sleep %d\n", refused, slept);
+    return 0;
+}
+
 // No descriptor is to be had. 100 on device 0.
 static int no_files(void) {
     struct rlimit limit = {.rlim_cur = 0, .rlim_max = 0};
@@ -463,6 +485,7 @@ int main(int argc, char** argv) {
         {"signals", signals},
         {"first-in-handler", first_in_handler},
         {"blocked-signals", blocked_signals},
+        {"no-sleep", no_sleep},
         {"no-files", no_files},
         {"no-files-later", no_files_later},
         {"small-files", small_files},

@@ -128,6 +128,11 @@ fn the_first_event_on_the_smallest_stack() {
 }
 
 #[test]
+fn where_the_host_may_not_sleep() {
+    assert_rings(&watched("no-sleep", ""), &[&[(0, 100)]]);
+}
+
+#[test]
 fn events_from_signal_handlers() {
     let files = folder();
     let words_file = files.path().join("words");
