@@ -115,8 +115,9 @@ fn names_that_are_not_there_are_one_line() {
     let refused = |arguments: &[&str], line: &str| {
         assert_eq!(report(&recording, arguments), (format!("ttmem: {line}\n"), Some(2)));
     };
-    refused(&["--region", "decod"], "no region \"decod\"; there are \"decode\", \"prefill\"");
-    refused(&["--region", "decode:4"], "no region \"decode:4\"; there are \"decode\", \"prefill\"");
+    let there_are = "there are \"decode\", \"prefill\"; did you mean \"decode\"?";
+    refused(&["--region", "decod"], &format!("no region \"decod\"; {there_are}"));
+    refused(&["--region", "decode:4"], &format!("no region \"decode:4\"; {there_are}"));
     refused(&["--mark", "epoch 1"], "no mark \"epoch 1\"; there is none");
     training(10, 1).write(&recording, &["python"], 1);
     let (text, code) = report(&recording, &["--mark", "epoch"]);

@@ -66,12 +66,12 @@ fn look_for(program: *const c_void, element: usize) -> bool {
     // Word by word: a program that ends before its page does may be followed by nothing.
     let vector_at = |at: usize| careful_read::<3>(program as usize + at * 8);
     let is_it = |at: &usize| {
-        let Some([begin, end, capacity]) = vector_at(*at) else { return false };
+        let Some(vector @ [begin, end, _]) = vector_at(*at) else { return false };
         let (begin, end) = (begin as usize, end as usize);
+        // Any words may lie around an address: what they bound must be allocators.
         (begin..end).contains(&element)
             && (element - begin).is_multiple_of(size_of::<CoreAllocator>())
-            && (end - begin).is_multiple_of(size_of::<CoreAllocator>())
-            && end as u64 <= capacity
+            && any_has_taken(&vector).is_some()
     };
     match (0..WORDS).find(is_it) {
         Some(at) => {
@@ -98,7 +98,7 @@ impl InUse {
         let words = careful_read::<WORDS>(program as usize)?;
         let mut found = [false; WORDS];
         for (found, vector) in found.iter_mut().zip(words.windows(3)) {
-            *found = is_in_use(vector);
+            *found = any_has_taken(vector) == Some(true);
         }
         Some(Self(found))
     }
@@ -117,11 +117,19 @@ impl InUse {
 /// Elements of a vector that are looked at.
 const LOOKS: usize = 64;
 
-/// Whether these words are a vector of allocators of which one has taken something.
-fn is_in_use(vector: &[u64]) -> bool {
-    let &[begin, end, capacity] = vector else { return false };
+/// Whether one of a vector of allocators has taken something; `None` where these words are none.
+fn any_has_taken(vector: &[u64]) -> Option<bool> {
+    let &[begin, end, capacity] = vector else { return None };
     let bytes = end.wrapping_sub(begin) as usize;
     let count = bytes / size_of::<CoreAllocator>();
+    let is_vector = begin != 0
+        && begin < end
+        && end <= capacity
+        && count <= MAX_COUNT
+        && bytes.is_multiple_of(size_of::<CoreAllocator>());
+    if !is_vector {
+        return None;
+    }
     let has_taken = |at: usize| {
         let [x0, y0, x1, y1, begin, end, capacity] = careful_read(begin as usize + at * size_of::<CoreAllocator>())?;
         RawCoreRange::new([x0, y0, x1, y1]).known()?;
@@ -130,13 +138,7 @@ fn is_in_use(vector: &[u64]) -> bool {
         let taken = careful_read::<2>(begin as usize).is_some_and(|[from, to]| from <= to && to < 1 << 32);
         is_vector.then_some(bytes > 0 && taken)
     };
-    let mut found = (0..count.min(LOOKS)).map(has_taken);
-    begin != 0
-        && begin < end
-        && end <= capacity
-        && count <= MAX_COUNT
-        && bytes.is_multiple_of(size_of::<CoreAllocator>())
-        && found.try_fold(false, |any, taken| Some(any | taken?)) == Some(true)
+    (0..count.min(LOOKS)).map(has_taken).try_fold(false, |any, taken| Some(any | taken?))
 }
 
 #[cold]
