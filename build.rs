@@ -20,7 +20,9 @@ fn main() {
 /// The committed header is rewritten when it is no longer what the source says; CI then sees a changed file.
 fn write_header() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets this");
-    let config = cbindgen::Config::from_file(Path::new(&root).join("cbindgen.toml")).expect("cbindgen.toml is sound");
+    let mut config =
+        cbindgen::Config::from_file(Path::new(&root).join("cbindgen.toml")).expect("cbindgen.toml is sound");
+    config.after_includes = Some(version_macros());
     let bindings = cbindgen::Builder::new()
         .with_src(Path::new(&root).join("shim/src/abi.rs"))
         .with_config(config)
@@ -29,6 +31,16 @@ fn write_header() {
     let mut header = Vec::new();
     bindings.write(&mut header);
     write_if_changed(&Path::new(&root).join("include/ttmem.h"), &header);
+}
+
+/// The version of this header, for the preprocessor. `ttmem_version` returns that of the library.
+fn version_macros() -> String {
+    let number = |part: &str| env::var(format!("CARGO_PKG_VERSION_{part}")).expect("cargo sets this");
+    let macros = ["MAJOR", "MINOR", "PATCH"].map(|part| format!("#define TTMEM_VERSION_{part} {}\n", number(part)));
+    format!(
+        "\n// The version of this header; `ttmem_version` returns that of the library.\n{}",
+        macros.concat().trim_end()
+    )
 }
 
 /// The names that the library exports: the functions of the C ABI, and the mangled names in the `hook!`s of shim/src/interpose.

@@ -7,6 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// The version of this header; `ttmem_version` returns that of the library.
+#define TTMEM_VERSION_MAJOR 0
+#define TTMEM_VERSION_MINOR 1
+#define TTMEM_VERSION_PATCH 0
+
 // A device id for report_deallocation: whichever device has the buffer.
 #define TTMEM_ANY_DEVICE -1
 

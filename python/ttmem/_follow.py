@@ -6,44 +6,17 @@ import itertools
 import json
 import os
 import select
-import shutil
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from ttmem import _library
-
-LIBRARY_NAME = "libttmem.so"
-_PACKAGE = Path(__file__).resolve().parent
+from ttmem._find import COMMAND_MISSING, find_command
 
 
 class FollowError(Exception):
     """There is no answer; the message is one line with the reason and what to do."""
-
-
-def find_command() -> Path | None:
-    """The `ttmem` command: `TTMEM_BIN`, on PATH, or in the package's own folder."""
-    chosen = os.environ.get("TTMEM_BIN")
-    candidates = [chosen] if chosen else [shutil.which("ttmem"), _PACKAGE / "bin" / "ttmem"]
-    for candidate in filter(None, candidates):
-        if os.access(candidate, os.X_OK) and Path(candidate).is_file():
-            return Path(candidate).resolve()
-    return None
-
-
-def find_library() -> Path | None:
-    """libttmem.so: `TTMEM_LIBRARY`, beside the `ttmem` command or in ../lib of it, or in the package's own folder."""
-    chosen = os.environ.get("TTMEM_LIBRARY")
-    if chosen:
-        return Path(chosen).resolve() if Path(chosen).is_file() else None
-    command = find_command()
-    folders = [] if command is None else [command.parent, command.parent / "../lib", command.parent / "../lib/ttmem"]
-    for folder in [*folders, _PACKAGE]:
-        if (folder / LIBRARY_NAME).is_file():
-            return (folder / LIBRARY_NAME).resolve()
-    return None
 
 
 def check_suppressions(path: str | None) -> None:
@@ -61,7 +34,7 @@ def check_suppressions(path: str | None) -> None:
 def _command(suppressions: str | None) -> list[str]:
     command = find_command()
     if command is None:
-        raise FollowError("the command `ttmem` is not on PATH; install it, or set TTMEM_BIN to its path")
+        raise FollowError(COMMAND_MISSING)
     return [str(command), "follow", *([] if suppressions is None else ["--suppressions", suppressions])]
 
 

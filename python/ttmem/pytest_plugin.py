@@ -13,7 +13,8 @@ from typing import Any, Generator
 import pytest
 
 from ttmem import _library, enabled
-from ttmem._follow import FollowError, check_suppressions, find_command, find_library
+from ttmem._find import COMMAND_MISSING, find_command, find_library
+from ttmem._follow import FollowError, check_suppressions
 from ttmem._pytest_limits import MARKERS, BadLimit, limits_of, marks_of
 from ttmem._sizes import parse_size
 
@@ -219,7 +220,7 @@ def _check_process() -> None:
             f"package, or set LD_PRELOAD={find_library() or 'libttmem.so'} before the start"
         )
     if find_command() is None:
-        raise pytest.UsageError("--ttmem: the command `ttmem` is not on PATH; install it, or set TTMEM_BIN to its path")
+        raise pytest.UsageError(f"--ttmem: {COMMAND_MISSING}")
 
 
 def _check_alone() -> None:

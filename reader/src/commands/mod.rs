@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod export;
 mod follow;
+mod generate;
 mod input;
 mod judge;
 mod ls;
@@ -32,7 +33,7 @@ const FAILED: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(
     name = "ttmem",
-    version,
+    version = env!("TTMEM_VERSION"),
     arg_required_else_help = true,
     after_help = "Examples:
   ttmem run -- python model.py               find leaks, and the line of code
@@ -100,6 +101,8 @@ enum Command {
     Clean(clean::Clean),
     Doctor(doctor::Doctor),
     #[command(hide = true)]
+    Generate(generate::Generate),
+    #[command(hide = true)]
     DoctorChild(doctor::DoctorChild),
 }
 
@@ -126,6 +129,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(serve) => serve.run(),
         Command::Clean(clean) => clean.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Generate(generate) => generate.run(),
         Command::DoctorChild(child) => child.run(),
     }
 }
