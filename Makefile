@@ -60,7 +60,34 @@ test-export: build
 	$(PYTHON) -m unittest discover -s tests/export -p 'test_*.py'
 
 # The wheel in an environment of its own, with no cargo; clients that are built against it.
-test-install: build install-built
+test-install: build
+	$(PYTHON) -m unittest discover -s tests/install -p 'test_*.py'
+
+# Screens, pictures and links in the documentation: as they are today; and mdBook has nothing to say about it.
+test-docs: build
+	$(PYTHON) docs/screens.py --check
+	$(PYTHON) tests/docs/pictures.py --check
+	$(PYTHON) -m unittest discover -s tests/docs -p 'test_*.py'
+	$(PYTHON) tests/docs/book.py
+
+# The documentation as a book: target/book/index.html. mdBook itself is fetched where it is not there.
+docs:
+	$(PYTHON) tests/docs/book.py
+
+demo: build
+	@$(PYTHON) tests/ttnn/run_demo.py || { status=$$?; test $$status -eq 3 && sh tests/c/run_demo.sh; }
+
+bench: build
+	$(CARGO) bench --locked -p ttmem-benches
+
+# What CI asks beside the tests.
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p ttmem-shim --features switch -- -D warnings
+	git diff --exit-code -- include/ttmem.h
+
+install: build install-built
 
 # What RELEASE has, without a build.
 install-built:
