@@ -7,9 +7,7 @@
 use super::{census::Cohort, filling::Decline, history::Level, track::Track};
 
 /// A rise of so many standard deviations is no walk.
-const RISES: f64 = 3.0;
-/// For one that is freed as a stack is: its old ones stay without being leaked.
-const STACK_RISES: f64 = 3.3;
+const RISES: f64 = 3.3;
 /// A rise by so much may be one.
 const MAY_RISE: f64 = 2.0;
 /// The largest fall on the way, as a part of the rise.
@@ -71,7 +69,7 @@ impl Drift {
 
     /// Whether a stack that goes up and down at random hardly gets here.
     pub(super) fn is_no_walk(&self) -> bool {
-        self.is_long_enough() && self.deviations() >= STACK_RISES
+        self.is_long_enough() && self.deviations() >= RISES
     }
 
     /// Whether as much as is kept is missing elsewhere: a cache with a limit keeps what is often used. What is too young to be
@@ -140,7 +138,9 @@ impl Drift {
     /// Whether the last third adds about as much as those before, and does so to its end.
     fn goes_on(&self, of: fn(&Level) -> f64) -> bool {
         let thirds = self.parts(3, of);
-        let last_sixth = self.parts(6, of)[5];
+        // A level is the least of its stretch, so growth shows in the next one.
+        let last = self.points.len() - 1;
+        let last_sixth = of(&self.points[last].1) - of(&self.points[last * 5 / 6 + 1].1);
         thirds[2] >= LATE * (thirds[0] + thirds[1]) / 2.0 && last_sixth >= LATEST * self.rise(of) / 6.0
     }
 }

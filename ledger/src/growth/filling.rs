@@ -1,12 +1,23 @@
 //! A cache that fills, the rival of a leak.
 
-use super::{Rules, census::Cohort, drift::Drift, history::Level, pause::gaps, rule::Case, track::Track};
+use super::{
+    Rules,
+    census::Cohort,
+    drift::Drift,
+    history::Level,
+    pause::{gaps, spread},
+    rule::Case,
+    track::Track,
+};
 
 /// Kept generations whose gaps show that they are regular.
 const ENOUGH: u64 = 6;
 /// Gaps that vary less come from no cache that fills.
 const REGULAR: f64 = 0.3;
 const HARDLY_RARER: f64 = -0.2;
+/// The same for times, which slices tell only roughly; one in so many may fall into one slice with another.
+const ENOUGH_FOR_CLOCK: usize = 12;
+const ODD: usize = 8;
 /// Births become rarer if their trend says so by so many standard deviations, and by so much.
 const RARER_DEVIATIONS: f64 = 2.7;
 const RARER: f64 = -0.3;
@@ -36,10 +47,12 @@ pub(super) fn is_filling(track: &Track, case: &Case<'_>, kept: &[&Cohort], end: 
     };
     let of_births = Decline::of_births(Drift::of(track, case.first_bin(), case.end()).points());
     // A cache is not filled like a clock.
-    let (_, variation) = gaps(kept);
     let is_steady = keeps_all || !of_births.is_likely();
-    if kept.len() >= ENOUGH as usize && variation < REGULAR && is_steady && decline(start)[1].change > HARDLY_RARER {
-        return false;
+    if kept.len() >= ENOUGH as usize && is_steady {
+        let is_regular = gaps(kept).1 < REGULAR && decline(start)[1].change > HARDLY_RARER;
+        if is_regular || case.rules == Rules::Time && is_like_a_clock(case, kept) {
+            return false;
+        }
     }
     if keeps_all {
         return match case.rules {
@@ -59,6 +72,20 @@ pub(super) fn is_filling(track: &Track, case: &Case<'_>, kept: &[&Cohort], end: 
         || track.all_births() < 2 * live && of_births.is_likely()
         || track.all_births() * 3 < live * 5 && !of_births.is_surely_excluded()
         || is_shown(start) && (young < ENOUGH || is_shown(half))
+}
+
+/// Whether the same time passes from each kept allocation to the next, though more happens in some of it.
+fn is_like_a_clock(case: &Case<'_>, kept: &[&Cohort]) -> bool {
+    let single = kept.iter().filter(|cohort| cohort.amount.allocations == kept[0].amount.allocations).count();
+    if kept.len() < ENOUGH_FOR_CLOCK || (kept.len() - single) * ODD > kept.len() {
+        return false;
+    }
+    let times: Vec<f64> = kept.iter().map(|cohort| case.moments.end_of(cohort.bin) as f64).collect();
+    let (mean, variation) = spread(&times);
+    let half = times.len() / 2;
+    let (early, _) = spread(&times[..=half]);
+    let (late, _) = spread(&times[half..]);
+    variation < REGULAR && late - early < -HARDLY_RARER * mean
 }
 
 /// By how much, in natural logarithms, the iterations that had births are likelier for growth at random, at one rate, than for

@@ -7,16 +7,24 @@ use super::track::FAR;
 /// Points of a history, so that each source takes bounded memory.
 const POINTS: usize = 32;
 
-/// What was live at the end of a stretch of bins.
+/// What was live in a stretch of bins: the least of its looks, since one in the middle of an iteration sees its temporaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Level {
     /// Generations of which something lived.
     pub(super) generations: u64,
     pub(super) allocations: u64,
     pub(super) bytes: u64,
-    /// Allocations that were born, and those that died, so far.
+    /// Allocations that were born, and those that died, until the last look.
     pub(super) births: u64,
     pub(super) died: u64,
+}
+
+impl Level {
+    /// Of one stretch, where `later` is what a later look saw.
+    fn and(self, later: Self) -> Self {
+        let least = if later.allocations < self.allocations { later } else { self };
+        Self { births: later.births, died: later.died, ..least }
+    }
 }
 
 /// Levels at equal distances.
@@ -28,17 +36,21 @@ pub(super) struct History {
 }
 
 impl History {
-    /// The level at a look; the last look of a stretch counts.
+    /// The level at a look.
     pub(super) fn note(&mut self, bin: u32, level: Level) {
         while (bin >> self.shift) as usize >= POINTS {
             self.merge();
             self.shift += 1;
         }
         let at = (bin >> self.shift) as usize;
+        if self.levels.len() == at + 1 {
+            self.levels[at] = self.levels[at].and(level);
+            return;
+        }
         // Looks before the source had anything are none of its history, but time passed.
         let last = self.levels.last().copied().unwrap_or_default();
-        self.levels.resize(at + 1, last);
-        self.levels[at] = level;
+        self.levels.resize(at, last);
+        self.levels.push(level);
     }
 
     /// All births at the last look, which are counted elsewhere.
@@ -58,7 +70,7 @@ impl History {
     }
 
     fn merge(&mut self) {
-        self.levels = self.levels.chunks(2).filter_map(|pair| pair.last().copied()).collect();
+        self.levels = self.levels.chunks(2).filter_map(|pair| pair.iter().copied().reduce(Level::and)).collect();
     }
 
     /// Makes one generation of two.
@@ -90,13 +102,16 @@ mod tests {
     fn a_long_history_has_few_points_at_equal_distances() {
         let mut history = History::default();
         for bin in 0..100 {
-            history.note(bin, Level { allocations: u64::from(bin), ..Level::default() });
+            let bin64 = u64::from(bin);
+            history.note(bin, Level { allocations: bin64 + 9, births: bin64, ..Level::default() });
+            history.note(bin, Level { allocations: bin64, births: bin64, ..Level::default() });
         }
-        let points: Vec<_> = history.before(100).map(|(bin, level)| (bin, level.allocations)).collect();
-        let expected: Vec<_> = (0..25).map(|at| (at * 4 + 3, u64::from(at) * 4 + 3)).collect();
+        let points: Vec<_> = history.before(100).map(|(bin, level)| (bin, level.allocations, level.births)).collect();
+        let end = |at: u32| at * 4 + 3;
+        let expected: Vec<_> = (0..25).map(|at| (end(at), u64::from(at) * 4, u64::from(end(at)))).collect();
         assert_eq!(points, expected);
         history.merge_bins();
-        assert_eq!(history.before(50).nth(1), Some((3, Level { allocations: 7, ..Level::default() })));
+        assert_eq!(history.before(50).nth(1), Some((3, Level { allocations: 4, births: 7, ..Level::default() })));
         assert!(history.is_sound(49) && !history.is_sound(3));
     }
 }

@@ -36,7 +36,12 @@ pub(super) fn is_over(kept: &[&Cohort], first: u32, end: i64) -> bool {
 
 /// The mean gap between kept generations, and how much gaps vary, as a part of it.
 pub(super) fn gaps(kept: &[&Cohort]) -> (f64, f64) {
-    let gaps: Vec<f64> = kept.windows(2).map(|pair| f64::from(pair[1].bin - pair[0].bin)).collect();
+    spread(&kept.iter().map(|cohort| f64::from(cohort.bin)).collect::<Vec<_>>())
+}
+
+/// The mean gap between rising numbers, and how much gaps vary, as a part of it.
+pub(super) fn spread(places: &[f64]) -> (f64, f64) {
+    let gaps: Vec<f64> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
     let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
     (mean, variance.sqrt() / mean)

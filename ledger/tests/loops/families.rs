@@ -65,6 +65,36 @@ pub(crate) const FAMILIES: &[Family] = &[
     // What is freed lives for half of the shortest run, and so few that are kept are older.
     ambiguous(leak("leak, beside a working set that walks", |p| breathing(p, Some(4), walk))),
     leak("leak, on device 5 of 8", |p| devices(p, |device, p| device == 5 && p.iteration % 3 == 0)),
+    leak("leak, on device 5 of 8, of a tensor that is freed", |p| {
+        each(p, |p| {
+            let ids: Vec<Id> =
+                (0..8).filter(|&device| device != 5).map(|device| p.allocate_on(device, SITE, SIZE, 0)).collect();
+            if p.iteration % 4 == 0 {
+                p.leak_on(5, SITE, SIZE);
+            } else {
+                let id = p.allocate_on(5, SITE, SIZE, 0);
+                p.free(id);
+            }
+            ids.into_iter().for_each(|id| p.free(id));
+        });
+    }),
+    leak("leak, of another line than a working set that breathes", |p| {
+        let mut set: VecDeque<Id> = VecDeque::new();
+        each(p, |p| {
+            let wanted = (17.0 + 15.0 * (p.iteration as f64 / 9.0).sin()) as u64 + p.random.below(7);
+            while (set.len() as u64) < wanted {
+                set.push_back(p.allocate(SITE, SIZE));
+            }
+            while set.len() as u64 > wanted {
+                let at = p.random.below(set.len() as u64) as usize;
+                let id = set.remove(at).expect("there are more");
+                p.free(id);
+            }
+            if p.iteration % 5 == 2 {
+                p.leak(SITE + 1, SIZE / 8);
+            }
+        });
+    }),
     leak("leak, on each of 8 devices", |p| devices(p, |_, p| p.iteration % 4 == 0)),
     leak("leak, from a third on", |p| from(p, 1.0 / 3.0, 1)),
     leak("leak, from a half on, every 3rd", |p| from(p, 0.5, 3)),

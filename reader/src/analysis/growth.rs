@@ -95,6 +95,12 @@ impl GrowthSource {
 }
 
 impl Growth {
+    /// Whether this is no question for slices of time any more: marks or closes decide it, or are enough to know better.
+    pub(super) fn settles(&self) -> bool {
+        let is_decided = !matches!(self.course(), Course::Undecided(_));
+        self.point != Loop::Time && (is_decided || self.iterations >= ENOUGH_TO_KNOW)
+    }
+
     /// The leaks, largest rate first.
     pub fn leaks(&self) -> impl Iterator<Item = &GrowthSource> {
         self.sources.iter().filter(|source| source.is_leak())
@@ -173,12 +179,14 @@ pub(super) fn loops(series: &[Series], clock: &ClockMap, sites: &CallSites<'_>) 
         growth
     });
     let mut loops: Vec<Growth> = merged.collect();
-    // What marks or closes decide is no question for slices of time.
-    if loops.iter().any(|growth| growth.point != Loop::Time && !matches!(growth.course(), Course::Undecided(_))) {
+    if loops.iter().any(Growth::settles) {
         loops.retain(|growth| growth.point != Loop::Time);
     }
     loops
 }
+
+/// So many iterations that a program names are the loop, though they decide nothing.
+const ENOUGH_TO_KNOW: u64 = 20;
 
 /// One series as a loop.
 pub(super) fn one(series: &Series, span_ns: u64, site: &dyn Fn(u32) -> Arc<CallSite>) -> Growth {

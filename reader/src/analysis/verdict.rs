@@ -165,11 +165,15 @@ fn missing(process: &ProcessAnalysis) -> Option<Missing> {
         .then_some(Missing::Miscounted { reported: counts.reported, known })
 }
 
-/// The loops that count: marks and closes; time only where none of these decides.
+/// The loops that count: marks and closes; time only where none of these settles it.
 fn deciding(growth: &[Growth]) -> Vec<&Growth> {
     let is_decided = |growth: &&Growth| !matches!(growth.course(), Course::Undecided(_));
     let (by_time, named): (Vec<&Growth>, Vec<&Growth>) = growth.iter().partition(|growth| growth.point == Loop::Time);
-    if named.iter().any(is_decided) || !by_time.iter().any(is_decided) && !named.is_empty() { named } else { by_time }
+    if named.iter().any(|growth| growth.settles()) || !by_time.iter().any(is_decided) && !named.is_empty() {
+        named
+    } else {
+        by_time
+    }
 }
 
 /// What grows in these loops, each source in the loop with the most iterations that shows it.
@@ -325,10 +329,13 @@ mod tests {
     #[test]
     fn time_counts_where_no_mark_decides() {
         let undecided = Course::Undecided(Undecided::FewIterations);
-        let verdict = |marked: Course, timed: Course| {
-            let growth = vec![Growth::example(marks(), marked), Growth::example(Loop::Time, timed)];
-            decided(ProcessAnalysis::example(Vec::new(), growth), "")
+        let of = |iterations: u64, marked: Course, timed: Course| {
+            let marked = Growth { iterations, ..Growth::example(marks(), marked) };
+            decided(ProcessAnalysis::example(Vec::new(), vec![marked, Growth::example(Loop::Time, timed)]), "")
         };
+        let verdict = |marked: Course, timed: Course| of(10, marked, timed);
+        let many = of(30, Course::Undecided(Undecided::StillFilling), Course::Grows);
+        assert_eq!(many.answer, Answer::Clean, "thirty marks know that nothing is known");
         assert_eq!(verdict(Course::Baseline, Course::Grows).answer, Answer::Clean, "marks know the loop");
         let by_time = verdict(undecided, Course::Grows);
         assert_eq!((by_time.answer, &by_time.leaks[0].point), (Answer::Leak, &Loop::Time));
