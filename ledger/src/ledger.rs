@@ -123,6 +123,7 @@ impl Ledger {
             EventKind::PoolReleased => self.release(device, Some(allocator)),
             EventKind::OutOfMemory => self.refuse(event, vec![device]),
             EventKind::Capacity => self.note_bank(event, device),
+            EventKind::Tensor => self.describe(event, device),
             EventKind::Mark | EventKind::MarkMore => {}
         }
     }
@@ -178,6 +179,16 @@ impl Ledger {
         }
         if self.growth.is_due(|| self.sums.live()) {
             self.slice();
+        }
+    }
+
+    /// A tensor over a buffer of whichever allocator: the one that its holder holds.
+    fn describe(&mut self, event: &Event, device: i32) {
+        let wanted = wanted(event, Some(device), None);
+        if let Some(key) = self.places.best(&wanted)
+            && let Some((place, _)) = self.places.known(&key)
+        {
+            place.describe(key.address, event.holder, event.site);
         }
     }
 
@@ -616,16 +627,16 @@ impl Ledger {
             && self.banks.values().all(Bank::is_sound)
     }
 
-    /// The call sites of all that it lists, some more than once.
+    /// The call sites and tensors of all that it lists, some more than once.
     pub(crate) fn named_sites(&self) -> impl Iterator<Item = u32> {
         let refused = self.refusals.list().iter();
         let refused = refused.flat_map(|refusal| refusal.sites());
         let placed = self.programs.devices().flat_map(|(_, _, on_device)| on_device.entries().map(ProgramBuffer::site));
-        let live = self.places.regions().map(|(_, region)| region.site);
+        let live = self.places.regions().flat_map(|(_, region)| [region.site(), region.tensor()]);
         let peaks = self.sums.iter().flat_map(|(_, _, totals)| totals.peak.sites());
         live.chain(placed)
             .chain(peaks)
-            .chain(self.released.regions.iter().map(|region| region.site))
+            .chain(self.released.regions.iter().flat_map(LiveRegion::labels))
             .chain(refused)
             .chain(self.growth.sites())
     }
@@ -677,7 +688,7 @@ fn seen(key: &Key, region: &Region) -> Seen {
     Seen {
         memory: key.memory,
         device: key.device,
-        site: region.site,
+        site: region.site(),
         size: region.extent().bytes,
         cached: region.is_cached(),
         born: region.ticks,

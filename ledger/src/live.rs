@@ -43,6 +43,8 @@ pub struct LiveRegion {
     pub thread: u32,
     /// The interned call site, 0 for none.
     pub site: u32,
+    /// The interned description of the tensor that it was made for, 0 for none.
+    pub tensor: u32,
     /// Cores of a circular buffer, else 0.
     pub num_cores: u32,
     /// A circular buffer inside a buffer that is counted already.
@@ -51,6 +53,13 @@ pub struct LiveRegion {
     pub preallocated: bool,
     /// Made for a program that the program cache keeps: freed when the cache is cleared, and no leak.
     pub cached: bool,
+}
+
+impl LiveRegion {
+    /// The interned records that it names.
+    pub(crate) fn labels(&self) -> [u32; 2] {
+        [self.site, self.tensor]
+    }
 }
 
 /// Largest first, then by device, memory, address and age; what is equal in all of them stays in its order.

@@ -118,6 +118,15 @@ impl Place {
         Some((holders::holds(region, &self.further, address, id), region.ticks))
     }
 
+    /// Says of the region that this holder holds which tensor it was made for.
+    pub(crate) fn describe(&mut self, address: u64, id: u64, tensor: u32) {
+        let Some(found) = self.find(self.index.hash(address), address) else { return };
+        let region = &mut self.shelf[found.at as usize].region;
+        if holders::holds(region, &self.further, address, id) {
+            region.describe(tensor);
+        }
+    }
+
     pub(crate) fn region(&self, address: u64) -> Option<&Region> {
         let found = self.find(self.index.hash(address), address)?;
         Some(&self.shelf[found.at as usize].region)

@@ -360,6 +360,7 @@ impl ProgramBuffer {
             allocated_at_ticks: self.ticks,
             thread: self.thread,
             site: self.site,
+            tensor: 0,
             num_cores: self.num_cores,
             globally_allocated: self.globally_allocated,
             preallocated: false,

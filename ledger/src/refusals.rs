@@ -199,8 +199,8 @@ impl Most {
                     continue;
                 }
             }
-            let holding = sites.entry((region.site, region.is_cached())).or_insert(SiteHolding {
-                site: region.site,
+            let holding = sites.entry((region.site(), region.is_cached())).or_insert(SiteHolding {
+                site: region.site(),
                 cached: region.is_cached(),
                 held: Amount::default(),
                 oldest_ticks: region.ticks,

@@ -31,8 +31,33 @@ pub(crate) struct Region {
     pub(crate) further: u32,
     pub(crate) reports: u32,
     thread: u32,
-    pub(crate) site: u32,
-    flags: u16,
+    labels: Labels,
+}
+
+/// Call site and tensor, 24 bits each, and the flags of the first report.
+#[derive(Clone, Copy, Debug)]
+struct Labels(u64);
+
+const LABEL_BITS: u32 = 24;
+const LABEL: u64 = (1 << LABEL_BITS) - 1;
+
+impl Labels {
+    fn new(site: u32, tensor: u32, flags: u16) -> Self {
+        let [site, tensor] = [site, tensor].map(|label| u64::from(label) & LABEL);
+        Self(site | tensor << LABEL_BITS | u64::from(flags) << (2 * LABEL_BITS))
+    }
+
+    fn site(self) -> u32 {
+        (self.0 & LABEL) as u32
+    }
+
+    fn tensor(self) -> u32 {
+        (self.0 >> LABEL_BITS & LABEL) as u32
+    }
+
+    fn flags(self) -> u16 {
+        (self.0 >> (2 * LABEL_BITS)) as u16
+    }
 }
 
 /// A region with its address, in a cache line of its own: an event touches that one. With the table of addresses, 100,000 of
@@ -60,27 +85,27 @@ impl Region {
             further: 0,
             reports: 1,
             thread: event.thread,
-            site: event.site,
-            flags: event.flags,
+            labels: Labels::new(event.site, 0, event.flags),
         }
     }
 
     /// Numbers that it is saved as.
-    pub(crate) const FIELDS: usize = 10;
+    pub(crate) const FIELDS: usize = 11;
 
     pub(crate) fn fields(&self) -> [u64; Self::FIELDS] {
-        let Self { size, per_bank, ticks, holder, anonymous, further, reports, thread, site, flags } = *self;
+        let Self { size, per_bank, ticks, holder, anonymous, further, reports, thread, labels } = *self;
         // Unknown is a small number then.
         let per_bank = per_bank.wrapping_add(1);
-        let small = [anonymous, further, reports, thread, site].map(u64::from);
-        let [anonymous, further, reports, thread, site] = small;
-        [size, per_bank, ticks, holder, anonymous, further, reports, thread, site, flags.into()]
+        let small = [anonymous, further, reports, thread, labels.site(), labels.tensor()].map(u64::from);
+        let [anonymous, further, reports, thread, site, tensor] = small;
+        [size, per_bank, ticks, holder, anonymous, further, reports, thread, site, tensor, labels.flags().into()]
     }
 
     /// What was saved; `None` if no region can have been.
     pub(crate) fn from_fields(fields: [u64; Self::FIELDS]) -> Option<Self> {
-        let [size, per_bank, ticks, holder, anonymous, further, reports, thread, site, flags] = fields;
+        let [size, per_bank, ticks, holder, anonymous, further, reports, thread, site, tensor, flags] = fields;
         let narrow = |number: u64| u32::try_from(number).ok();
+        let label = |number: u64| narrow(number).filter(|_| number <= LABEL);
         Some(Self {
             size,
             per_bank: per_bank.wrapping_sub(1),
@@ -90,8 +115,7 @@ impl Region {
             further: narrow(further)?,
             reports: narrow(reports)?,
             thread: narrow(thread)?,
-            site: narrow(site)?,
-            flags: u16::try_from(flags).ok()?,
+            labels: Labels::new(label(site)?, label(tensor)?, u16::try_from(flags).ok()?),
         })
     }
 
@@ -100,7 +124,24 @@ impl Region {
     }
 
     pub(crate) fn made_by(&self) -> MadeBy {
-        MadeBy { site: self.site, cached: self.is_cached() }
+        MadeBy { site: self.site(), cached: self.is_cached() }
+    }
+
+    /// The call site that made it, 0 for none.
+    pub(crate) fn site(&self) -> u32 {
+        self.labels.site()
+    }
+
+    /// The tensor that it was made for, 0 for none.
+    pub(crate) fn tensor(&self) -> u32 {
+        self.labels.tensor()
+    }
+
+    /// The first tensor over it is the one that it was made for; those that follow are views.
+    pub(crate) fn describe(&mut self, tensor: u32) {
+        if self.tensor() == 0 {
+            self.labels = Labels::new(self.site(), tensor, self.labels.flags());
+        }
     }
 
     /// Another report of the same bytes: the larger extent holds.
@@ -123,7 +164,7 @@ impl Region {
 
     /// Whether it was made for a program that the cache keeps.
     pub(crate) fn is_cached(&self) -> bool {
-        self.flags & flags::FOR_PROGRAM != 0
+        self.labels.flags() & flags::FOR_PROGRAM != 0
     }
 
     pub(crate) fn shown(&self, key: Key, state: State) -> LiveRegion {
@@ -139,10 +180,11 @@ impl Region {
             state,
             allocated_at_ticks: self.ticks,
             thread: self.thread,
-            site: self.site,
+            site: self.site(),
+            tensor: self.tensor(),
             num_cores: 0,
             globally_allocated: false,
-            preallocated: self.flags & flags::PREALLOCATED != 0,
+            preallocated: self.labels.flags() & flags::PREALLOCATED != 0,
             cached: self.is_cached(),
         }
     }

@@ -189,7 +189,7 @@ impl Spans {
 
     /// The call sites that are named in what closed spans left behind.
     pub(crate) fn sites(&self) -> impl Iterator<Item = u32> {
-        self.closed.iter().flat_map(|span| &span.window.left_behind).map(|region| region.site)
+        self.closed.iter().flat_map(|span| &span.window.left_behind).flat_map(crate::LiveRegion::labels)
     }
 
     /// Those that have ended, in the order of their ends; the latest 10,000.

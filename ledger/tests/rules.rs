@@ -42,6 +42,29 @@ fn totals(ledger: &Ledger, device: i32, memory: Memory) -> Totals {
         .unwrap_or_default()
 }
 
+#[test]
+fn the_first_tensor_over_a_buffer_is_its_own_and_those_that_follow_are_views() {
+    let made = |address, holder| Event { holder, ..allocate(0, Memory::L1, address, 64) };
+    let tensor = |address, holder, site| Event {
+        kind: EventKind::Tensor,
+        site,
+        ..Event { holder, ..allocate(0, Memory::L1, address, 0) }
+    };
+    let mut ledger = after(&[made(0, 1), made(64, 2), tensor(0, 1, 70), tensor(0, 1, 71), tensor(64, 9, 72)]);
+    let tensors = |ledger: &Ledger| ledger.live().iter().map(|one| one.tensor).collect::<Vec<_>>();
+    assert_eq!(tensors(&ledger), [70, 0], "the second is somebody else's");
+    assert_eq!(totals(&ledger, 0, Memory::L1).allocations, 2, "a tensor is no allocation");
+    let freed = Event { holder: 1, ..free(0, 0) };
+    [freed, made(0, 3)].iter().for_each(|event| ledger.apply(event, None));
+    assert_eq!(tensors(&ledger), [0, 0], "a new buffer there is another's");
+    // On a mesh it is one on each chip, whoever's allocator made the buffer.
+    let pool = |allocator| Pool { allocator, chips: vec![4, 5] };
+    let on_pool = |event| Event { target: Target::Pool(0), ..event };
+    ledger.apply(&on_pool(made(128, 7)), Some(&pool(3)));
+    ledger.apply(&on_pool(tensor(128, 7, 73)), Some(&pool(0)));
+    assert_eq!(ledger.live().iter().filter(|one| one.tensor == 73).count(), 2);
+}
+
 /// The field report: 16 allocations and 8 frees of each of two buffers, on 8 devices. What it was: the program cache's
 /// kernel binaries and a temporary view at the same address.
 #[test]

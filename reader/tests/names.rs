@@ -66,8 +66,8 @@ fn recording(folder: &Folder) -> PathBuf {
     let op =
         PythonFrame { function: format!("__call__{NAME}").into(), file: "x/ttnn/decorators.py".into(), line: Some(1) };
     let sites = vec![
-        Site { id: 1, python: vec![op, python(NAME)], native: Vec::new() },
-        Site { id: 2, python: Vec::new(), native: vec![native] },
+        Site { id: 1, python: vec![op, python(NAME)], native: Vec::new(), tensor: None },
+        Site { id: 2, python: Vec::new(), native: vec![native], tensor: None },
     ];
     let path = folder.0.join("run.ttmem");
     let mut writer = Writer::new(File::create(&path).unwrap()).unwrap();

@@ -40,6 +40,8 @@ mod writer;
 pub use chunk::MAGIC;
 pub use chunk::{FORMAT_VERSION, MAX_CHUNK_BYTES, MAX_CHUNK_EVENTS};
 pub use error::RecordingError;
-pub use meta::{ClockPoint, Ended, LastWords, Meta, NativeFrame, Pool, Process, PythonFrame, Site, Sites, Status};
+pub use meta::{
+    ClockPoint, Ended, LastWords, Meta, NativeFrame, Pool, Process, PythonFrame, Site, Sites, Status, Tensor,
+};
 pub use reader::{Item, Reader};
 pub use writer::Writer;

@@ -130,6 +130,27 @@ pub struct Site {
     /// Native frames, innermost first; where there are Python's, only those inside of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub native: Vec<NativeFrame>,
+    /// What the number means in events about tensors, which have it in the place of a call site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<Arc<Tensor>>,
+}
+
+/// What a tensor is, with the names that tt-metal has for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Tensor {
+    /// Its dimensions as the program sees them.
+    pub shape: Vec<u32>,
+    /// Its dimensions as it lies in memory.
+    pub padded_shape: Vec<u32>,
+    /// `DataType`, as `BFLOAT16`.
+    pub dtype: Arc<str>,
+    /// `Layout`, as `TILE`.
+    pub layout: Arc<str>,
+    /// `TensorMemoryLayout`, as `INTERLEAVED`.
+    pub memory_layout: Arc<str>,
+    /// Height and width of a shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_shape: Option<[u32; 2]>,
 }
 
 /// A frame of a Python function.

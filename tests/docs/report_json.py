@@ -34,6 +34,7 @@ TITLES = {
     "memory": "A memory of a device",
     "l1": "The L1 of a device",
     "regions": "Allocations: what is or was live",
+    "tensor": "Tensors",
     "growth": "Growth",
     "program_region": "A region of the program",
     "left": "What is left behind",

@@ -12,7 +12,7 @@ pub const HEADER_BYTES: usize = PAGE;
 pub const MAGIC: [u8; 8] = *b"TTMEMRNG";
 
 /// The version of everything in the file. A reader takes its own only.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// [`Header::clock`]: ticks of the invariant time stamp counter.
 pub const CLOCK_TSC: u64 = 1;

@@ -103,6 +103,8 @@ pub enum EventKind {
     MarkMore = 9,
     /// An allocator was seen for the first time: each of the `extra` banks of this memory has `size` bytes, from `address` on.
     Capacity = 10,
+    /// A tensor was made over the buffer at `address` that `holder` holds: `site` names what it is, a record of the side file.
+    Tensor = 11,
 }
 
 impl EventKind {
@@ -118,6 +120,7 @@ impl EventKind {
             8 => Self::Mark,
             9 => Self::MarkMore,
             10 => Self::Capacity,
+            11 => Self::Tensor,
             _ => return None,
         })
     }

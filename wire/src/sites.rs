@@ -9,6 +9,7 @@
 //! | stack | kind, native frames << 8, Python frames << 16, [`CUT_NATIVE`] and [`CUT_PYTHON`] << 24; a word for each frame |
 //! | code | kind, [`LineTable`] << 8, first line << 32; bytes of file, name << 32; bytes of the line table; the three |
 //! | module | kind, bytes of build id << 8, of path << 16; where it was loaded; build id and path |
+//! | tensor | kind, data type << 8, layout << 16, memory layout << 24, dimensions << 32, of the padded shape << 40, 1 << 48 if there is a shard; shape, padded shape and shard, 32 bits each, two a word |
 //!
 //! Frames come innermost first, native ones before Python's. A frame is a reference to a module or a code object << 40, and
 //! where in it: an address of the module's file, or the byte offset of the instruction.
@@ -46,6 +47,7 @@ pub const MAX_FRAMES: usize = 64;
 const STACK: u8 = 1;
 const CODE: u8 = 2;
 const MODULE: u8 = 3;
+const TENSOR: u8 = 4;
 const REFERENCE_BITS: u32 = 24;
 const WITHIN_BITS: u32 = 40;
 
@@ -116,6 +118,88 @@ pub struct ModuleRecord<'a> {
     pub load_bias: u64,
 }
 
+/// Dimensions of a shape, at most.
+pub const MAX_DIMENSIONS: usize = 8;
+
+/// What a tensor is, in tt-metal's own numbers; the same words as in its record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TensorRecord {
+    /// `DataType`.
+    pub dtype: u8,
+    /// `Layout`.
+    pub layout: u8,
+    /// `TensorMemoryLayout`.
+    pub memory_layout: u8,
+    shape: Shape,
+    padded_shape: Shape,
+    /// Height and width of a shard.
+    pub shard: Option<[u32; 2]>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Shape {
+    rank: u8,
+    dimensions: [u32; MAX_DIMENSIONS],
+}
+
+impl Shape {
+    fn new(dimensions: &[u32]) -> Self {
+        let rank = dimensions.len().min(MAX_DIMENSIONS);
+        let mut shape = Self { rank: rank as u8, ..Self::default() };
+        shape.dimensions[..rank].copy_from_slice(&dimensions[..rank]);
+        shape
+    }
+
+    fn dimensions(&self) -> &[u32] {
+        self.dimensions.get(..self.rank.into()).unwrap_or(&[])
+    }
+}
+
+impl TensorRecord {
+    /// With these shapes, of which the first [`MAX_DIMENSIONS`] dimensions count.
+    pub fn with_shapes(self, shape: &[u32], padded_shape: &[u32]) -> Self {
+        Self { shape: Shape::new(shape), padded_shape: Shape::new(padded_shape), ..self }
+    }
+
+    /// Its dimensions as the program sees them.
+    pub fn shape(&self) -> &[u32] {
+        self.shape.dimensions()
+    }
+
+    /// Its dimensions as it lies in memory.
+    pub fn padded_shape(&self) -> &[u32] {
+        self.padded_shape.dimensions()
+    }
+
+    /// The words of its record: the first [`Self::count`] of them.
+    pub fn words(&self) -> [u64; TENSOR_WORDS] {
+        let Self { dtype, layout, memory_layout, shape, padded_shape, shard } = self;
+        let numbers = [dtype, layout, memory_layout, &shape.rank, &padded_shape.rank].map(|&number| u64::from(number));
+        let [dtype, layout, memory_layout, rank, padded_rank] = numbers;
+        let mut words = [0; TENSOR_WORDS];
+        words[0] = u64::from(TENSOR)
+            | dtype << 8
+            | layout << 16
+            | memory_layout << 24
+            | rank << 32
+            | padded_rank << 40
+            | u64::from(shard.is_some()) << 48;
+        let shard = shard.as_ref().map_or(&[][..], |shard| shard);
+        let numbers = [self.shape(), self.padded_shape(), shard].into_iter().flatten();
+        numbers.enumerate().for_each(|(at, &number)| words[1 + at / 2] |= u64::from(number) << (at % 2 * 32));
+        words
+    }
+
+    /// How many words its record has.
+    pub fn count(&self) -> usize {
+        let numbers = usize::from(self.shape.rank + self.padded_shape.rank) + 2 * usize::from(self.shard.is_some());
+        1 + numbers.div_ceil(2)
+    }
+}
+
+/// The most words of a tensor record.
+pub const TENSOR_WORDS: usize = 2 + MAX_DIMENSIONS;
+
 /// Bytes of words before a record's own bytes.
 pub const STACK_HEAD: usize = 8;
 /// Bytes of words before a record's own bytes.
@@ -150,10 +234,38 @@ pub fn record_length(bytes: &[u8]) -> Option<usize> {
             let parts = [names & 0xFFFF_FFFF, names >> 32, lines & 0xFFFF_FFFF];
             CODE_HEAD + usize::try_from(parts.iter().sum::<u64>()).ok()?
         }
+        TENSOR => 8 * tensor_words(first)?,
         MODULE => MODULE_HEAD + (first >> 8 & 0xFF) as usize + (first >> 16 & 0xFFFF) as usize,
         _ => return None,
     };
     (length <= MAX_SITE_RECORD).then_some(length)
+}
+
+/// Words of the tensor record that begins with this one.
+fn tensor_words(first: u64) -> Option<usize> {
+    let ranks = [first >> 32 & 0xFF, first >> 40 & 0xFF].map(|rank| rank as usize);
+    let are_sound = ranks.iter().all(|&rank| rank <= MAX_DIMENSIONS);
+    are_sound.then(|| 1 + (ranks[0] + ranks[1] + 2 * (first >> 48 & 1) as usize).div_ceil(2))
+}
+
+/// Reads a tensor record.
+pub fn read_tensor(bytes: &[u8]) -> Option<TensorRecord> {
+    let first = word(bytes, 0).filter(|first| *first as u8 == TENSOR)?;
+    let words = tensor_words(first)?;
+    let mut numbers = Vec::with_capacity(2 * words);
+    for at in 1..words {
+        let both = word(bytes, at)?;
+        numbers.extend([both as u32, (both >> 32) as u32]);
+    }
+    let [rank, padded_rank] = [first >> 32 & 0xFF, first >> 40 & 0xFF].map(|rank| rank as usize);
+    let (shape, rest) = numbers.split_at_checked(rank)?;
+    let (padded_shape, rest) = rest.split_at_checked(padded_rank)?;
+    let shard = if first >> 48 & 1 == 1 { Some(*rest.first_chunk()?) } else { None };
+    let [dtype, layout, memory_layout] = [first >> 8, first >> 16, first >> 24].map(|number| number as u8);
+    Some(
+        TensorRecord { dtype, layout, memory_layout, shard, ..TensorRecord::default() }
+            .with_shapes(shape, padded_shape),
+    )
 }
 
 /// Reads a stack record.
@@ -248,6 +360,23 @@ mod tests {
         assert_eq!(record_length(&module), Some(module.len()));
         let read = read_module(&module).unwrap();
         assert_eq!((read.build_id, read.path, read.load_bias), (&b"\x01\x02"[..], &b"/a.so"[..], 4096));
+    }
+
+    #[test]
+    fn a_tensor_comes_back() {
+        let plain = TensorRecord { dtype: 3, layout: 1, memory_layout: 2, ..TensorRecord::default() };
+        for (shape, padded, shard) in [
+            (&[1, 2, u32::MAX][..], &[1, 32, 64][..], None),
+            (&[], &[], Some([7, 9])),
+            (&[1, 2, 3, 4, 5, 6, 7, 8], &[1, 2, 3, 4, 5, 6, 32, 32], Some([u32::MAX, 1])),
+        ] {
+            let tensor = TensorRecord { shard, ..plain }.with_shapes(shape, padded);
+            let record = bytes(&tensor.words()[..tensor.count()], &[]);
+            assert_eq!((record_length(&record), read_tensor(&record)), (Some(record.len()), Some(tensor)));
+            assert_eq!((tensor.shape(), tensor.padded_shape()), (shape, padded));
+            assert_eq!(read_tensor(&record[..record.len() - 1]), None);
+        }
+        assert_eq!(record_length(&bytes(&[u64::from(TENSOR) | 9 << 32], &[])), None);
     }
 
     #[test]

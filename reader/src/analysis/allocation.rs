@@ -6,6 +6,7 @@ use std::{
 };
 
 use ttmem_ledger::{Amount, LiveRegion, State, narrow};
+use ttmem_recording::Tensor;
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
@@ -35,6 +36,8 @@ pub struct Allocation {
     pub at_ns: u64,
     /// Where it was made. Equal sites of one analysis are one.
     pub site: Arc<CallSite>,
+    /// The tensor that it was made for, where it is known.
+    pub tensor: Option<Arc<Tensor>>,
     /// The thread that made it.
     pub thread: u32,
     /// Cores of program memory, else 0.
@@ -60,6 +63,7 @@ impl Allocation {
             state: region.state,
             at_ns: clock.realtime_ns(region.allocated_at_ticks),
             site: sites.of(region.site),
+            tensor: sites.tensor(region.tensor),
             thread: region.thread,
             num_cores: region.num_cores,
             globally_allocated: region.globally_allocated,
@@ -87,6 +91,7 @@ impl Allocation {
             state: State::LiveAtExit,
             at_ns: 0,
             site: Arc::default(),
+            tensor: None,
             thread: 0,
             num_cores: 0,
             globally_allocated: false,

@@ -1,4 +1,4 @@
-//! What is live, added up: `--by site|op|size|device|memory|generation`.
+//! What is live, added up: `--by site|op|size|shape|dtype|device|memory|generation`.
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
@@ -18,6 +18,10 @@ pub enum By {
     Op,
     /// Bytes of one allocation.
     Size,
+    /// The shape of the tensor.
+    Shape,
+    /// The data type of the tensor.
+    Dtype,
     /// The device.
     Device,
     /// The memory.
@@ -35,6 +39,10 @@ pub enum Key {
     Op(Option<Arc<str>>),
     /// Bytes of one allocation.
     Size(u64),
+    /// The shape of the tensor, where it is known.
+    Shape(Option<Vec<u32>>),
+    /// The data type of the tensor, where it is known.
+    Dtype(Option<Arc<str>>),
     /// A device.
     Device(i32),
     /// A memory.
@@ -65,6 +73,8 @@ pub fn rows(process: &ProcessAnalysis, live: &[Allocation], by: By) -> Vec<Row> 
             By::Site => Key::Site(one.site.clone()),
             By::Op => Key::Op(one.site.op.clone()),
             By::Size => Key::Size(one.size),
+            By::Shape => Key::Shape(one.tensor.as_ref().map(|tensor| tensor.shape.clone())),
+            By::Dtype => Key::Dtype(one.tensor.as_ref().map(|tensor| tensor.dtype.clone())),
             By::Device => Key::Device(one.device),
             By::Memory => Key::Memory(one.memory),
             By::Generation => Key::Generation(generation()),

@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
+use ttmem_recording::Tensor;
+
 use crate::{
     SiteStyle, Symbols,
     sites::{CallSite, Frame, Sites},
@@ -48,6 +50,11 @@ impl CallSites<'_> {
         let site = self.interner.intern(Arc::new(named.unwrap_or_default()), self.style);
         self.known.borrow_mut().insert(id, site.clone());
         site
+    }
+
+    /// The tensor of this number, where it is known.
+    pub(crate) fn tensor(&self, id: u32) -> Option<Arc<Tensor>> {
+        self.sites.tensor(id)
     }
 
     /// A key that is equal for numbers of equal sites.

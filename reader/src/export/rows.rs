@@ -76,8 +76,11 @@ pub(super) fn event_row<'a>(step: &'a Step<'a>) -> Option<EventRow<'a>> {
             let takes_bytes =
                 matches!(event.kind, EventKind::Allocate | EventKind::CbAllocate | EventKind::OutOfMemory);
             let has_memory = matches!(event.kind, EventKind::CbFreeAll | EventKind::Capacity);
-            let has_address = matches!(event.kind, EventKind::Allocate | EventKind::CbAllocate | EventKind::Free)
-                && event.flags & flags::ADDRESS_UNKNOWN == 0;
+            let is_of_address =
+                matches!(event.kind, EventKind::Allocate | EventKind::CbAllocate | EventKind::Free | EventKind::Tensor);
+            let has_address = is_of_address && event.flags & flags::ADDRESS_UNKNOWN == 0;
+            let named = step.process.frames(event.site);
+            let is_tensor = event.kind == EventKind::Tensor;
             Some(EventRow {
                 event: kind_name(event),
                 devices,
@@ -96,8 +99,8 @@ pub(super) fn event_row<'a>(step: &'a Step<'a>) -> Option<EventRow<'a>> {
                 free_per_bank: event.space.map(|space| space.free),
                 largest_free_block: event.space.map(|space| space.largest_block),
                 flags: FLAGS.iter().filter(|(bit, _)| event.flags & bit != 0).map(|&(_, name)| name).collect(),
-                name: None,
-                site: step.process.frames(event.site),
+                name: named.first().filter(|_| is_tensor).map(String::as_str),
+                site: if is_tensor { &[] } else { named },
                 region: 0,
                 ..row
             })
@@ -121,6 +124,7 @@ fn kind_name(event: &Event) -> &'static str {
         EventKind::OutOfMemory => "out_of_memory",
         EventKind::Mark | EventKind::MarkMore => "mark",
         EventKind::Capacity => "capacity",
+        EventKind::Tensor => "tensor",
     }
 }
 

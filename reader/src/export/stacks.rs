@@ -202,6 +202,7 @@ mod tests {
             allocated_at_ticks: 0,
             thread: 1,
             site,
+            tensor: 0,
             num_cores: 0,
             globally_allocated: false,
             preallocated: false,

@@ -50,7 +50,8 @@ impl Peaks {
             | EventKind::Mark
             | EventKind::MarkMore
             | EventKind::OutOfMemory
-            | EventKind::Capacity => return,
+            | EventKind::Capacity
+            | EventKind::Tensor => return,
             EventKind::CbAllocate | EventKind::CbFreeAll | EventKind::Free => event.memory,
             EventKind::DeviceClosed | EventKind::PoolReleased => None,
         };

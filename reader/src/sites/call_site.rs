@@ -194,7 +194,7 @@ pub(super) mod tests {
     }
 
     pub(crate) fn call_site(python: &[PythonFrame], native: &[NativeFrame]) -> CallSite {
-        let site = Site { id: 1, python: python.to_vec(), native: native.to_vec() };
+        let site = Site { id: 1, python: python.to_vec(), native: native.to_vec(), tensor: None };
         CallSite::new(&site, None, SiteStyle::default(), &mut Symbols::default())
     }
 

@@ -4,10 +4,11 @@ use std::{collections::HashMap, fmt::Write, fs::File, os::unix::fs::FileExt, pat
 
 use ttmem_recording::{NativeFrame, PythonFrame, Site};
 use ttmem_wire::sites::{
-    self, CODE_HEAD, Frame, LineTable, SITES_HEADER_BYTES, UNIT, read_code, read_module, read_stack, record_length,
+    self, CODE_HEAD, Frame, LineTable, SITES_HEADER_BYTES, UNIT, read_code, read_module, read_stack, read_tensor,
+    record_length,
 };
 
-use super::lines::line_at;
+use super::{lines::line_at, tensor};
 
 /// The open file. What it says of code objects and modules is kept.
 #[derive(Debug)]
@@ -51,13 +52,18 @@ impl SiteFile {
         self.file.read_exact_at(&mut header, 0).map_or(0, |()| sites::sites_refused(&header))
     }
 
-    /// The site of this number. Its native frames have no symbols yet.
+    /// The site or tensor of this number. Its native frames have no symbols yet.
     pub(crate) fn site(&mut self, id: u32) -> Option<Site> {
-        let stack = read_stack(&self.record(id)?)?;
+        let record = self.record(id)?;
+        if let Some(tensor) = read_tensor(&record) {
+            return Some(Site { id, tensor: Some(tensor::tensor(&tensor).into()), ..Site::default() });
+        }
+        let stack = read_stack(&record)?;
         Some(Site {
             id,
             python: stack.python.iter().map(|frame| self.python(*frame)).collect(),
             native: stack.native.iter().map(|frame| self.native(*frame)).collect(),
+            tensor: None,
         })
     }
 

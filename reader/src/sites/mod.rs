@@ -9,10 +9,14 @@ mod operation;
 mod origin;
 mod parse;
 mod symbols;
+mod tensor;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use ttmem_recording::Site;
+use ttmem_recording::{Site, Tensor};
 
 use crate::visible::visible;
 
@@ -21,6 +25,7 @@ pub use call_site::{CallSite, Frame};
 pub(crate) use file::SiteFile;
 pub use origin::Origin;
 pub use symbols::Symbols;
+pub(crate) use tensor::{TensorText, short_dtype};
 
 /// How call sites are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,14 +84,23 @@ impl Sites {
         self.known.get(&id)
     }
 
+    /// The tensor of this number.
+    pub(crate) fn tensor(&self, id: u32) -> Option<Arc<Tensor>> {
+        self.get(id)?.tensor.clone()
+    }
+
     /// All that are known.
     pub(crate) fn known(&self) -> &BTreeMap<u32, Site> {
         &self.known
     }
 
-    /// The frames of all that are known, innermost first, in the default style.
+    /// The frames of all that are known, innermost first, in the default style; of a tensor what it is.
     pub fn frames(&self) -> HashMap<u32, Vec<String>> {
-        self.named().into_iter().map(|(id, site)| (id, site.texts())).collect()
+        let tensors = self
+            .known
+            .iter()
+            .filter_map(|(&id, site)| site.tensor.as_ref().map(|tensor| (id, vec![TensorText(tensor).to_string()])));
+        self.named().into_iter().map(|(id, site)| (id, site.texts())).chain(tensors).collect()
     }
 
     /// All that are known with their names, in the default style.

@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn told(native: &[NativeFrame], python: &[PythonFrame]) -> Option<String> {
-        let site = Site { id: 1, python: python.to_vec(), native: native.to_vec() };
+        let site = Site { id: 1, python: python.to_vec(), native: native.to_vec(), tensor: None };
         operation(&site, &mut Symbols::default())
     }
 

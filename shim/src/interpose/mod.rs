@@ -23,6 +23,7 @@ mod placed;
 mod program;
 mod programs;
 mod scratchpads;
+mod tensors;
 mod watched;
 
 use crate::{fork_guard, startup, tracker::Tracker};

@@ -5,7 +5,9 @@
 
 use std::sync::atomic::Ordering;
 
-use ttmem_wire::sites::{self, CODE_HEAD, CUT_NATIVE, CUT_PYTHON, Frame, MAX_FRAMES, MODULE_HEAD, STACK_HEAD};
+use ttmem_wire::sites::{
+    self, CODE_HEAD, CUT_NATIVE, CUT_PYTHON, Frame, MAX_FRAMES, MODULE_HEAD, STACK_HEAD, TensorRecord,
+};
 
 use super::{
     Key, MAX_STACKS, PYTHON_FRAMES, Stacks, Step,
@@ -136,6 +138,26 @@ impl Stacks {
         space.put(build_id);
         space.put(path);
         Some(self.modules.insert(key, space.reference()))
+    }
+}
+
+impl Stacks {
+    /// The record that says what a tensor is; 0 if there is no room. One that was seen before is one lookup.
+    #[inline(always)]
+    pub(crate) fn tensor(&self, tensor: &TensorRecord) -> u32 {
+        let (words, count) = (tensor.words(), tensor.count());
+        let mut key = Key::new();
+        words.iter().take(count).for_each(|&word| key.add(word));
+        let key = key.finish();
+        self.tensors.find(key).unwrap_or_else(|| self.write_tensor(words.get(..count).unwrap_or(&words), key))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_tensor(&self, words: &[u64], key: u64) -> u32 {
+        let Some(mut space) = crate::thread::keeping_errno(|| self.file.space(8 * words.len())) else { return 0 };
+        words.iter().for_each(|&word| space.put_word(word));
+        self.tensors.insert(key, space.reference())
     }
 }
 

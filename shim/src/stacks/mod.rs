@@ -39,6 +39,7 @@ pub(crate) struct Stacks {
     stacks: Table,
     codes: Table,
     modules: Table,
+    tensors: Table,
     python: Option<Python>,
     count: AtomicU64,
     /// Where our own code lies, and the interpreter's.
@@ -78,6 +79,7 @@ impl Stacks {
             stacks: Table::new(1 << 18)?,
             codes: Table::new(1 << 17)?,
             modules: Table::new(1 << 12)?,
+            tensors: Table::new(1 << 14)?,
             python,
             count: AtomicU64::new(0),
             own: code_around(code_around as *const () as usize),

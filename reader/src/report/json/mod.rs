@@ -1,7 +1,7 @@
 //! The report as data: what `--json` writes, schema `ttmem-report/1` (docs/report.schema.json). Keys are added, their
 //! meanings never change.
 
-use std::{borrow::Cow, collections::BTreeMap, io::Read};
+use std::{borrow::Cow, collections::BTreeMap, io::Read, sync::Arc};
 
 mod difference;
 mod growth;
@@ -15,6 +15,7 @@ mod verdict;
 
 use serde::{Deserialize, Serialize};
 use ttmem_ledger::{State, Together, Totals};
+use ttmem_recording::Tensor;
 use ttmem_wire::Memory;
 
 pub use difference::{ChangeReport, DifferenceReport, SideReport};
@@ -212,6 +213,9 @@ pub struct AllocationReport {
     /// The operation of ttnn that it was made for, where a frame tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub op: Option<String>,
+    /// The tensor that it was made for, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<Arc<Tensor>>,
     /// The thread that made it.
     #[serde(default)]
     pub thread: u32,
@@ -382,6 +386,7 @@ impl Context<'_> {
             allocated_at_ns: one.at_ns,
             site: self.frames(&one.site),
             op: Self::op(&one.site),
+            tensor: one.tensor.clone(),
             thread: one.thread,
             num_cores: one.num_cores,
             globally_allocated: one.globally_allocated,

@@ -76,6 +76,12 @@ pub struct RowReport {
     /// Bytes of one allocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+    /// Dimensions of the tensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Vec<u32>>,
+    /// Data type of the tensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
     /// The device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_id: Option<i32>,
@@ -147,6 +153,8 @@ impl RowReport {
             Key::Site(site) => Self { site: Some(context.frames(site)), op: Context::op(site), ..sums },
             Key::Op(op) => Self { op: op.as_deref().map(str::to_owned), ..sums },
             Key::Size(size) => Self { size: Some(*size), ..sums },
+            Key::Shape(shape) => Self { shape: shape.clone(), ..sums },
+            Key::Dtype(dtype) => Self { dtype: dtype.as_deref().map(str::to_owned), ..sums },
             Key::Device(device) => Self { device_id: Some(*device), ..sums },
             Key::Memory(memory) => Self { memory: Some(memory.to_string()), ..sums },
             Key::Generation(generation) => Self { generation: *generation, ..sums },

@@ -107,6 +107,7 @@ impl Facts {
             state: STATES.iter().find(|(_, name)| *name == report.state).map_or(State::Live, |&(state, _)| state),
             at_ns: report.allocated_at_ns,
             site: self.site(report.op.as_deref(), &report.site),
+            tensor: report.tensor.clone(),
             thread: report.thread,
             num_cores: report.num_cores,
             globally_allocated: report.globally_allocated,

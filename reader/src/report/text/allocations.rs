@@ -7,11 +7,13 @@ use std::{
 };
 
 use ttmem_ledger::State;
+use ttmem_recording::Tensor;
 
 use super::{Screen, stack};
 use crate::{
     analysis::{Allocation, alike},
     report::words::{bytes, count, devices, noun},
+    sites::TensorText,
 };
 
 /// Lines of a list before the rest is only counted.
@@ -30,6 +32,8 @@ struct Kind<'a> {
     bytes: u64,
     /// The smallest and the largest size.
     sizes: (u64, u64),
+    /// The tensor that each was made for, if all are alike.
+    tensor: Option<&'a Tensor>,
 }
 
 fn kinds(all: &[Allocation]) -> Vec<Kind<'_>> {
@@ -54,11 +58,13 @@ fn kinds(all: &[Allocation]) -> Vec<Kind<'_>> {
                 kind.number += 1;
                 kind.bytes = kind.bytes.saturating_add(one.size);
                 kind.sizes = (kind.sizes.0.min(one.size), kind.sizes.1.max(one.size));
+                kind.tensor = kind.tensor.filter(|tensor| one.tensor.as_deref() == Some(tensor));
             }
             None => {
                 places.insert(key, kinds.len());
                 let sizes = (one.size, one.size);
-                kinds.push(Kind { devices: group.devices, first: one, number: 1, bytes: one.size, sizes });
+                let tensor = one.tensor.as_deref();
+                kinds.push(Kind { devices: group.devices, first: one, number: 1, bytes: one.size, sizes, tensor });
             }
         }
     }
@@ -87,6 +93,9 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, title: &str, all: &[A
         let lead = format!("{:>12}  {:<memory_width$}{:<shape_width$}  ", bytes(kind.bytes), one.memory, shape(kind));
         let room = screen.width.saturating_sub(lead.len());
         screen.wrapped(out, &lead, &format!("{}{}", devices::each(&kind.devices, room), remarks(kind)))?;
+        if let Some(tensor) = kind.tensor {
+            writeln!(out, "{:14}{}", "", TensorText(tensor))?;
+        }
         stack::write_frames(out, screen, 14, &one.site, frames)?;
     }
     if kinds.len() > LISTED {

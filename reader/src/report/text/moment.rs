@@ -7,6 +7,7 @@ use crate::{
     analysis::{Analysis, By, Key, Moment, ProcessAnalysis, Row, alike, rows, tree},
     replay::At,
     report::words::{bytes, count, devices, frame_texts, shorten},
+    sites::short_dtype,
 };
 
 /// Rows before the rest is only counted.
@@ -91,6 +92,8 @@ fn write_rows(
         By::Site => "By call site",
         By::Op => "By op",
         By::Size => "By size",
+        By::Shape => "By shape",
+        By::Dtype => "By data type",
         By::Device => "By device",
         By::Memory => "By memory",
         By::Generation => "By iteration",
@@ -132,6 +135,8 @@ fn label(key: &Key, devices: &[i32], room: usize) -> String {
         }
         Key::Op(op) => op.as_deref().map_or_else(not_known, str::to_owned),
         Key::Size(size) => bytes(*size),
+        Key::Shape(shape) => shape.as_ref().map_or_else(not_known, |shape| format!("{shape:?}")),
+        Key::Dtype(dtype) => dtype.as_deref().map_or_else(not_known, |dtype| short_dtype(dtype).to_owned()),
         Key::Device(_) => devices::each(devices, room),
         Key::Memory(memory) => memory.to_string(),
         Key::Generation(Some(0)) => "before the first mark".to_owned(),
