@@ -156,7 +156,7 @@ fn note(tracker: &'static Tracker, metal: &Metal, getters: &Getters, tensor: Obj
     let is_in_shards = (HEIGHT_SHARDED..=BLOCK_SHARDED).contains(&memory_layout);
     // SAFETY: the room of the optional, filled where there are shards of two dimensions; else its numbers are not used.
     let [height, width] = unsafe { (*shard).shape };
-    let mut tensor = TensorRecord::default().with_shapes(shape, padded_shape);
+    let mut tensor = TensorRecord::default();
     (tensor.dtype, tensor.layout, tensor.memory_layout) = (dtype as u8, layout as u8, memory_layout as u8);
     tensor.shard = (is_in_shards && height > 0 && width > 0).then_some([height, width]);
     let facts = metal.facts(buffer);
@@ -170,7 +170,9 @@ fn note(tracker: &'static Tracker, metal: &Metal, getters: &Getters, tensor: Obj
         ..Event::default()
     };
     guarded(|| {
-        if let Some(site) = tracker.stacks.map(|stacks| stacks.tensor(&tensor)).filter(|&site| site != 0) {
+        if let Some(site) =
+            tracker.stacks.map(|stacks| stacks.tensor(&tensor, shape, padded_shape)).filter(|&site| site != 0)
+        {
             record(tracker, Event { site, ..event }, Site::Given);
         }
     });

@@ -144,17 +144,26 @@ impl Stacks {
 impl Stacks {
     /// The record that says what a tensor is; 0 if there is no room. One that was seen before is one lookup.
     #[inline(always)]
-    pub(crate) fn tensor(&self, tensor: &TensorRecord) -> u32 {
-        let (words, count) = (tensor.words(), tensor.count());
+    pub(crate) fn tensor(&self, kind: &TensorRecord, shape: &[u32], padded_shape: &[u32]) -> u32 {
         let mut key = Key::new();
-        words.iter().take(count).for_each(|&word| key.add(word));
+        let [rank, padded_rank] = [shape, padded_shape].map(|shape| shape.len() as u64);
+        let codes = [kind.dtype, kind.layout, kind.memory_layout].map(u64::from);
+        key.add(codes[0] | codes[1] << 8 | codes[2] << 16 | rank << 24 | padded_rank << 32);
+        let mut add = |shape: &[u32]| {
+            for pair in shape.chunks(2) {
+                key.add(pair.iter().fold(0, |word, &side| word << 32 | u64::from(side)));
+            }
+        };
+        [shape, padded_shape, kind.shard.as_ref().map_or(&[], |shard| shard)].into_iter().for_each(&mut add);
         let key = key.finish();
-        self.tensors.find(key).unwrap_or_else(|| self.write_tensor(words.get(..count).unwrap_or(&words), key))
+        self.tensors.find(key).unwrap_or_else(|| self.write_tensor(&kind.with_shapes(shape, padded_shape), key))
     }
 
     #[cold]
     #[inline(never)]
-    fn write_tensor(&self, words: &[u64], key: u64) -> u32 {
+    fn write_tensor(&self, tensor: &TensorRecord, key: u64) -> u32 {
+        let words = tensor.words();
+        let words = words.get(..tensor.count()).unwrap_or(&words);
         let Some(mut space) = crate::thread::keeping_errno(|| self.file.space(8 * words.len())) else { return 0 };
         words.iter().for_each(|&word| space.put_word(word));
         self.tensors.insert(key, space.reference())
