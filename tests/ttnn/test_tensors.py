@@ -1,5 +1,7 @@
 """What a report says of tensors is what ttnn says of them."""
 
+import csv
+import io
 import json
 import pathlib
 import subprocess
@@ -26,6 +28,8 @@ class Tensors(unittest.TestCase):
             command = [TTMEM, "report", str(recording), "--at", "exit", "--by", "shape", "--json", str(report)]
             by_shape = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
             process, = json.loads(report.read_text())["processes"]
+            command = [TTMEM, "export", str(recording), "--format", "csv"]
+            table = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
         made = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         live = [one for one in process["live"] if one["memory"] in ("DRAM", "L1") and not one["cached"]]
         for expected in made:
@@ -35,6 +39,8 @@ class Tensors(unittest.TestCase):
                 found = [one.get("tensor") for one in live if one["address"] == address]
                 self.assertEqual(found, [expected] * DEVICES)
         self.assertEqual(len(made), 10)
+        rows = [(row["op"], row["tensor"]) for row in csv.DictReader(io.StringIO(table))]
+        self.assertEqual(rows.count(("ttnn.add", "bf16 [1, 1, 1024, 1024] TILE, interleaved")), DEVICES)
         self.assertIn("[1, 1, 1024, 1024]", by_shape.stdout)
         rows = {tuple(row.get("shape", ())): row["allocations"] for row in process["at"]["rows"]}
         self.assertEqual(rows[1, 1, 1024, 1024], 2 * DEVICES)

@@ -15,9 +15,9 @@ use crate::{
 };
 
 const REGIONS: &str = "pid,device,memory,allocator,program,address,size,size_per_bank,holders,reports,state,\
-                       allocated_at_ns,thread,num_cores,globally_allocated,preallocated,cached,site";
+                       allocated_at_ns,thread,num_cores,globally_allocated,preallocated,cached,site,op,tensor";
 const EVENTS: &str = "time_ns,pid,event,devices,allocator,memory,address,size,size_per_bank,holder,thread,num_cores,\
-                      free_per_bank,largest_free_block,flags,name,site,region";
+                      free_per_bank,largest_free_block,flags,name,site,region,op,tensor";
 
 pub(super) struct Csv<'a> {
     events: bool,
@@ -37,7 +37,7 @@ impl<'a> Csv<'a> {
             let site = step.process.frames(region.site).join("\n");
             writeln!(
                 self.output,
-                "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+                "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
                 step.process.pid,
                 region.device,
                 region.memory,
@@ -56,6 +56,8 @@ impl<'a> Csv<'a> {
                 region.preallocated,
                 region.cached,
                 quoted(&site),
+                quoted(step.process.op(region.site)),
+                quoted(step.process.tensor(region.tensor)),
             )?;
         }
         Ok(())
@@ -66,7 +68,7 @@ impl<'a> Csv<'a> {
         let devices: Vec<String> = row.devices.iter().map(i32::to_string).collect();
         writeln!(
             self.output,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
             row.time_ns,
             row.pid,
             row.event,
@@ -85,6 +87,8 @@ impl<'a> Csv<'a> {
             quoted(row.name.unwrap_or_default()),
             quoted(&row.site.join("\n")),
             row.region,
+            quoted(row.op),
+            quoted(row.tensor),
         )
     }
 }

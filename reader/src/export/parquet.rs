@@ -72,6 +72,8 @@ const EVENTS: &str = "message events {
     required binary name (STRING);
     required binary site (STRING);
     required int64 region (INTEGER(64, false));
+    required binary op (STRING);
+    required binary tensor (STRING);
 }";
 
 const REGIONS: &str = "message regions {
@@ -94,6 +96,8 @@ const REGIONS: &str = "message regions {
     required boolean preallocated;
     required boolean cached;
     required binary site (STRING);
+    required binary op (STRING);
+    required binary tensor (STRING);
 }";
 
 /// Both tables.
@@ -146,6 +150,8 @@ impl Tables {
             Cell::Text(row.name.unwrap_or_default()),
             Cell::Text(&row.site.join("\n")),
             Cell::Long(row.region),
+            Cell::Text(row.op),
+            Cell::Text(row.tensor),
         ])
     }
 
@@ -171,6 +177,8 @@ impl Tables {
             Cell::Bool(region.preallocated),
             Cell::Bool(region.cached),
             Cell::Text(&step.process.frames(region.site).join("\n")),
+            Cell::Text(step.process.op(region.site)),
+            Cell::Text(step.process.tensor(region.tensor)),
         ])
     }
 }

@@ -58,7 +58,9 @@ enum TrackOf {
 }
 
 /// The names of arguments, by number from 1.
-const ARGUMENTS: [&str; 12] = [
+const ARGUMENTS: [&str; 14] = [
+    "op",
+    "tensor",
     "address",
     "size",
     "size_per_bank",
@@ -183,6 +185,10 @@ impl<'a> Perfetto<'a> {
         if !frames.is_empty() {
             arguments.push(text("site", frames.join("\n")));
         }
+        let op = step.process.op(region.site);
+        if !op.is_empty() {
+            arguments.push(text("op", op.to_owned()));
+        }
         if region.cached {
             arguments.push(flag("cached"));
         }
@@ -209,7 +215,10 @@ impl<'a> Perfetto<'a> {
         let place = (step.index, life.region.device, life.region.memory);
         let Some(&track_uuid) = self.tracks.get(&TrackOf::Lane(place, lane)) else { return Ok(()) };
         let is_released = life.region.state == State::ReleasedAtClose;
-        let debug_annotations = is_released.then(|| flag("released_at_close")).into_iter().collect();
+        // Known only after the allocation.
+        let tensor = step.process.tensor(life.region.tensor);
+        let tensor = (!tensor.is_empty()).then(|| text("tensor", tensor.to_owned()));
+        let debug_annotations = is_released.then(|| flag("released_at_close")).into_iter().chain(tensor).collect();
         let event = TrackEvent { kind: event::END, track_uuid, debug_annotations, ..TrackEvent::default() };
         self.event(step.time_ns, event, None)
     }

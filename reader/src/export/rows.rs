@@ -41,8 +41,14 @@ pub(super) struct EventRow<'a> {
     pub(super) flags: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<&'a str>,
+    /// The operation of ttnn.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) op: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub(super) site: &'a [String],
+    /// What was made over the buffer.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) tensor: &'a str,
     /// The number of a region of the program.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) region: u64,
@@ -79,8 +85,6 @@ pub(super) fn event_row<'a>(step: &'a Step<'a>) -> Option<EventRow<'a>> {
             let is_of_address =
                 matches!(event.kind, EventKind::Allocate | EventKind::CbAllocate | EventKind::Free | EventKind::Tensor);
             let has_address = is_of_address && event.flags & flags::ADDRESS_UNKNOWN == 0;
-            let named = step.process.frames(event.site);
-            let is_tensor = event.kind == EventKind::Tensor;
             Some(EventRow {
                 event: kind_name(event),
                 devices,
@@ -99,8 +103,10 @@ pub(super) fn event_row<'a>(step: &'a Step<'a>) -> Option<EventRow<'a>> {
                 free_per_bank: event.space.map(|space| space.free),
                 largest_free_block: event.space.map(|space| space.largest_block),
                 flags: FLAGS.iter().filter(|(bit, _)| event.flags & bit != 0).map(|&(_, name)| name).collect(),
-                name: named.first().filter(|_| is_tensor).map(String::as_str),
-                site: if is_tensor { &[] } else { named },
+                name: None,
+                op: step.process.op(event.site),
+                site: step.process.frames(event.site),
+                tensor: step.process.tensor(event.site),
                 region: 0,
                 ..row
             })

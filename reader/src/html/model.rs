@@ -75,6 +75,8 @@ pub(super) struct Process {
     sites: Vec<Vec<String>>,
     /// The op of each site, where it is known.
     ops: Vec<Option<Arc<str>>>,
+    /// What allocations were made for.
+    tensors: Vec<String>,
     device_sets: Vec<Vec<i32>>,
     moments: Vec<Moment>,
     /// Memory, site, size.
@@ -145,6 +147,9 @@ struct Row {
     t: f64,
     #[serde(skip_serializing_if = "is_zero")]
     f: usize,
+    /// The tensor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<usize>,
     /// 1 cached, 2 globally allocated, 4 pre-allocated.
     #[serde(skip_serializing_if = "is_zero")]
     n: usize,
@@ -182,6 +187,8 @@ struct Tables {
     /// Each the op, and the frames.
     sites: Once<(Option<Arc<str>>, Vec<String>)>,
     known_sites: HashMap<u32, usize>,
+    named_tensors: HashMap<u32, String>,
+    tensors: Once<String>,
     device_sets: Once<Vec<i32>>,
 }
 
@@ -222,7 +229,7 @@ impl Tables {
         for region in regions {
             let alike = (
                 (region.memory, region.address, region.size, region.size_per_bank),
-                (region.holders, region.reports, region.site, region.cached, region.globally_allocated),
+                (region.holders, region.reports, region.site, region.tensor, region.cached, region.globally_allocated),
             );
             match places.get(&alike).map(|&at: &usize| &mut groups[at].1) {
                 // A device that has two alike (circular buffers of two programs) begins another group.
@@ -247,6 +254,7 @@ impl Tables {
             r: region.reports,
             t: self.time.ms(region.allocated_at_ticks),
             f: self.site(region.site),
+            y: self.named_tensors.get(&region.tensor).map(|tensor| self.tensors.number(tensor.clone())),
             n: usize::from(region.cached)
                 | usize::from(region.globally_allocated) << 1
                 | usize::from(region.preallocated) << 2,
@@ -277,6 +285,8 @@ impl Process {
         let time = Time { clock: told.clock, start_ns: told.clock.realtime_ns(start) };
         let mut tables = Tables {
             named: told.account.sites().named(),
+            named_tensors: told.account.sites().tensors().collect(),
+            tensors: Once::new(),
             time,
             memories: Once::new(),
             sites: Once::new(),
@@ -345,6 +355,7 @@ impl Process {
             memories: tables.memories.0.iter().map(Memory::to_string).collect(),
             sites,
             ops,
+            tensors: tables.tensors.0,
             device_sets: tables.device_sets.0,
             kinds,
             allocations: allocations.into_iter().take(KINDS).map(Number).collect(),

@@ -622,7 +622,7 @@ function allocations(process) {
     ["owners", "Owners", row => row.h || 1], ["time", "Since", row => row.t],
     ["site", "Call site", row => ofSite[row.f || 0]],
   ];
-  const notes = row => [(row.n || 0) & 1 ? "program cache" : "", (row.n || 0) & 2 ? "inside a buffer" : "", (row.n || 0) & 4 ? "pre-allocated" : ""].filter(Boolean).join(", ");
+  const notes = row => [row.y === undefined ? "" : process.tensors[row.y], (row.n || 0) & 1 ? "program cache" : "", (row.n || 0) & 2 ? "inside a buffer" : "", (row.n || 0) & 4 ? "pre-allocated" : ""].filter(Boolean).join(", ");
   const ofDevices = process.device_sets.map(ids => "device " + devices(ids)), ofSite = process.sites.map((site, at) => [callSite(process, at), ...site.slice(1)].join("\n"));
   const orders = new Map(), texts = new Map();
   const text = row => {

@@ -6,7 +6,7 @@ use ttmem_recording::Meta;
 use ttmem_ring::ClockMap;
 
 use super::Input;
-use crate::{Ended, Failure, Sites, Tell};
+use crate::{Ended, Failure, Sites, Tell, sites::SiteTexts};
 
 /// A process of an input.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub struct ProcessInfo {
     pub events: u64,
     /// Events that no reader got.
     pub lost: u64,
-    /// Call sites by number: frames, the innermost first.
-    pub sites: HashMap<u32, Vec<String>>,
+    /// Call sites and tensors.
+    pub texts: SiteTexts,
     clock: ClockMap,
 }
 
@@ -39,12 +39,24 @@ impl ProcessInfo {
     pub(crate) fn with_sites(sites: HashMap<u32, Vec<String>>) -> Self {
         let clock = ClockMap::through([(0, 0); 2]);
         let (command, ended) = (vec!["train".to_owned()], None);
-        Self { pid: 7, command, started_ns: 0, ended, events: 0, lost: 0, sites, clock }
+        let sites = sites.into_iter().map(|(id, frames)| (id, (None, frames))).collect();
+        let texts = SiteTexts { sites, ..SiteTexts::default() };
+        Self { pid: 7, command, started_ns: 0, ended, events: 0, lost: 0, texts, clock }
     }
 
     /// The frames of a call site, the innermost first; none where it is not known.
     pub fn frames(&self, site: u32) -> &[String] {
-        self.sites.get(&site).map_or(&[], Vec::as_slice)
+        self.texts.sites.get(&site).map_or(&[], |(_, frames)| frames)
+    }
+
+    /// The operation of ttnn that a call site belongs to; empty where none is known.
+    pub fn op(&self, site: u32) -> &str {
+        self.texts.sites.get(&site).and_then(|(op, _)| op.as_deref()).unwrap_or_default()
+    }
+
+    /// What a tensor is; empty where that is not known.
+    pub fn tensor(&self, number: u32) -> &str {
+        self.texts.tensors.get(&number).map_or("", String::as_str)
     }
 }
 
@@ -77,7 +89,7 @@ impl Overview {
             ended: told.ended,
             events: events as u64,
             lost: told.counts.lost,
-            sites: if call_sites { told.account.sites().frames() } else { HashMap::new() },
+            texts: if call_sites { told.account.sites().texts() } else { SiteTexts::default() },
             clock: told.clock,
         };
         Self { processes: vec![process], places: HashMap::from([(0, 0)]), is_cut: false }
@@ -102,7 +114,7 @@ impl Overview {
                         ended: None,
                         events: 0,
                         lost: 0,
-                        sites: HashMap::new(),
+                        texts: SiteTexts::default(),
                         clock: ClockMap::through([(0, process.realtime_start_ns); 2]),
                     };
                     processes.push((process.process, info));
@@ -127,7 +139,7 @@ impl Overview {
         let places = processes.iter().enumerate().map(|(at, &(number, _))| (number, at)).collect();
         let complete = |(number, mut info): (u32, ProcessInfo)| {
             info.events = events.get(&number).copied().unwrap_or(0);
-            info.sites = sites.get(&number).map(Sites::frames).unwrap_or_default();
+            info.texts = sites.get(&number).map(Sites::texts).unwrap_or_default();
             info
         };
         Ok(Self { processes: processes.into_iter().map(complete).collect(), places, is_cut })

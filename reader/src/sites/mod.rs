@@ -36,6 +36,15 @@ pub struct SiteStyle {
     pub raw_names: bool,
 }
 
+/// Sites and tensors of one process as text, by their numbers.
+#[derive(Clone, Debug, Default)]
+pub struct SiteTexts {
+    /// Operation and frames, innermost first.
+    pub sites: HashMap<u32, (Option<Arc<str>>, Vec<String>)>,
+    /// What tensors are.
+    pub tensors: HashMap<u32, String>,
+}
+
 /// The sites of one process, as far as they are known.
 #[derive(Clone, Debug, Default)]
 pub struct Sites {
@@ -94,13 +103,16 @@ impl Sites {
         &self.known
     }
 
-    /// The frames of all that are known, innermost first, in the default style; of a tensor what it is.
-    pub fn frames(&self) -> HashMap<u32, Vec<String>> {
-        let tensors = self
-            .known
-            .iter()
-            .filter_map(|(&id, site)| site.tensor.as_ref().map(|tensor| (id, vec![TensorText(tensor).to_string()])));
-        self.named().into_iter().map(|(id, site)| (id, site.texts())).chain(tensors).collect()
+    /// All that are known as text, in the default style.
+    pub fn texts(&self) -> SiteTexts {
+        let named = self.named().into_iter();
+        let sites = named.map(|(id, site)| (id, (site.op.clone(), site.texts()))).collect();
+        SiteTexts { sites, tensors: self.tensors().collect() }
+    }
+
+    /// All tensors that are known as text.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = (u32, String)> {
+        self.known.iter().filter_map(|(&id, site)| Some((id, TensorText(site.tensor.as_deref()?).to_string())))
     }
 
     /// All that are known with their names, in the default style.
