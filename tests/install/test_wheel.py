@@ -24,6 +24,13 @@ class Wheel(unittest.TestCase):
             sizes = {entry.filename: entry.file_size for entry in wheel.infolist()}
         self.assertLess(sum(sizes.values()), MOST_BYTES, sizes)
 
+    def test_it_has_the_licence(self):
+        with zipfile.ZipFile(installed.wheel()) as wheel:
+            (metadata,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+            self.assertIn("License-Expression: Apache-2.0\n", wheel.read(metadata).decode())
+            licence = wheel.read(metadata.replace("METADATA", "licenses/LICENSE"))
+        self.assertEqual(licence, (installed.ROOT / "LICENSE").read_bytes())
+
     def test_auditwheel_agrees_with_the_tag(self):
         try:
             tools = installed.tools()
