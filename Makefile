@@ -1,28 +1,39 @@
 # make          builds libttmem.so and ttmem into target/release
-# make test     runs every test            make demo     shows a report of a real program
+# make test     runs every test, and ends with a table     make demo     shows a report of a real program
 # make bench    measures what it costs     make install  PREFIX=/usr/local
 # make docs     builds the book              make wheel    builds the Python wheel into target/wheel
 
 PREFIX ?= /usr/local
 CARGO ?= cargo
 PYTHON ?= python3
-RELEASE = target/release
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+RELEASE = $(TARGET)/release
 # Of the workspace, and so of all parts.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 WHEEL = $(CURDIR)/target/wheel
 WHEEL_PLATFORM = manylinux_2_34_$(shell uname -m)
 
-.PHONY: build test test-rust test-model test-loom test-shuttle test-tsan test-aarch64 test-ttnn test-python test-export test-install
+# What a suite needs before it runs: nothing where somebody has built already.
+BUILD ?= build
+
+.PHONY: build test test-compile test-rust test-model test-loom test-shuttle test-tsan test-aarch64 test-ttnn test-python test-export test-install
 .PHONY: test-docs docs demo bench check install install-built wheel wheel-built clean
 
 build:
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
 
-# The wheel first: others look at it too.
-test: build test-ttnn test-rust test-model test-loom test-shuttle test-python test-export test-install test-docs
+# Every suite, side by side where that is safe, and a table of them. Suites by name: make test SUITES="rust ttnn".
+test:
+	@$(PYTHON) tests/all.py $(SUITES)
 
-test-rust: build
-	$(CARGO) test --locked --workspace --exclude ttmem-benches
+test-rust: $(BUILD)
+	$(CARGO) test --locked --no-fail-fast --workspace --exclude ttmem-benches
+
+# What test-rust compiles, before and while it runs.
+test-compile:
+	$(CARGO) test --locked --workspace --exclude ttmem-benches --no-run
+	$(CARGO) build --locked -p ttmem-e2e --features failpoints --bin drainer-with-failpoints
+	$(CARGO) build --locked -p ttmem-shim --features failpoints --target-dir $(TARGET)/failpoints
 
 # The ledger against a slow and obvious model of its rules, a million random steps.
 test-model:
@@ -49,26 +60,24 @@ test-aarch64:
 	sh tests/aarch64.sh
 
 # The real ttnn wheel on mock devices.
-test-ttnn: build
-	$(PYTHON) -m unittest discover -s tests/ttnn -p 'test_*.py'
+test-ttnn: $(BUILD)
+	$(PYTHON) tests/suite.py tests/ttnn
 
 # The Python package and its pytest plugin, over the C ABI and over the wheel.
-test-python: build
-	$(PYTHON) -m unittest discover -s tests/python -p 'test_*.py'
+test-python: $(BUILD)
+	$(PYTHON) tests/suite.py tests/python
+
 # Each format of `ttmem export`, opened by readers of others.
-test-export: build
-	$(PYTHON) -m unittest discover -s tests/export -p 'test_*.py'
+test-export: $(BUILD)
+	$(PYTHON) tests/suite.py tests/export
 
 # The wheel in an environment of its own, with no cargo; clients that are built against it.
-test-install: build
-	$(PYTHON) -m unittest discover -s tests/install -p 'test_*.py'
+test-install: $(BUILD)
+	$(PYTHON) tests/suite.py tests/install
 
 # Screens, pictures and links in the documentation: as they are today; and mdBook has nothing to say about it.
-test-docs: build
-	$(PYTHON) docs/screens.py --check
-	$(PYTHON) tests/docs/pictures.py --check
-	$(PYTHON) -m unittest discover -s tests/docs -p 'test_*.py'
-	$(PYTHON) tests/docs/book.py
+test-docs: $(BUILD)
+	$(PYTHON) tests/suite.py tests/docs
 
 # The documentation as a book: target/book/index.html. mdBook itself is fetched where it is not there.
 docs:

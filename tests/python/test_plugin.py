@@ -11,19 +11,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import environment
-import wheel
+from wheel import need
 
 SUITES = environment.HERE / "suites"
 LEAKING = {7, 19, 33}
 
 
 def python_or_skip():
-    try:
-        return environment.python_with_pytest()
-    except wheel.Unavailable as reason:
-        if os.environ.get("TTMEM_REQUIRE_ALL") == "1":
-            raise
-        raise unittest.SkipTest(str(reason))
+    return need.need(environment.python_with_pytest)
 
 
 def rings_after_exit(folder):
