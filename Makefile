@@ -1,29 +1,34 @@
 # make          builds libttmem.so and ttmem into target/release
-# make test     runs every test, and ends with a table     make demo     shows a report of a real program
+# make test     runs every test, in a table  make demo     shows a report of a real program
 # make bench    measures what it costs     make install  PREFIX=/usr/local
 # make docs     builds the book              make wheel    builds the Python wheel into target/wheel
+# make check    formatting and lints         make deb      builds a Debian package into target/debian
 
 PREFIX ?= /usr/local
 CARGO ?= cargo
 PYTHON ?= python3
+export CARGO PYTHON
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 RELEASE = $(TARGET)/release
 # Of the workspace, and so of all parts.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 WHEEL = $(CURDIR)/target/wheel
+DEBIAN = $(CURDIR)/target/debian
 WHEEL_PLATFORM = manylinux_2_34_$(shell uname -m)
 
 # What a suite needs before it runs: nothing where somebody has built already.
 BUILD ?= build
 
 .PHONY: build test test-compile test-rust test-model test-loom test-shuttle test-tsan test-aarch64 test-ttnn test-python test-export test-install
-.PHONY: test-docs docs demo bench check install install-built wheel wheel-built clean
+.PHONY: test-docs docs demo bench check install install-built wheel wheel-built deb deb-built clean
 
 build:
+	@sh contrib/needs.sh cargo cc
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
 
 # Every suite, side by side where that is safe, and a table of them. Suites by name: make test SUITES="rust ttnn".
 test:
+	@sh contrib/needs.sh cargo cc c++ python venv
 	@$(PYTHON) tests/all.py $(SUITES)
 
 test-rust: $(BUILD)
@@ -114,6 +119,7 @@ install-built:
 wheel: build wheel-built
 
 wheel-built:
+	@sh contrib/needs.sh python venv objcopy
 	rm -rf $(WHEEL)
 	mkdir -p $(WHEEL)/debug
 	$(MAKE) --no-print-directory install-built RELEASE=$(RELEASE) DESTDIR= PREFIX=$(WHEEL)/files
@@ -125,6 +131,21 @@ wheel-built:
 	TTMEM_WHEEL_FILES=$(WHEEL)/files TTMEM_WHEEL_PLATFORM=$(WHEEL_PLATFORM) \
 	    $(PYTHON) -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(WHEEL) ./python
 	@ls $(WHEEL)/*.whl
+
+# A Debian package of what `make install` installs below /usr, in target/debian.
+deb: build deb-built
+
+deb-built:
+	@sh contrib/needs.sh dpkg-deb objcopy
+	rm -rf $(DEBIAN)
+	mkdir -p $(DEBIAN)/files/DEBIAN $(DEBIAN)/files/usr/share/doc/ttmem
+	$(MAKE) --no-print-directory install-built RELEASE=$(RELEASE) DESTDIR=$(DEBIAN)/files PREFIX=/usr
+	strip $(DEBIAN)/files/usr/bin/ttmem $(DEBIAN)/files/usr/lib/libttmem.so
+	gzip -9n $(DEBIAN)/files/usr/share/man/man1/*.1
+	install -m 644 LICENSE $(DEBIAN)/files/usr/share/doc/ttmem/copyright
+	sed 's/@VERSION@/$(VERSION)/; s/@ARCHITECTURE@/'$$(dpkg --print-architecture)/ contrib/debian/control.in > $(DEBIAN)/files/DEBIAN/control
+	dpkg-deb --root-owner-group --build $(DEBIAN)/files $(DEBIAN) >/dev/null
+	@ls $(DEBIAN)/*.deb
 
 clean:
 	$(CARGO) clean

@@ -47,7 +47,7 @@ def find_python():
         version, _, executable = answer.stdout.strip().partition("\n")
         if answer.returncode == 0 and version in PYTHONS:
             return executable
-    raise Unavailable("no CPython 3.10 or 3.12 (with venv) on PATH or in pyenv")
+    raise Unavailable("no CPython 3.10 or 3.12 with venv, on PATH or in pyenv: apt install python3.12-venv, or pyenv install 3.12")
 
 
 def packages(python):
