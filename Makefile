@@ -64,6 +64,9 @@ test-tsan:
 test-aarch64:
 	sh tests/aarch64.sh
 
+# Suites in Python test this build, wherever cargo puts it.
+test-ttnn test-python test-export test-install test-docs: export TTMEM_BIN ?= $(abspath $(RELEASE))/ttmem
+
 # The real ttnn wheel on mock devices.
 test-ttnn: $(BUILD)
 	$(PYTHON) tests/suite.py tests/ttnn
