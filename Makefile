@@ -1,28 +1,44 @@
 # make          builds libttmem.so and ttmem into target/release
-# make test     runs every test            make demo     shows a report of a real program
+# make test     runs every test, in a table  make demo     shows a report of a real program
 # make bench    measures what it costs     make install  PREFIX=/usr/local
 # make docs     builds the book              make wheel    builds the Python wheel into target/wheel
+# make check    formatting and lints         make deb      builds a Debian package into target/debian
 
 PREFIX ?= /usr/local
 CARGO ?= cargo
 PYTHON ?= python3
-RELEASE = target/release
+export CARGO PYTHON
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+RELEASE = $(TARGET)/release
 # Of the workspace, and so of all parts.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 WHEEL = $(CURDIR)/target/wheel
+DEBIAN = $(CURDIR)/target/debian
 WHEEL_PLATFORM = manylinux_2_34_$(shell uname -m)
 
-.PHONY: build test test-rust test-model test-loom test-shuttle test-tsan test-aarch64 test-ttnn test-python test-export test-install
-.PHONY: test-docs docs demo bench check install install-built wheel wheel-built clean
+# What a suite needs before it runs: nothing where somebody has built already.
+BUILD ?= build
+
+.PHONY: build test test-compile test-rust test-model test-loom test-shuttle test-tsan test-aarch64 test-ttnn test-python test-export test-install
+.PHONY: test-docs docs demo bench check install install-built wheel wheel-built deb deb-built clean
 
 build:
+	@sh contrib/needs.sh cargo cc
 	$(CARGO) build --release --locked -p ttmem-shim -p ttmem
 
-# The wheel first: others look at it too.
-test: build test-ttnn test-rust test-model test-loom test-shuttle test-python test-export test-install test-docs
+# Every suite, side by side where that is safe, and a table of them. Suites by name: make test SUITES="rust ttnn".
+test:
+	@sh contrib/needs.sh cargo cc c++ python venv
+	@$(PYTHON) tests/all.py $(SUITES)
 
-test-rust: build
-	$(CARGO) test --locked --workspace --exclude ttmem-benches
+test-rust: $(BUILD)
+	$(CARGO) test --locked --no-fail-fast --workspace --exclude ttmem-benches
+
+# What test-rust compiles, before and while it runs.
+test-compile:
+	$(CARGO) test --locked --workspace --exclude ttmem-benches --no-run
+	$(CARGO) build --locked -p ttmem-e2e --features failpoints --bin drainer-with-failpoints
+	$(CARGO) build --locked -p ttmem-shim --features failpoints --target-dir $(TARGET)/failpoints
 
 # The ledger against a slow and obvious model of its rules, a million random steps.
 test-model:
@@ -48,27 +64,28 @@ test-tsan:
 test-aarch64:
 	sh tests/aarch64.sh
 
+# Suites in Python test this build, wherever cargo puts it.
+test-ttnn test-python test-export test-install test-docs: export TTMEM_BIN ?= $(abspath $(RELEASE))/ttmem
+
 # The real ttnn wheel on mock devices.
-test-ttnn: build
-	$(PYTHON) -m unittest discover -s tests/ttnn -p 'test_*.py'
+test-ttnn: $(BUILD)
+	$(PYTHON) tests/suite.py tests/ttnn
 
 # The Python package and its pytest plugin, over the C ABI and over the wheel.
-test-python: build
-	$(PYTHON) -m unittest discover -s tests/python -p 'test_*.py'
+test-python: $(BUILD)
+	$(PYTHON) tests/suite.py tests/python
+
 # Each format of `ttmem export`, opened by readers of others.
-test-export: build
-	$(PYTHON) -m unittest discover -s tests/export -p 'test_*.py'
+test-export: $(BUILD)
+	$(PYTHON) tests/suite.py tests/export
 
 # The wheel in an environment of its own, with no cargo; clients that are built against it.
-test-install: build
-	$(PYTHON) -m unittest discover -s tests/install -p 'test_*.py'
+test-install: $(BUILD)
+	$(PYTHON) tests/suite.py tests/install
 
 # Screens, pictures and links in the documentation: as they are today; and mdBook has nothing to say about it.
-test-docs: build
-	$(PYTHON) docs/screens.py --check
-	$(PYTHON) tests/docs/pictures.py --check
-	$(PYTHON) -m unittest discover -s tests/docs -p 'test_*.py'
-	$(PYTHON) tests/docs/book.py
+test-docs: $(BUILD)
+	$(PYTHON) tests/suite.py tests/docs
 
 # The documentation as a book: target/book/index.html. mdBook itself is fetched where it is not there.
 docs:
@@ -105,6 +122,7 @@ install-built:
 wheel: build wheel-built
 
 wheel-built:
+	@sh contrib/needs.sh python venv objcopy
 	rm -rf $(WHEEL)
 	mkdir -p $(WHEEL)/debug
 	$(MAKE) --no-print-directory install-built RELEASE=$(RELEASE) DESTDIR= PREFIX=$(WHEEL)/files
@@ -116,6 +134,21 @@ wheel-built:
 	TTMEM_WHEEL_FILES=$(WHEEL)/files TTMEM_WHEEL_PLATFORM=$(WHEEL_PLATFORM) \
 	    $(PYTHON) -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(WHEEL) ./python
 	@ls $(WHEEL)/*.whl
+
+# A Debian package of what `make install` installs below /usr, in target/debian.
+deb: build deb-built
+
+deb-built:
+	@sh contrib/needs.sh dpkg-deb objcopy
+	rm -rf $(DEBIAN)
+	mkdir -p $(DEBIAN)/files/DEBIAN $(DEBIAN)/files/usr/share/doc/ttmem
+	$(MAKE) --no-print-directory install-built RELEASE=$(RELEASE) DESTDIR=$(DEBIAN)/files PREFIX=/usr
+	strip $(DEBIAN)/files/usr/bin/ttmem $(DEBIAN)/files/usr/lib/libttmem.so
+	gzip -9n $(DEBIAN)/files/usr/share/man/man1/*.1
+	install -m 644 LICENSE $(DEBIAN)/files/usr/share/doc/ttmem/copyright
+	sed 's/@VERSION@/$(VERSION)/; s/@ARCHITECTURE@/'$$(dpkg --print-architecture)/ contrib/debian/control.in > $(DEBIAN)/files/DEBIAN/control
+	dpkg-deb --root-owner-group --build $(DEBIAN)/files $(DEBIAN) >/dev/null
+	@ls $(DEBIAN)/*.deb
 
 clean:
 	$(CARGO) clean

@@ -6,7 +6,7 @@ use std::{
 };
 
 mod common;
-use common::{Folder, HOSTILE, Story, hold_one_of_two, ring, training};
+use common::{Folder, HOSTILE, Story, hold_one_of_two, ring, skip, training};
 use ttmem_wire::{Event, Memory, Target};
 
 fn page(folder: &Folder, name: &str, story: &Story, chips: i32) -> PathBuf {
@@ -31,8 +31,7 @@ fn chromium() -> Option<PathBuf> {
 /// What the browser says of a page; `None` where there is no browser.
 fn browse(folder: &Folder, html: &Path, more: &[&str]) -> Option<Output> {
     let Some(chromium) = chromium() else {
-        // Not one of the tools that building needs: .ci/run gets it where it can.
-        eprintln!("not run: no chromium on the PATH");
+        skip("no chromium on PATH");
         return None;
     };
     let output = Command::new(chromium)

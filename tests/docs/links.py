@@ -15,7 +15,7 @@ DOCS = ROOT / "docs"
 
 def pages():
     """Every page in Markdown that people read: the book's, and those beside the code."""
-    return [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("ring/*.md"))]
+    return [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("*/README.md")), *sorted(ROOT.glob("tests/*/README.md"))]
 
 
 def dead_in_markdown():

@@ -19,13 +19,13 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "export"))
 
 import readers  # noqa: E402
+from readers import need  # noqa: E402
 import runs  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -42,13 +42,8 @@ class Wrong(Exception):
 
 def packages():
     """Puts the packages of PyPI on the path."""
-
-    def make(place):
-        readers.run("a virtual environment", sys.executable, "-m", "venv", str(place))
-        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        readers.run("a package of PyPI", *pip, *PACKAGES)
-
-    sys.path.append(str(next(readers.made("pictures", PACKAGES, make).glob("lib/python3*/site-packages"))))
+    python = need.environment(readers.folder() / "pictures", sys.executable, "a package of PyPI", *PACKAGES)
+    sys.path.append(str(next(pathlib.Path(python).parent.parent.glob("lib/python3*/site-packages"))))
 
 
 def stamp():
@@ -127,7 +122,7 @@ def chromium():
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if shutil.which(name):
             return shutil.which(name)
-    raise readers.Unavailable("no chromium on PATH")
+    raise need.Unavailable("no chromium on PATH")
 
 
 def photograph(browser, page, scheme, folder):
@@ -208,7 +203,7 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (readers.Unavailable, runs.wheel.Unavailable) as reason:
+    except need.Unavailable as reason:
         print(f"SKIPPED: the pictures of the documentation: {reason}")
     except (Wrong, runs.Wrong) as what:
         sys.exit(f"tests/docs/pictures.py: {what}")

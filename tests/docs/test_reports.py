@@ -1,7 +1,6 @@
 """Reports of the real ttnn, held to docs/report.schema.json with no room for keys that it does not know."""
 
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ ROOT = runs.ROOT
 sys.path.insert(0, str(ROOT / "tests" / "export"))
 
 import readers  # noqa: E402
+from readers import need  # noqa: E402
 
 
 def closed(schema):
@@ -30,13 +30,7 @@ def closed(schema):
 class Reports(unittest.TestCase):
     def told(self, cluster, *program):
         """The report of a program, after the validator had nothing against it."""
-        try:
-            python, place = readers.python(), runs.ttnn(cluster)
-        except (readers.Unavailable, runs.wheel.Unavailable) as reason:
-            if os.environ.get("TTMEM_REQUIRE_ALL") == "1":
-                raise
-            print(f"\nSKIPPED: {self.id()}: {reason}", file=sys.stderr)
-            self.skipTest(str(reason))
+        python, place = need.need(readers.python), need.need(runs.ttnn, cluster)
         with place as here:
             for source in (ROOT / "tests" / "ttnn").glob("*.py"):
                 shutil.copy(source, here.folder)

@@ -10,7 +10,8 @@ import tempfile
 import unittest
 
 import readers
-from test_export import TTMEM, reader
+from readers import need
+from test_export import TTMEM
 
 CONTRIB = readers.ROOT / "contrib"
 DASHBOARD = CONTRIB / "grafana-dashboard.json"
@@ -31,7 +32,7 @@ class Contrib(unittest.TestCase):
         unit = self.folder / "ttmem-serve.service"
         # The command of a unit must be there.
         unit.write_text(text.replace("/usr/local/bin/ttmem", TTMEM))
-        command = [reader(lambda: readers.system("systemd-analyze")), "--user", "--man=no", "verify", unit]
+        command = [need.need(readers.system, "systemd-analyze"), "--user", "--man=no", "verify", unit]
         return self.run_it(*command, env=os.environ | {"XDG_RUNTIME_DIR": str(self.folder)})
 
     def test_the_unit(self):
@@ -42,7 +43,7 @@ class Contrib(unittest.TestCase):
         self.assertIn("Unknown key", self.verify(text.replace("Restart=", "Restrat="))[1])
 
     def compile(self, dashboard):
-        packages = reader(readers.node)
+        packages = need.need(readers.node)
         types = (readers.HERE / "dashboard.ts").read_text()
         source = self.folder / "dashboard.ts"
         source.write_text(f"{types}\nexport const dashboard: Written = {dashboard.rstrip()};\n")
@@ -64,7 +65,7 @@ class Contrib(unittest.TestCase):
         # JSON is YAML.
         file = self.folder / "rules.yml"
         file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
-        return self.run_it(reader(lambda: readers.system("promtool")), "check", "rules", file)
+        return self.run_it(need.need(readers.system, "promtool"), "check", "rules", file)
 
     def test_prometheus_understands_what_is_asked(self):
         panels = json.loads(DASHBOARD.read_text())["panels"]

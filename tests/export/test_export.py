@@ -19,20 +19,11 @@ import unittest
 import heaptrack
 import readers
 import snapshot
+from readers import need
 from recording import KINDS, Recording
 from scenario import BANKS, KIB, Scenario
 
 TTMEM = os.environ.get("TTMEM_BIN") or str(readers.ROOT / "target" / "release" / "ttmem")
-
-
-def reader(get):
-    """A reader, or a skip."""
-    try:
-        return get()
-    except readers.Unavailable as reason:
-        if os.environ.get("TTMEM_REQUIRE_ALL") == "1":
-            raise
-        raise unittest.SkipTest(str(reason)) from None
 
 
 class ExportTest(unittest.TestCase):
@@ -76,7 +67,7 @@ class Perfetto(ExportTest):
         return json.loads(self.read(python, readers.HERE / "read_perfetto.py", path).splitlines()[-1])
 
     def test_tracks_lifetimes_and_counters(self):
-        python = reader(readers.python)
+        python = need.need(readers.python)
         trace = self.export("run.pftrace", "--format", "perfetto")
         found = self.trace(python, trace)
         truth = collections.Counter()
@@ -120,7 +111,7 @@ class Perfetto(ExportTest):
             self.assertEqual(processor["counters"], sum(map(len, self.scenario.counters.values())))
 
     def test_too_many_lanes(self):
-        python = reader(readers.python)
+        python = need.need(readers.python)
         trace = self.export("few.pftrace", "--format", "perfetto", "--max-lanes", "3")
         self.assertIn("lifetimes are not drawn", self.notes)
         found = self.trace(python, trace)
@@ -160,7 +151,7 @@ class PytorchSnapshot(ExportTest):
 
 class Stacks(ExportTest):
     def profile(self, *arguments):
-        node = reader(readers.node)
+        node = need.need(readers.node)
         path = self.export("run.pb.gz", "--format", "pprof", *arguments)
         return json.loads(self.read("node", readers.HERE / "read_pprof.js", node, path))
 
@@ -202,8 +193,8 @@ class Stacks(ExportTest):
         found = json.loads(path.read_text())
         peak = sum(peak for peak, _ in self.scenario.peaks.values())
         self.assertEqual(sum(found["profiles"][0]["weights"]), peak)
-        schema = reader(readers.node) / "node_modules" / "speedscope" / "dist" / "release" / "file-format-schema.json"
-        self.read(reader(readers.python), readers.HERE / "check_json.py", schema, path)
+        schema = need.need(readers.node) / "node_modules" / "speedscope" / "dist" / "release" / "file-format-schema.json"
+        self.read(need.need(readers.python), readers.HERE / "check_json.py", schema, path)
 
     def test_folded(self):
         text = self.ttmem(self.file, "--format", "folded", "--at", "peak").decode()
@@ -284,7 +275,7 @@ class Tables(ExportTest):
         self.assertIn('no mark "step 151"; there are "step 50, \\"half\\"", ', self.notes)
 
     def test_parquet(self):
-        python = reader(readers.python)
+        python = need.need(readers.python)
         folder = self.export("tables", "--format", "parquet")
         ask = lambda query, table: json.loads(
             self.read(python, readers.HERE / "read_parquet.py", query, folder / f"{table}.parquet")
@@ -311,12 +302,7 @@ class RealProgram(ExportTest):
         sys.path.insert(0, str(readers.ROOT / "tests" / "ttnn"))
         import wheel
 
-        try:
-            python = wheel.python_with_ttnn()
-        except wheel.Unavailable as reason:
-            if os.environ.get("TTMEM_REQUIRE_ALL") == "1":
-                raise
-            raise unittest.SkipTest(str(reason)) from None
+        python = need.need(wheel.python_with_ttnn)
         cls.file = cls.folder / "demo.ttmem"
         command = [TTMEM, "record", "-o", str(cls.file), "--", python, str(readers.ROOT / "tests" / "ttnn" / "demo.py")]
         environment = wheel.environment("blackhole-8", cls.folder) | {"TTMEM_DIR": str(cls.folder / "rings")}
@@ -334,7 +320,7 @@ class RealProgram(ExportTest):
         live = sum(memory["live_bytes"] for each in devices.values() for memory in each.values())
         self.assertGreater(live, sum(dram.values()), "no dataflow buffers")
         self.assertEqual(sum(int(line.rpartition(" ")[2]) for line in folded.splitlines()), live)
-        python = reader(readers.python)
+        python = need.need(readers.python)
         trace = self.export("demo.pftrace", "--format", "perfetto")
         told = json.loads(self.read(python, readers.HERE / "read_perfetto.py", trace).splitlines()[-1])
         peaks = {(device, name): max(value for _, value in readings) for _, device, name, readings in told["counters"]}
@@ -345,7 +331,7 @@ class RealProgram(ExportTest):
         self.assertEqual(peaks, truth)
 
     def test_heaptrack_shows_the_lines_of_the_program(self):
-        reader(lambda: readers.system("heaptrack_print"))
+        need.need(readers.system, "heaptrack_print")
         path = self.export("demo.heaptrack.gz", "--format", "heaptrack")
         memories = [device["memory"] for device in self.process["devices"]]
         for cost, member in (("allocations", "allocations"), ("leaked", "live_bytes")):

@@ -11,14 +11,15 @@ import unittest
 import heaptrack
 import readers
 from recording import Recording
-from test_export import TTMEM, ExportTest, reader
+from readers import need
+from test_export import TTMEM, ExportTest
 
 MS = 1_000_000
 
 
 class Heaptrack(ExportTest):
     def setUp(self):
-        reader(lambda: readers.system("heaptrack_print"))
+        need.need(readers.system, "heaptrack_print")
 
     def summed(self, pid):
         """What is live at the end, by memory over all devices."""
@@ -76,7 +77,7 @@ class Stacks(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        reader(lambda: readers.system("heaptrack_print"))
+        need.need(readers.system, "heaptrack_print")
         holder = tempfile.TemporaryDirectory(prefix="ttmem-heaptrack-")
         cls.addClassCleanup(holder.cleanup)
         folder = pathlib.Path(holder.name)

@@ -13,13 +13,13 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+import need  # noqa: E402
+
 RELEASE = pathlib.Path(os.environ.get("TTMEM_BIN") or ROOT / "target" / "release" / "ttmem").resolve().parent
 CLIENT = ROOT / "docs" / "examples" / "leak.c"
 LEFT = 4 * 64 * 1024  # what the client forgets, in bytes
-
-
-class Unavailable(Exception):
-    """Something that a test needs cannot be had here; the message says what."""
 
 
 def run(*command, **options):
@@ -66,27 +66,8 @@ def environment():
     return kept | {"PATH": path, "VIRTUAL_ENV": str(prefix()), "TTMEM_DIR": str(folder() / "rings"), "NO_COLOR": "1"}
 
 
-@functools.cache
 def tools():
     """The folder of commands of auditwheel, CMake, Meson and Ninja, from PyPI. Made once, and kept in target."""
-    path = ROOT / "target" / "install-tools"
-    complete = path / "complete"
-    if not complete.exists():
-        shutil.rmtree(path, ignore_errors=True)
-        for step in (
-            ("venv", path),
-            ("pip", "install", "--quiet", "--disable-pip-version-check", "auditwheel", "cmake", "meson", "ninja"),
-        ):
-            python = sys.executable if step[0] == "venv" else path / "bin" / "python"
-            done = subprocess.run([str(python), "-m", *map(str, step)], capture_output=True, text=True)
-            if done.returncode != 0:
-                reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-                raise Unavailable(f"auditwheel, CMake and Meson cannot be installed: {reason}")
-        complete.touch()
-    return path / "bin"
-
-
-def skip(test, reason):
-    """Skips the test, and prints a line that CI looks for."""
-    print(f"SKIPPED: {test.id()}: {reason}", flush=True)
-    test.skipTest(str(reason))
+    packages = ("auditwheel", "cmake", "meson", "ninja")
+    python = need.environment(ROOT / "target" / "install-tools", sys.executable, ", ".join(packages), *packages)
+    return pathlib.Path(python).parent

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import installed
-from installed import Unavailable, environment, folder, prefix, run
+from installed import environment, folder, need, prefix, run
 from test_wheel import left
 
 HERE = installed.ROOT / "tests" / "install" / "client"
@@ -21,10 +21,7 @@ class Clients(unittest.TestCase):
 
     def tool(self, name):
         """A command of PyPI, and an environment in which it finds the package."""
-        try:
-            path = installed.tools()
-        except Unavailable as reason:
-            installed.skip(self, reason)
+        path = need.need(installed.tools)
         return path / name, environment() | {
             "PATH": f"{prefix() / 'bin'}:{path}:{environment()['PATH']}",
             "PKG_CONFIG_PATH": str(prefix() / "lib" / "pkgconfig"),
@@ -51,7 +48,7 @@ class Clients(unittest.TestCase):
 
     def test_meson(self):
         if not shutil.which("pkg-config"):
-            installed.skip(self, "no pkg-config on PATH")
+            self.skipTest("no pkg-config on PATH")
         meson, variables = self.tool("meson")
         source = folder() / "meson"
         source.mkdir()
@@ -62,11 +59,10 @@ class Clients(unittest.TestCase):
         self.check(source / "build" / "client")
 
     def test_the_header_has_the_version(self):
-        version = re.search(r'\[workspace\.package\]\nversion = "(.+)"', (installed.ROOT / "Cargo.toml").read_text())[1]
         source = folder() / "version.c"
         source.write_text("#include <ttmem.h>\nversion: TTMEM_VERSION_MAJOR.TTMEM_VERSION_MINOR.TTMEM_VERSION_PATCH\n")
         last = run("cc", "-E", "-P", source, f"-I{prefix() / 'include'}").splitlines()[-1]
-        self.assertEqual("".join(last.split()), f"version:{version}")
+        self.assertEqual("".join(last.split()), f"version:{need.version()}")
 
 
 class BesideTheCommand(unittest.TestCase):
@@ -84,7 +80,7 @@ class BesideTheCommand(unittest.TestCase):
     def test_bash_completes_commands_and_options(self):
         bash = shutil.which("bash")
         if not bash:
-            installed.skip(self, "no bash on PATH")
+            self.skipTest("no bash on PATH")
         file = self.share("bash-completion/completions/ttmem")
         for words, expected in (("ttmem doc", "doctor"), ("ttmem run --fail-on-le", "--fail-on-leak")):
             count = len(words.split()) - 1

@@ -7,7 +7,7 @@ import unittest
 import zipfile
 
 import installed
-from installed import Unavailable, environment, prefix, run
+from installed import environment, need, prefix, run
 
 MOST_BYTES = 15 << 20
 
@@ -24,11 +24,15 @@ class Wheel(unittest.TestCase):
             sizes = {entry.filename: entry.file_size for entry in wheel.infolist()}
         self.assertLess(sum(sizes.values()), MOST_BYTES, sizes)
 
+    def test_it_has_the_licence(self):
+        with zipfile.ZipFile(installed.wheel()) as wheel:
+            (metadata,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+            self.assertIn("License-Expression: Apache-2.0\n", wheel.read(metadata).decode())
+            licence = wheel.read(metadata.replace("METADATA", "licenses/LICENSE"))
+        self.assertEqual(licence, (installed.ROOT / "LICENSE").read_bytes())
+
     def test_auditwheel_agrees_with_the_tag(self):
-        try:
-            tools = installed.tools()
-        except Unavailable as reason:
-            installed.skip(self, reason)
+        tools = need.need(installed.tools)
         shown = " ".join(run(tools / "auditwheel", "show", installed.wheel()).split())
         tag = installed.wheel().stem.rsplit("-", 1)[1]
         self.assertIn("external versioned symbols", shown)
@@ -44,8 +48,7 @@ class Wheel(unittest.TestCase):
 
 class Installed(unittest.TestCase):
     def test_all_parts_have_the_version_of_the_workspace(self):
-        manifest = (installed.ROOT / "Cargo.toml").read_text()
-        version = re.search(r'\[workspace\.package\]\nversion = "(.+)"', manifest)[1]
+        version = need.version()
         said = run(prefix() / "bin" / "ttmem", "--version", env=environment())
         self.assertRegex(said, rf"^ttmem {re.escape(version)}( \([0-9a-f]{{7,}}(-dirty)?\))?\n$")
         self.assertEqual(python("-m", "ttmem", "--version"), said)

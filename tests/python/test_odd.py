@@ -1,7 +1,6 @@
 """Call sites in programs that are put together oddly: nothing breaks, and the stack is the best that can be had."""
 
 import json
-import os
 import shutil
 import subprocess
 import sysconfig
@@ -11,16 +10,14 @@ from pathlib import Path
 
 import environment
 import wheel
+from wheel import need
 
 LIBRARY = Path(environment.TTMEM).parent / "libttmem.so"
 LATE = environment.HERE / "late_python.c"
 
 
 def python_or_skip():
-    try:
-        return wheel.find_python()
-    except wheel.Unavailable as reason:
-        raise unittest.SkipTest(str(reason))
+    return need.need(wheel.find_python)
 
 
 def sites_of(process, device=0):
@@ -45,12 +42,7 @@ class Odd(unittest.TestCase):
 
     def test_greenlets_have_stacks_of_their_own(self):
         python = python_or_skip()
-        try:
-            packages = environment.packages_beside(python, "greenlet", "greenlet", "gevent")
-        except wheel.Unavailable as reason:
-            if os.environ.get("TTMEM_REQUIRE_ALL") == "1":
-                raise
-            raise unittest.SkipTest(str(reason))
+        packages = need.need(environment.packages_beside, python, "greenlet", "greenlet", "gevent")
         done, process = self.run_traced(python, environment.HERE / "greenlets.py", LIBRARY, PYTHONPATH=str(packages))
         truth = {int(address): [f"{name} ({file}:{line})" for name, file, line in frames] for address, frames in json.loads(done.stdout).items()}
         self.assertGreater(len(truth), 40)

@@ -11,19 +11,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import environment
-import wheel
+from wheel import need
 
 SUITES = environment.HERE / "suites"
 LEAKING = {7, 19, 33}
 
 
 def python_or_skip():
-    try:
-        return environment.python_with_pytest()
-    except wheel.Unavailable as reason:
-        if os.environ.get("TTMEM_REQUIRE_ALL") == "1":
-            raise
-        raise unittest.SkipTest(str(reason))
+    return need.need(environment.python_with_pytest)
 
 
 def rings_after_exit(folder):
@@ -326,10 +321,9 @@ class Installed(PluginTest):
     def test_by_its_entry_point_and_named_beside_it(self):
         source, target = self.folder / "source", self.folder / "installed"
         shutil.copytree(environment.ROOT / "python", source)
-        pip = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", target, source]
-        done = subprocess.run(pip, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise unittest.SkipTest(f"pip cannot build the package: {done.stderr.strip()[-200:]}")
+        # It has the version.
+        shutil.copy(environment.ROOT / "Cargo.toml", self.folder)
+        need.need(need.run, "the package", *need.pip(self.python), "--target", target, source)
         for plugin in ((), ("-p", "ttmem.pytest_plugin")):
             arguments = ("test_forty.py", "--ttmem", "--ttmem-limit-leaks=0 B")
             self.assert_forty(self.pytest(*arguments, plugin=plugin, PYTHONPATH=str(target)))

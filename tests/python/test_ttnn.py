@@ -1,6 +1,5 @@
 """pytest with the plugin over tests of the real ttnn wheel, on mock devices."""
 
-import os
 import subprocess
 import tempfile
 import unittest
@@ -8,19 +7,15 @@ from pathlib import Path
 
 import environment
 import wheel
+from wheel import need
 from test_plugin import SUITES, Outcome, rings_after_exit
 
 LEAKING = {5, 18, 31}
 
 
 def pythons_or_skip(version):
-    try:
-        python = wheel.python_with_ttnn(version)
-        return python, environment.pytest_beside(python)
-    except wheel.Unavailable as reason:
-        if os.environ.get("TTMEM_REQUIRE_TTNN") == "1":
-            raise
-        raise unittest.SkipTest(str(reason))
+    python = need.need(wheel.python_with_ttnn, version)
+    return python, need.need(environment.pytest_beside, python)
 
 
 class Mesh(unittest.TestCase):

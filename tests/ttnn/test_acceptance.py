@@ -9,18 +9,14 @@ import unittest
 
 import comparison
 import wheel
+from wheel import need
 
 HERE = pathlib.Path(__file__).resolve().parent
 TTMEM = os.environ.get("TTMEM_BIN") or str(HERE.parent.parent / "target" / "release" / "ttmem")
 
 
 def python_or_skip(version=wheel.DEFAULT_VERSION):
-    try:
-        return wheel.python_with_ttnn(version)
-    except wheel.Unavailable as reason:
-        if os.environ.get("TTMEM_REQUIRE_TTNN") == "1":
-            raise
-        raise unittest.SkipTest(str(reason))
+    return need.need(wheel.python_with_ttnn, version)
 
 
 class Run:

@@ -5,23 +5,27 @@
 It lies in $TTMEM_TEST_VENVS, else in target/ttnn-venvs of this repository.
 """
 
-import fcntl
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 
-import cluster_descriptors
-
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import cluster_descriptors  # noqa: E402
+import need  # noqa: E402
+
 DEFAULT_VERSION = "0.81.1"
 # The wheels are built for these.
 PYTHONS = ("3.10", "3.12")
 
 
-class Unavailable(Exception):
+class Unavailable(need.Unavailable):
     """There can be no wheel here; the message says what is missing."""
+
+    required_by = "TTMEM_REQUIRE_TTNN"
 
 
 def venvs():
@@ -43,7 +47,7 @@ def find_python():
         version, _, executable = answer.stdout.strip().partition("\n")
         if answer.returncode == 0 and version in PYTHONS:
             return executable
-    raise Unavailable("no CPython 3.10 or 3.12 (with venv) on PATH or in pyenv")
+    raise Unavailable("no CPython 3.10 or 3.12 with venv, on PATH or in pyenv: apt install python3.12-venv, or pyenv install 3.12")
 
 
 def packages(python):
@@ -79,24 +83,13 @@ def install_compiler(python, base_python):
 def python_with_ttnn(version=DEFAULT_VERSION):
     """The python of an environment with this wheel; made at the first call."""
     base_python = find_python()
-    folder = venvs() / f"ttnn-{version}"
-    python = str(folder / "bin" / "python")
-    venvs().mkdir(parents=True, exist_ok=True)
-    with open(venvs() / f"{folder.name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "complete").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            steps = (
-                [base_python, "-m", "venv", str(folder)],
-                [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"ttnn=={version}"],
-            )
-            for step in steps:
-                done = subprocess.run(step, capture_output=True, text=True)
-                if done.returncode != 0:
-                    reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-                    raise Unavailable(f"ttnn {version} cannot be installed: {reason}")
-            (folder / "complete").touch()
-        install_compiler(python, base_python)
+    name = f"ttnn {version}"
+
+    def make(place):
+        need.run(name, base_python, "-m", "venv", place, error=Unavailable)
+        need.run(name, *need.pip(place / "bin" / "python"), f"ttnn=={version}", error=Unavailable)
+    python = str(need.made(venvs() / f"ttnn-{version}", make) / "bin" / "python")
+    install_compiler(python, base_python)
     return python
 
 

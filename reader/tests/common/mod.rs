@@ -3,12 +3,21 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use ttmem_recording::{ClockPoint, Ended, Meta, Pool, Process, Status, Writer};
 use ttmem_ring::{CreateOptions, Drain, RingFile};
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, Record, Target, flags, split_mark};
+
+/// Prints that the rest of a test is not run, and why; with `TTMEM_REQUIRE_ALL=1` the test fails instead.
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("TTMEM_REQUIRE_ALL").is_none_or(|all| all != "1"), "cannot run: {reason}");
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Not `eprintln!`, which the test harness captures.
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED: {name}: {reason}");
+}
 
 pub struct Folder(pub PathBuf);
 

@@ -1,0 +1,68 @@
+"""The commands of docs/recipes.md and docs/troubleshooting.md work: each line of ttmem is run, in the order of the page.
+
+`python` is the C program docs/examples/leak.c there, so that neither ttnn nor a device is needed.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+from runs import BUILT, ROOT
+
+# They wait for somebody.
+ENDLESS = ("ttmem top", "ttmem serve")
+
+
+def lines(page):
+    """The commands of a page, those of other tools left out, with the exit code that a comment names."""
+    text = (ROOT / "docs" / page).read_text()
+    blocks = "".join(re.findall(r"^```console\n(.*?)^```", text, re.M | re.S))
+    for line in re.findall(r"^\$ ((?:ttmem|printf) .*)", blocks, re.M):
+        code = re.search(r"# exit code (\d+)", line)
+        if line.partition("#")[0].strip() not in ENDLESS:
+            yield line, int(code[1]) if code else 0
+
+
+class Recipes(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="ttmem-recipes-")
+        self.addCleanup(holder.cleanup)
+        self.folder = pathlib.Path(holder.name)
+        commands = self.folder / "commands"
+        commands.mkdir()
+        (commands / "ttmem").symlink_to(BUILT / "ttmem")
+        self.variables = {name: value for name, value in os.environ.items() if not name.startswith(("TTMEM_", "TT_"))}
+        self.variables |= {"PATH": f"{commands}:{os.environ['PATH']}", "TTMEM_DIR": str(self.folder / "rings"), "NO_COLOR": "1"}
+        source = ROOT / "docs" / "examples" / "leak.c"
+        flags = [f"-I{ROOT / 'include'}", f"-L{BUILT}", f"-Wl,-rpath,{BUILT}", "-lttmem"]
+        subprocess.run(["cc", "-g", source, *flags, "-o", commands / "python"], check=True)
+
+    def sh(self, line):
+        return subprocess.run(["sh", "-c", line], cwd=self.folder, env=self.variables, capture_output=True, text=True, timeout=120)
+
+    def check(self, page, at_least):
+        ran = 0
+        for line, code in lines(page):
+            done = self.sh(line)
+            self.assertEqual(done.returncode, code, f"{page}: {line}\n{done.stdout}{done.stderr}")
+            ran += 1
+        self.assertGreaterEqual(ran, at_least)
+
+    def test_recipes(self):
+        # A ring that a process without a reader left, and a recording with a region.
+        self.assertEqual(self.sh("python").returncode, 0)
+        source = ROOT / "docs" / "examples" / "regions.cpp"
+        flags = f"-I{ROOT / 'include'} -L{BUILT} -Wl,-rpath,{BUILT} -lttmem"
+        done = self.sh(f"c++ -std=c++17 {source} {flags} -o regions && ttmem record --quiet -o server.ttmem -- ./regions")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.check("recipes.md", 25)
+
+    def test_troubleshooting(self):
+        self.check("troubleshooting.md", 4)
+
+
+if __name__ == "__main__":
+    unittest.main()
