@@ -107,3 +107,32 @@ fn a_process_is_named_by_its_id() {
     assert!(output.status.success() && text(&output.stdout).contains("events: 3 reported"), "{output:?}");
     drop(held);
 }
+
+#[test]
+fn a_size_after_a_blank_is_no_command_and_no_file() {
+    let folder = Folder::new("inputs-size");
+    let ttmem = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ttmem"));
+        command.args(arguments).env("TTMEM_DIR", folder.rings()).current_dir(&folder.0);
+        command.env("TTMEM_LIBRARY", Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+        command.output().unwrap()
+    };
+    for arguments in [
+        &["run", "--fail-on-leftover", "1024", "--", "true"][..],
+        &["run", "--quiet", "--fail-on-leftover", "1024", "true"],
+        &["record", "-o", "a.ttmem", "--fail-on-leftover", "1024", "--", "true"],
+        &["report", "--fail-on-leftover", "1024", "a.ttmem"],
+    ] {
+        let line = refusal(&ttmem(arguments));
+        assert_eq!(
+            line,
+            "ttmem: --fail-on-leftover 1024: the size belongs behind a `=`; write --fail-on-leftover=1024\n"
+        );
+    }
+    let line = refusal(&ttmem(&["diff", "--fail-on-growth", "36KiB", "a.ttmem", "b.ttmem"]));
+    assert!(line.ends_with("write --fail-on-growth=36KiB\n"), "{line}");
+    assert!(!folder.0.join("a.ttmem").exists(), "nothing was run, and nothing recorded");
+    // What belongs to the command is the command's.
+    let echo = ttmem(&["run", "--quiet", "--", "echo", "--fail-on-leftover", "1024"]);
+    assert_eq!(text(&echo.stdout), "--fail-on-leftover 1024\n");
+}
