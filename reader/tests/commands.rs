@@ -172,8 +172,11 @@ fn ls_lists_and_clean_removes_the_dead_alone() {
         |row: &serde_json::Value| (row["live_bytes"].as_u64().unwrap(), row["orphaned_bytes"].as_u64().unwrap());
     // The living one's event is still in its queue, which only a dead one's reader may look into.
     assert_eq!(rows.iter().map(bytes).max(), Some((0, 2048)), "a dead process holds nothing any more");
+    let planned = text(&ttmem(&folder, &["clean", "--dry-run"]).stdout);
+    assert!(dead.exists() && planned.starts_with("would remove "), "{planned}");
     let cleaned = text(&ttmem(&folder, &["clean"]).stdout);
     assert!(cleaned.contains(dead.to_str().unwrap()), "{cleaned}");
+    assert_eq!(planned.replace("would remove ", "removed "), cleaned);
     assert!(!dead.exists() && alive.path().exists());
     assert_eq!(text(&ttmem(&folder, &["clean"]).stdout), "nothing to clean\n");
 }
@@ -218,7 +221,13 @@ fn clean_says_what_it_removed_folders_too() {
     let folder = Folder::new("folders");
     let run = folder.rings().join("run-999999999-0");
     std::fs::create_dir_all(&run).unwrap();
+    let dead = a_dead_ring(&folder);
+    std::fs::rename(&dead, run.join(dead.file_name().unwrap())).unwrap();
+    std::fs::write(run.join("7-a.ring.sites"), "").unwrap();
+    let planned = text(&ttmem(&folder, &["clean", "-n"]).stdout);
+    assert!(planned.lines().count() == 3 && run.exists(), "{planned}");
     let told = text(&ttmem(&folder, &["clean"]).stdout);
+    assert_eq!(planned.replace("would remove ", "removed "), told);
     assert!(!run.exists() && told.starts_with("removed ") && !told.contains("nothing"), "{told}");
 }
 
