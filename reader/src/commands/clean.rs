@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use ttmem_ring::RingReader;
 
-use super::{output, rings};
+use super::{output, rings, settings::Place};
 use crate::{Failure, launch, report::shorten};
 
 /// Remove the rings of dead processes, and empty folders of runs that are over. Prints what it removed.
@@ -25,13 +25,15 @@ pub(super) struct Clean {
     /// Print what would be removed, and remove nothing.
     #[arg(long, short = 'n')]
     dry_run: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Clean {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         // The run may be about to start its program, or to read the ring of one that has just ended.
         let (under_way, over): (Vec<PathBuf>, Vec<PathBuf>) =
-            rings::folders()?.into_iter().partition(|folder| is_under_way(folder));
+            rings::folders(&self.place).into_iter().partition(|folder| is_under_way(folder));
         let mut cleaning = Cleaning { is_dry: self.dry_run, ..Cleaning::default() };
         for path in rings::in_folders(&over)? {
             if let Err(why) = cleaning.ring(&path)
@@ -57,7 +59,10 @@ impl Clean {
             let left = if self.dry_run { "would leave" } else { "left" };
             done += &format!("{left} {} to the run that is under way\n", folder.display());
         }
-        output::print(if done.is_empty() && !cleaning.failed { "nothing to clean\n" } else { &done })?;
+        if done.is_empty() && !cleaning.failed {
+            done = format!("nothing to clean in {}\n", self.place.described());
+        }
+        output::print(&done)?;
         Ok(if cleaning.failed { super::FAILED.into() } else { ExitCode::SUCCESS })
     }
 }

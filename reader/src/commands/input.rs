@@ -8,7 +8,7 @@ use std::{
 
 use ttmem_ring::{RingReader, discover};
 
-use super::{output, rings};
+use super::{output, rings, settings::Place};
 pub(super) use crate::replay::FileKind as Kind;
 use crate::{
     Failure, Target, Tell,
@@ -98,7 +98,7 @@ fn pid(name: &Path) -> Option<u32> {
 
 /// The rings of a process: of the one that runs, else of those that had its id.
 fn of_process(pid: u32) -> Result<Vec<PathBuf>, Failure> {
-    let mut folders = rings::folders()?;
+    let mut folders = rings::folders(&Place::default());
     folders.extend(folder_of(pid).filter(|folder| !folders.contains(folder)));
     let mut rings = Target::Process { pid, folders }.rings();
     let is_alive = |path: &PathBuf| RingReader::open(path).is_ok_and(|ring| ring.is_alive());

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 
-use super::{output, rings};
+use super::{output, rings, settings::Place};
 use crate::{Failure, Lookout, serve::Exporter};
 
 /// Serve device-memory metrics for Prometheus, by device, memory, process and rank: http://127.0.0.1:9470/metrics.
@@ -26,6 +26,8 @@ pub(super) struct Serve {
     /// Say nothing but what is wrong.
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Serve {
@@ -36,7 +38,7 @@ impl Serve {
                 .map_err(|error| Failure::new(format!("signal handlers: {error}")))?;
         }
         let addresses = addresses(&self.listen)?;
-        let lookout = Lookout::new(|| rings::folders().unwrap_or_default());
+        let lookout = Lookout::new(move || rings::folders(&self.place));
         let mut exporter = Exporter::new(&addresses, lookout)?;
         if !self.quiet {
             output::tell(&format!("ttmem: http://{}/metrics\n", exporter.address()));
