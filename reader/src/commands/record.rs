@@ -28,11 +28,11 @@ pub(super) struct Record {
     no_wait: bool,
     #[command(flatten)]
     judge: Judge,
-    #[command(flatten)]
-    settings: Settings,
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 impl Record {

@@ -37,11 +37,11 @@ pub(super) struct Run {
     /// Do not wait for processes that outlive the command: report what they have so far.
     #[arg(long)]
     no_wait: bool,
-    #[command(flatten)]
-    settings: Settings,
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 impl Run {
