@@ -110,7 +110,7 @@ install: build install-built
 install-built:
 	install -D -m 755 $(RELEASE)/ttmem $(DESTDIR)$(PREFIX)/bin/ttmem
 	install -D -m 755 $(RELEASE)/libttmem.so $(DESTDIR)$(PREFIX)/lib/libttmem.so
-	install -D -m 644 include/ttmem.h $(DESTDIR)$(PREFIX)/include/ttmem.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include include/ttmem.h include/ttmem.hpp
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/cmake/ttmem
 	install -m 644 contrib/cmake/ttmem-config.cmake $(DESTDIR)$(PREFIX)/lib/cmake/ttmem
 	sed 's/@VERSION@/$(VERSION)/' contrib/cmake/ttmem-config-version.cmake.in \

@@ -68,6 +68,24 @@ void ttmem_device_closed(int32_t device_id);
 // `name` is a NUL-terminated string, or null, which does nothing.
 void ttmem_mark(const char *name);
 
+// Begins a region: a stretch of the program with a name (UTF-8, some 220 bytes; a longer one is cut). Reports show what was
+// allocated, freed and left behind in it, by any thread, and its peak. Returns the number that ttmem_region_end takes, or 0 if
+// no events are taken. Regions may be nested, may overlap, and may end on another thread.
+//
+// # Safety
+// `name` is a NUL-terminated string, or null, which does nothing and returns 0.
+uint64_t ttmem_region_begin(const char *name);
+
+// Begins a region whose allocations count for it alone, and not for the regions around it: for a cache that happens to be
+// filled there. Else as ttmem_region_begin.
+//
+// # Safety
+// `name` is a NUL-terminated string, or null, which does nothing and returns 0.
+uint64_t ttmem_region_begin_apart(const char *name);
+
+// Ends the region of this number; 0, or one that has ended, does nothing.
+void ttmem_region_end(uint64_t region);
+
 // Whether events are taken.
 bool ttmem_enabled(void);
 

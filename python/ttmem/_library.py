@@ -18,6 +18,12 @@ class _Library:
         quick, slow = ctypes.PyDLL(None), ctypes.CDLL(None)
         self.mark = quick.ttmem_mark
         self.mark.argtypes, self.mark.restype = [ctypes.c_char_p], None
+        self.region_begin = quick.ttmem_region_begin
+        self.region_begin.argtypes, self.region_begin.restype = [ctypes.c_char_p], ctypes.c_uint64
+        self.region_begin_apart = quick.ttmem_region_begin_apart
+        self.region_begin_apart.argtypes, self.region_begin_apart.restype = [ctypes.c_char_p], ctypes.c_uint64
+        self.region_end = quick.ttmem_region_end
+        self.region_end.argtypes, self.region_end.restype = [ctypes.c_uint64], None
         self.enabled = quick.ttmem_enabled
         self.enabled.argtypes, self.enabled.restype = [], ctypes.c_bool
         self.version = quick.ttmem_version

@@ -26,7 +26,7 @@ class Attempt:
 
     def __init__(self, item: pytest.Item) -> None:
         self.item = item
-        self.identity = _region.begin(item.nodeid)
+        self.region = _region.begin(item.nodeid)
         self.reports: dict[str, pytest.TestReport] = {}
         self.was_shown = False
         self.is_measured = False
@@ -137,7 +137,7 @@ class Measure:
         attempt.is_measured = True
         item = attempt.item
         found = self._look(attempt) if attempt.found is None else attempt.found
-        _region.end(attempt.identity)
+        _region.end(attempt.region)
         self._mark_repeated(item.nodeid)
         limits = Limits()
         try:
@@ -165,12 +165,12 @@ class Measure:
     def _look(self, attempt: Attempt) -> dict[str, Any]:
         nodeid = attempt.item.nodeid
         try:
-            answer = self._follow.ask("region", id=attempt.identity)
+            answer = self._follow.ask("region", id=f"r{attempt.region}")
             found = result(nodeid, self._worker, answer)
             if found["leftover"]["allocations"] > 0:
                 # What only a reference cycle holds is no leftover. A collection takes time, so only where it can matter.
                 gc.collect()
-                answer = self._follow.ask("region", id=attempt.identity)
+                answer = self._follow.ask("region", id=f"r{attempt.region}")
                 found = result(nodeid, self._worker, answer)
             return found
         except FollowError as error:

@@ -1,33 +1,38 @@
-"""Regions: a stretch of the program between two marks of a reserved syntax (docs/python.md)."""
+"""Regions: stretches of the program that the user named (docs/python.md)."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 from types import TracebackType
 from typing import Any, Callable, TypeVar
 
-from ttmem._library import MAX_MARK_BYTES, RESERVED, cut, set_mark
 from ttmem import _library
+from ttmem._library import cut
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_numbers = itertools.count(1)
+
+def begin(name: str, apart: bool = False) -> int:
+    """Begins a region; returns the number that ends it, 0 where nothing is tracked. For code where `with` does not fit.
+
+    `ttmem follow` calls region 7 "r7".
+
+    Source: `ttmem_region_begin` of include/ttmem.h.
+    """
+    if _library.library is None:
+        return 0
+    library = _library.library
+    return int((library.region_begin_apart if apart else library.region_begin)(cut(name)))
 
 
-def begin(name: str, apart: bool = False) -> str:
-    """Begins a region; returns the id that ends it. For code where `with` does not fit."""
-    # Ids of Python begin with p, so that they differ from those of C code in the same process.
-    identity = f"p{next(_numbers)}"
-    head = f"{RESERVED}region:{'apart' if apart else 'begin'}:{identity}:".encode()
-    set_mark(head + cut(name, MAX_MARK_BYTES - len(head)))
-    return identity
+def end(number: int) -> None:
+    """Ends the region that `begin` gave this number.
 
-
-def end(identity: str) -> None:
-    """Ends the region that `begin` gave this id."""
-    set_mark(f"{RESERVED}region:end:{identity}".encode())
+    Source: `ttmem_region_end`.
+    """
+    if _library.library is not None:
+        _library.library.region_end(number)
 
 
 class region:
@@ -57,7 +62,7 @@ class region:
             raise TypeError(f"ttmem.region: a name is text, not {type(name).__name__}")
         self.name = name
         self.apart = apart
-        self._open: list[str] = []
+        self._open: list[int] = []
 
     def __enter__(self) -> "region":
         if _library.library is not None:

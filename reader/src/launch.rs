@@ -26,13 +26,14 @@ use crate::{Ended, Failure};
 /// The library's name.
 pub(crate) const LIBRARY: &str = "libttmem.so";
 
-/// Finds libttmem.so: `TTMEM_LIBRARY`, beside the command, or where an installation has it.
-pub(crate) fn find_library() -> Result<PathBuf, Failure> {
-    if let Some(path) = env::var_os("TTMEM_LIBRARY").filter(|path| !path.is_empty()) {
-        let path = PathBuf::from(path);
+/// Finds libttmem.so: the one that an option names, `TTMEM_LIBRARY`, beside the command, or where an installation has it.
+pub(crate) fn find_library(option: Option<&Path>) -> Result<PathBuf, Failure> {
+    let variable = env::var_os("TTMEM_LIBRARY").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let named = option.map(|path| ("--library", path)).or(variable.as_deref().map(|path| ("TTMEM_LIBRARY", path)));
+    if let Some((name, path)) = named {
         return match path.canonicalize() {
             Ok(path) if path.is_file() => Ok(path),
-            _ => Err(Failure::with(&path, "TTMEM_LIBRARY names no file; give the path of libttmem.so")),
+            _ => Err(Failure::with(path, format!("{name} names no file; give the path of libttmem.so"))),
         };
     }
     let command = env::current_exe().map_err(|error| Failure::new(format!("own path: {error}")))?;
@@ -71,11 +72,21 @@ pub(crate) fn preload(library: &Path, folder: &Path) -> Result<OsString, Failure
     Ok(value)
 }
 
-/// Starts the command, its standard streams untouched. `keeps_all`: whoever wants every event has no use for folded ones.
-pub(crate) fn start(command: &[OsString], preload: &OsStr, folder: &Path, keeps_all: bool) -> io::Result<Child> {
+/// Starts the command with these variables, its standard streams untouched. `keeps_all`: a recording has no use for checkpoints.
+pub(crate) fn start(
+    command: &[OsString],
+    variables: &[(&'static str, OsString)],
+    preload: &OsStr,
+    folder: &Path,
+    keeps_all: bool,
+) -> io::Result<Child> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
-    command.args(arguments).env("LD_PRELOAD", preload).env("TTMEM_DIR", folder);
+    command
+        .args(arguments)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .env("LD_PRELOAD", preload)
+        .env("TTMEM_DIR", folder);
     if keeps_all {
         command.env("TTMEM_FOLD", "0");
     }

@@ -29,6 +29,7 @@ pub mod serve;
 mod sites;
 mod told;
 pub mod top;
+mod variables;
 mod view;
 mod visible;
 

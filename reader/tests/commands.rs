@@ -172,10 +172,14 @@ fn ls_lists_and_clean_removes_the_dead_alone() {
         |row: &serde_json::Value| (row["live_bytes"].as_u64().unwrap(), row["orphaned_bytes"].as_u64().unwrap());
     // The living one's event is still in its queue, which only a dead one's reader may look into.
     assert_eq!(rows.iter().map(bytes).max(), Some((0, 2048)), "a dead process holds nothing any more");
+    let planned = text(&ttmem(&folder, &["clean", "--dry-run"]).stdout);
+    assert!(dead.exists() && planned.starts_with("would remove "), "{planned}");
     let cleaned = text(&ttmem(&folder, &["clean"]).stdout);
     assert!(cleaned.contains(dead.to_str().unwrap()), "{cleaned}");
+    assert_eq!(planned.replace("would remove ", "removed "), cleaned);
     assert!(!dead.exists() && alive.path().exists());
-    assert_eq!(text(&ttmem(&folder, &["clean"]).stdout), "nothing to clean\n");
+    let nothing = text(&ttmem(&folder, &["clean"]).stdout);
+    assert!(nothing.starts_with("nothing to clean in ") && nothing.ends_with("which TTMEM_DIR names\n"), "{nothing}");
 }
 
 #[test]
@@ -218,7 +222,13 @@ fn clean_says_what_it_removed_folders_too() {
     let folder = Folder::new("folders");
     let run = folder.rings().join("run-999999999-0");
     std::fs::create_dir_all(&run).unwrap();
+    let dead = a_dead_ring(&folder);
+    std::fs::rename(&dead, run.join(dead.file_name().unwrap())).unwrap();
+    std::fs::write(run.join("7-a.ring.sites"), "").unwrap();
+    let planned = text(&ttmem(&folder, &["clean", "-n"]).stdout);
+    assert!(planned.lines().count() == 3 && run.exists(), "{planned}");
     let told = text(&ttmem(&folder, &["clean"]).stdout);
+    assert_eq!(planned.replace("would remove ", "removed "), told);
     assert!(!run.exists() && told.starts_with("removed ") && !told.contains("nothing"), "{told}");
 }
 
@@ -262,5 +272,48 @@ fn a_name_that_is_not_there_is_answered_by_one_that_is_near() {
         let with = |name| [command, &["--process", name, ring]].concat();
         assert!(refused(&with("child_that_makes_a_rink")).contains(near), "{command:?}");
         assert!(ttmem(&folder, &with("child_that_makes_a_ring")).status.success(), "{command:?}");
+    }
+}
+
+#[test]
+fn a_flag_stands_for_each_variable_and_a_folder_is_named_by_either() {
+    let folder = Folder::new("flags");
+    let other = folder.0.join("other");
+    std::fs::create_dir(&other).unwrap();
+    let script = "echo $TTMEM_RING_BYTES $TTMEM_ON_FULL $TTMEM_STACKS $TTMEM_CLOCK $TTMEM_LOG $TTMEM_DIR";
+    let flags =
+        ["--ring-bytes", "64KiB", "--on-full=drop", "--stacks=off", "--clock", "monotonic", "--log=off", "--dir"];
+    let arguments = [&["run", "--quiet"], &flags[..], &[other.to_str().unwrap(), "--", "sh", "-c", script]].concat();
+    let output = ttmem(&folder, &arguments);
+    let start = format!("65536 drop off monotonic off {}/run-", other.display());
+    assert!(text(&output.stdout).starts_with(&start), "{output:?}");
+    let refused = |arguments: &[&str]| {
+        let output = ttmem(&folder, arguments);
+        let stderr = text(&output.stderr);
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{arguments:?}: {stderr}");
+        stderr
+    };
+    let line = refused(&["run", "--stacks", "lua", "--", "true"]);
+    assert_eq!(line, "ttmem: --stacks lua: not on, python, native or off\n");
+    let line = refused(&["record", "-o", "/no/such", "--ring-bytes", "7", "--", "true"]);
+    assert_eq!(line, "ttmem: --ring-bytes 7: not a number of bytes from 4096 to 1 GiB\n");
+    let line = refused(&["run", "--library", "/no/such", "--", "true"]);
+    assert_eq!(line, "ttmem: /no/such: --library names no file; give the path of libttmem.so\n");
+    let line = refused(&["run", "--dir", "/no/such", "--", "true"]);
+    assert_eq!(line, "ttmem: --dir /no/such: no such folder; create it, or name another\n");
+    let missing = Folder(folder.0.join("no/such"));
+    let output = ttmem(&missing, &["run", "--", "true"]);
+    let rings = missing.rings().display().to_string();
+    let line = format!("ttmem: TTMEM_DIR={rings}: no such folder; create it, or unset TTMEM_DIR\n");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), line));
+    let listed = text(&ttmem(&missing, &["ls"]).stderr);
+    assert_eq!(listed, format!("ttmem: no rings in {rings}, which TTMEM_DIR names: no such folder\n"));
+    let listed = text(&ttmem(&missing, &["ls", "--dir", other.to_str().unwrap()]).stderr);
+    assert_eq!(listed, format!("ttmem: no rings in {}, which --dir names\n", other.display()));
+    let ring = a_dead_ring(&folder);
+    std::fs::rename(&ring, other.join(ring.file_name().unwrap())).unwrap();
+    for command in [&["ls"][..], &["clean"]] {
+        let output = ttmem(&missing, &[command, &["--dir", other.to_str().unwrap()]].concat());
+        assert!(text(&output.stdout).contains(ring.file_name().unwrap().to_str().unwrap()), "{output:?}");
     }
 }

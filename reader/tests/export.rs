@@ -121,3 +121,40 @@ fn a_reader_that_has_enough_is_no_failure() {
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn without_a_format_all_are_listed_and_a_file_comes_with_what_opens_it() {
+    let folder = Folder::new("export-opens");
+    let file = recording(&folder);
+    let list = text(&Command::new(env!("CARGO_BIN_EXE_ttmem")).arg("export").output().unwrap());
+    let output = export(&file, &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+    assert!(stderr.starts_with("ttmem: name a format, as `ttmem export ") && stderr.ends_with(&list), "{stderr}");
+    for (format, opener) in [
+        ("perfetto", "ui.perfetto.dev"),
+        ("pytorch-snapshot", "pytorch.org/memory_viz"),
+        ("pprof", "go tool pprof"),
+        ("speedscope", "speedscope.app"),
+        ("folded", "flamegraph.pl"),
+        ("heaptrack", "heaptrack_gui"),
+        ("csv", "spreadsheet"),
+        ("jsonl", "jq"),
+        ("parquet", "duckdb"),
+    ] {
+        let line = list.lines().find(|line| line.trim_start().starts_with(&format!("{format} ")));
+        let is_named = |line: &str| line.to_lowercase().contains(opener);
+        assert!(line.is_some_and(is_named), "{format}: {list}");
+        let to = folder.0.join(format);
+        let to = to.to_str().unwrap();
+        let output = export(&file, &["--format", format, "-o", to, "--at", "peak"]);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let last = stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with(&format!("ttmem: {to} is written; ")) && last.contains(opener), "{stderr}");
+        let quiet = export(&file, &["--format", format, "-o", to, "--at", "peak", "--quiet"]);
+        assert!(!String::from_utf8_lossy(&quiet.stderr).contains("is written"), "{quiet:?}");
+    }
+    assert_eq!(list.lines().count(), 9, "{list}");
+    let output = export(&file, &["--format", "jsonl"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("is written"), "standard output is no file");
+}

@@ -15,8 +15,12 @@ struct Server(Child, String);
 
 impl Server {
     fn start(folder: &Folder) -> Self {
+        Self::start_at(folder, "127.0.0.1:0")
+    }
+
+    fn start_at(folder: &Folder, listen: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ttmem"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", listen])
             .env("TTMEM_DIR", folder.0.join("rings"))
             .stderr(Stdio::piped())
             .spawn()
@@ -151,8 +155,23 @@ fn it_waits_at_this_machine_alone_and_ends_when_told() {
     let taken = Command::new(env!("CARGO_BIN_EXE_ttmem")).args(["serve", "--listen", &server.1]).output().unwrap();
     assert_eq!(taken.status.code(), Some(2));
     assert_eq!(String::from_utf8_lossy(&taken.stderr).lines().count(), 1);
+    let refused = Command::new(env!("CARGO_BIN_EXE_ttmem")).args(["serve", "--listen", "9470"]).output().unwrap();
+    let line = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        line.starts_with("ttmem: --listen 9470: ") && line.ends_with("; write HOST:PORT, as localhost:9470\n"),
+        "{line}"
+    );
     Command::new("kill").args(["-TERM", &server.0.id().to_string()]).status().unwrap();
     assert_eq!(server.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_name_is_an_address_too() {
+    let folder = Folder::new("serve-name");
+    let server = Server::start_at(&folder, "localhost:0");
+    let is_local = |address: &str| address.starts_with("127.0.0.1:") || address.starts_with("[::1]:");
+    assert!(is_local(&server.1), "{}", server.1);
+    assert!(server.ask("GET /metrics").contains("ttmem_processes 0"));
 }
 
 #[test]

@@ -41,8 +41,8 @@ pub use wakeup::{AWAKE, NAPPING, PARKED};
 #[cfg(not(any(loom, shuttle)))]
 pub use {
     checkpoint::{
-        CheckpointWriter, OwnTail, SNAPSHOT_EXTENSION, SidecarError, Tail, UnnamedSnapshot, open_sites, read_snapshot,
-        remove_orphans, remove_ring, sites_path, snapshot_path, snapshot_position,
+        CheckpointWriter, OwnTail, SNAPSHOT_EXTENSION, SidecarError, Tail, UnnamedSnapshot, open_sites, orphans,
+        read_snapshot, remove_ring, sites_path, snapshot_path, snapshot_position,
     },
     file::{
         AlreadyDrained, Counters, CreateError, CreateOptions, DEFAULT_RING_BYTES, FolderError, MIN_RING_BYTES,

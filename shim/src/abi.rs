@@ -13,7 +13,9 @@ use crate::{
     capture::{Site, guarded, record, record_inline, tracker},
     flush::flush,
     flusher::wake_flusher,
-    fork_guard, startup,
+    fork_guard,
+    region::{self, Kind},
+    startup,
 };
 
 /// A device id for report_deallocation: whichever device has the buffer.
@@ -109,18 +111,56 @@ pub extern "C" fn ttmem_device_closed(device_id: i32) {
 /// `name` is a NUL-terminated string, or null, which does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ttmem_mark(name: *const c_char) {
-    if name.is_null() {
-        return;
-    }
-    // SAFETY: the caller gives a NUL-terminated string; no more than MAX_MARK_BYTES of it are looked at.
-    let length = unsafe { libc::strnlen(name, MAX_MARK_BYTES) };
-    // SAFETY: `length` bytes were just found to be readable.
-    let bytes = unsafe { std::slice::from_raw_parts(name.cast::<u8>(), length) };
+    // SAFETY: the caller gives a NUL-terminated string, or null.
+    let Some(bytes) = (unsafe { text(name) }) else { return };
     guarded(|| {
         if let Some(tracker) = tracker() {
             split_mark(bytes).for_each(|part| record(tracker, part, Site::Given));
         }
     });
+}
+
+/// Begins a region: a stretch of the program with a name (UTF-8, some 220 bytes; a longer one is cut). Reports show what was
+/// allocated, freed and left behind in it, by any thread, and its peak. Returns the number that ttmem_region_end takes, or 0 if
+/// no events are taken. Regions may be nested, may overlap, and may end on another thread.
+///
+/// # Safety
+/// `name` is a NUL-terminated string, or null, which does nothing and returns 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ttmem_region_begin(name: *const c_char) -> u64 {
+    // SAFETY: the caller gives a NUL-terminated string, or null.
+    unsafe { text(name) }.map_or(0, |name| region::begin(Kind::Within, name))
+}
+
+/// Begins a region whose allocations count for it alone, and not for the regions around it: for a cache that happens to be
+/// filled there. Else as ttmem_region_begin.
+///
+/// # Safety
+/// `name` is a NUL-terminated string, or null, which does nothing and returns 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ttmem_region_begin_apart(name: *const c_char) -> u64 {
+    // SAFETY: the caller gives a NUL-terminated string, or null.
+    unsafe { text(name) }.map_or(0, |name| region::begin(Kind::Apart, name))
+}
+
+/// Ends the region of this number; 0, or one that has ended, does nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn ttmem_region_end(region: u64) {
+    region::end(region);
+}
+
+/// The bytes of a name, as many as a mark has at most and one more, so that a cut can be seen; `None` of null.
+///
+/// # Safety
+/// `name` is null or a NUL-terminated string that outlives what is returned.
+unsafe fn text<'a>(name: *const c_char) -> Option<&'a [u8]> {
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: a NUL-terminated string; no more than MAX_MARK_BYTES + 1 of it are looked at.
+    let length = unsafe { libc::strnlen(name, MAX_MARK_BYTES + 1) };
+    // SAFETY: `length` bytes were just found to be readable.
+    Some(unsafe { std::slice::from_raw_parts(name.cast::<u8>(), length) })
 }
 
 /// Whether events are taken.

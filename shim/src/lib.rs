@@ -28,6 +28,7 @@ mod mode;
 mod nap;
 mod pool_cache;
 mod pool_sets;
+mod region;
 mod signals;
 mod stacks;
 mod startup;

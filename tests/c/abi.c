@@ -130,6 +130,8 @@ static void marks(void) {
     char name[301];
     int lengths[] = {1, 31, 32, 33, 64, 255, 300};
     ttmem_mark(NULL);
+    require(ttmem_region_begin(NULL) == 0 && ttmem_region_begin_apart(NULL) == 0, "null is no region");
+    ttmem_region_end(0);
     ttmem_mark("");
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; ++i) {
         for (int at = 0; at < lengths[i]; ++at) name[at] = (char)('a' + at % 26);

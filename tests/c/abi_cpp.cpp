@@ -9,6 +9,9 @@ static_assert(std::is_same_v<decltype(&report_allocation), void (*)(std::int32_t
 static_assert(std::is_same_v<decltype(&report_deallocation), void (*)(std::int32_t, std::uint64_t)>);
 static_assert(std::is_same_v<decltype(&track_allocate_cb), void (*)(std::uint32_t, std::uint64_t, std::uint64_t, bool, std::int32_t)>);
 static_assert(std::is_same_v<decltype(&track_deallocate_cb), void (*)(std::int32_t)>);
+static_assert(std::is_same_v<decltype(&ttmem_region_begin), std::uint64_t (*)(const char*)>);
+static_assert(std::is_same_v<decltype(&ttmem_region_begin_apart), std::uint64_t (*)(const char*)>);
+static_assert(std::is_same_v<decltype(&ttmem_region_end), void (*)(std::uint64_t)>);
 static_assert(std::is_same_v<decltype(&ttmem_stats), void (*)(struct ttmem_stats*)>);
 
 int main() {

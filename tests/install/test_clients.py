@@ -1,5 +1,6 @@
 """C programs that are built against the installed package, as their authors would build them; man pages and completions."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -57,6 +58,14 @@ class Clients(unittest.TestCase):
         run(meson, "setup", source / "build", source, env=variables)
         run(meson, "compile", "-C", source / "build", env=variables)
         self.check(source / "build" / "client")
+
+    def test_the_header_for_cpp_is_installed(self):
+        program, report = folder() / "regions", folder() / "regions.json"
+        flags = ("-std=c++17", "-pthread", f"-I{prefix() / 'include'}", f"-L{prefix() / 'lib'}", f"-Wl,-rpath,{prefix() / 'lib'}")
+        run("c++", *flags, installed.ROOT / "docs" / "examples" / "regions.cpp", "-lttmem", "-o", program)
+        run("ttmem", "run", "--quiet", "--json", report, "--", program, env=environment())
+        (process,) = json.loads(report.read_text())["processes"]
+        self.assertEqual([region["name"] for region in process["regions"]], ["request"] * 3)
 
     def test_the_header_has_the_version(self):
         source = folder() / "version.c"

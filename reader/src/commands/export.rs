@@ -1,8 +1,12 @@
 //! `ttmem export`.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::output;
 use crate::{
@@ -14,7 +18,9 @@ use crate::{
 
 /// Write a recording, or what a ring has, in the format of another tool
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    override_usage = "ttmem export <FILE> --format <FORMAT> [OPTIONS]\n       ttmem export               (lists the formats)",
+    after_help = "Examples:
   ttmem export run.ttmem --format perfetto -o run.pftrace     ui.perfetto.dev
   ttmem export run.ttmem --format pytorch-snapshot -o run.pickle
                                                  pytorch.org/memory_viz
@@ -28,17 +34,21 @@ use crate::{
   ttmem export run.ttmem --format csv --events > events.csv
   ttmem export run.ttmem --format jsonl | jq 'select(.event == \"mark\").name'
   ttmem export run.ttmem --format parquet -o tables
-                          duckdb -c \"from 'tables/regions.parquet'\"")]
+                          duckdb -c \"from 'tables/regions.parquet'\""
+)]
 pub(super) struct Export {
     /// A recording, or a ring file
     #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Write this format
+    file: Option<PathBuf>,
+    /// Write this format; without it, the formats are listed, with what opens each
     #[arg(long, short, value_enum)]
-    format: Format,
+    format: Option<Format>,
     /// Write to this file (of parquet: folder), not to standard output
     #[arg(long, short, value_name = "OUT")]
     output: Option<PathBuf>,
+    /// Print nothing but what is wrong or left out
+    #[arg(long)]
+    quiet: bool,
     /// Show what was live at this moment, in pprof, speedscope, folded and csv: peak, end, the last mark of a name (NAME:3 is
     /// the third), or seconds after the first event
     #[arg(long, value_name = "peak|end|MARK|SECONDS", default_value = "end")]
@@ -65,14 +75,30 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let (file, format) = match (&self.file, self.format) {
+            (Some(file), Some(format)) => (file, format),
+            (None, None) => {
+                output::print(&formats())?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            (Some(file), None) => {
+                let name = output::shell_words([file.to_string_lossy()]);
+                output::tell(&format!(
+                    "ttmem: name a format, as `ttmem export {name} --format perfetto`\n{}",
+                    formats()
+                ));
+                return Ok(super::FAILED.into());
+            }
+            (None, Some(_)) => return Err(Failure::new("export: name a recording or a ring")),
+        };
         let to = self.output.filter(|path| path.as_os_str() != "-");
-        if to.is_none() && self.format == Format::Parquet {
+        if to.is_none() && format == Format::Parquet {
             return Err(Failure::new("parquet is two tables: name a folder for them with -o"));
         }
-        if to.is_none() && !self.format.is_text() && std::io::stdout().is_terminal() {
+        if to.is_none() && !format.is_text() && std::io::stdout().is_terminal() {
             return Err(Failure::new("this format is not for a terminal: name a file with -o"));
         }
-        let mut steps = Steps::of(Input::open(&self.file, false)?)?;
+        let mut steps = Steps::of(Input::open(file, false)?)?;
         if let Some(pid) = &self.pid {
             steps.choose(pid)?;
         }
@@ -80,7 +106,7 @@ impl Export {
             steps.choose_device(device);
         }
         let options = Options {
-            format: self.format,
+            format,
             at: self.at,
             value: self.value,
             events: self.events,
@@ -105,9 +131,41 @@ impl Export {
         if lost > 0 {
             notes.push(format!("{} events were lost: what is live may be more or less", count(lost)));
         }
+        if let (Some(path), false) = (&options.to, self.quiet) {
+            notes.push(opening(format, path));
+        }
         for note in notes {
             output::tell(&format!("ttmem: {note}\n"));
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The formats, a line each: what is in it, and what opens it.
+fn formats() -> String {
+    let line = |format: &Format| {
+        let value = format.to_possible_value()?;
+        Some(format!("  {:<17} {}\n", value.get_name(), value.get_help()?))
+    };
+    Format::value_variants().iter().filter_map(line).collect()
+}
+
+/// What opens a file of this format.
+fn opening(format: Format, path: &Path) -> String {
+    let file = output::shell_words([path.to_string_lossy()]);
+    let how = match format {
+        Format::Perfetto => "open it at https://ui.perfetto.dev".to_owned(),
+        Format::PytorchSnapshot => "drop it on https://pytorch.org/memory_viz".to_owned(),
+        Format::Pprof => format!("open it with `go tool pprof -http : {file}`"),
+        Format::Speedscope => "open it at https://www.speedscope.app".to_owned(),
+        Format::Folded => format!("draw it with `flamegraph.pl {file} > flames.svg`"),
+        Format::Heaptrack => format!("open it with `heaptrack_gui {file}`"),
+        Format::Csv => "open it with any spreadsheet".to_owned(),
+        Format::Jsonl => format!("read it with `jq . {file}`"),
+        Format::Parquet => {
+            let table = path.join("regions.parquet");
+            format!("read it with `duckdb -c \"from '{}'\"`", table.display())
+        }
+    };
+    format!("{} is written; {how}", path.display())
 }

@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 
-use super::rings;
+use super::{rings, settings::Place};
 use crate::{Failure, Follower, Suppressions, Target};
 
 /// Wait between rounds while events come.
@@ -42,6 +42,8 @@ pub(super) struct Follow {
     /// Read what is known and no leak from FILE: rules, one a line (`ttmem explain suppressions`).
     #[arg(long, value_name = "FILE", env = "TTMEM_SUPPRESSIONS")]
     suppressions: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// A ring file.
     #[arg(value_name = "RING")]
     ring: Option<PathBuf>,
@@ -51,7 +53,7 @@ impl Follow {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let target = match (self.pid, self.ring) {
             (_, Some(ring)) => Target::Ring(ring),
-            (Some(pid), None) => Target::Process { pid, folders: rings::folders()? },
+            (Some(pid), None) => Target::Process { pid, folders: rings::folders(&self.place) },
             (None, None) => return Err(Failure::new("follow: --pid PID or RING")),
         };
         let is_ring = matches!(target, Target::Ring(_));

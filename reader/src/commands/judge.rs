@@ -30,16 +30,25 @@ pub(super) struct Judge {
     fail_on_leftover: Option<u64>,
 }
 
-/// Refuses `--fail-on-leak=BYTES` in our own part of the command line: any leak fails, and bytes are for what was left.
+/// The options whose size stands behind a `=`, since it may be left out.
+const SIZED: [&str; 2] = ["--fail-on-leftover", "--fail-on-growth"];
+
+/// Refuses in our own part of the command line `--fail-on-leak=BYTES`, since any leak fails, and a size behind a blank, which
+/// would be a file or a command.
 pub(super) fn check(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
     let ours = arguments.take_while(|argument| argument != "--").filter_map(|argument| argument.into_string().ok());
-    let values: Vec<String> =
-        ours.filter_map(|argument| argument.strip_prefix("--fail-on-leak=").map(str::to_owned)).collect();
-    match values.first() {
-        Some(value) => Err(Failure::new(format!(
+    let ours: Vec<String> = ours.collect();
+    if let Some(value) = ours.iter().find_map(|argument| argument.strip_prefix("--fail-on-leak=")) {
+        return Err(Failure::new(format!(
             "--fail-on-leak={value}: takes no value, since any leak fails; use --fail-on-leftover={value} for bytes that were left"
-        ))),
-        None => Ok(()),
+        )));
+    }
+    let is_stray = |pair: &&[String]| SIZED.contains(&&*pair[0]) && size_of(&pair[1]).is_some();
+    match ours.windows(2).find(is_stray) {
+        Some([option, size]) => {
+            Err(Failure::new(format!("{option} {size}: the size belongs behind a `=`; write {option}={size}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use ttmem_ring::RingReader;
 
-use super::{FAILED, output, rings};
+use super::{FAILED, output, rings, settings::Place};
 use crate::{
     Failure, Session,
     report::{bytes, shorten},
@@ -22,6 +22,8 @@ pub(super) struct Ls {
     /// Print JSON: a list of objects.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,7 +44,7 @@ struct Row {
 impl Ls {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let (mut rows, mut bad) = (Vec::new(), 0);
-        for path in rings::in_folders(&rings::folders()?)? {
+        for path in rings::in_folders(&rings::folders(&self.place))? {
             match RingReader::open(&path).map_err(|error| error.to_string()).and_then(row) {
                 Ok(row) => rows.push(row),
                 // A ring that was removed between the look and the open is no news.
@@ -56,7 +58,7 @@ impl Ls {
         if self.json {
             output::print(&(visible_json(serde_json::to_string_pretty(&rows).unwrap_or_default()) + "\n"))?;
         } else if rows.is_empty() && bad == 0 {
-            output::tell(&format!("ttmem: no rings in {}\n", ttmem_ring::default_dir().display()));
+            output::tell(&format!("ttmem: no rings in {}\n", self.place.described()));
         } else if !rows.is_empty() {
             output::print(&table(&rows))?;
         }

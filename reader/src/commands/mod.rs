@@ -17,6 +17,7 @@ mod report;
 mod rings;
 mod run;
 mod serve;
+mod settings;
 mod top;
 mod tracked;
 
@@ -50,7 +51,8 @@ const FAILED: u8 = 2;
   ttmem clean                                remove what dead processes left
   ttmem doctor                               check this machine
 
-Environment:
+Environment (`run` and `record` have a flag for most: --dir, --ring-bytes, --on-full, --stacks,
+--clock, --log, --library, --suppressions; a flag overrides its variable):
   TTMEM_DIR         folder of the rings (else $XDG_RUNTIME_DIR/ttmem, else
                     /dev/shm/ttmem-<uid>)
   TTMEM_DISABLE     any value but 0: the library does nothing

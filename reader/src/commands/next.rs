@@ -1,10 +1,10 @@
 //! The last line of a report: what to do next.
 
-use std::{env, path::Path};
+use std::path::Path;
 
 use ttmem_ring::RING_EXTENSION;
 
-use super::output::shell_words;
+use super::{output::shell_words, settings::Settings};
 use crate::{analysis::Analysis, report::FINDING_IDS};
 
 /// The largest ring that the library takes.
@@ -17,17 +17,22 @@ const DEFAULT_WAIT_MS: u64 = 100;
 const WAIT_MS: u64 = 10_000;
 
 /// After `ttmem run`.
-pub(super) fn after_run(analysis: &Analysis, command: &str, is_json_written: bool) -> Option<String> {
+pub(super) fn after_run(
+    analysis: &Analysis,
+    command: &str,
+    settings: &Settings,
+    is_json_written: bool,
+) -> Option<String> {
     if analysis.processes.iter().any(|process| process.counts.lost > 0) {
-        return Some(format!("Next: {} ttmem run -- {command}", remedy()));
+        return Some(format!("Next: {} ttmem run -- {command}", remedy(settings)));
     }
     (!is_json_written).then(|| format!("Next: ttmem record -o run.ttmem -- {command}"))
 }
 
 /// What would have kept the events that were lost: where the program dropped at once, the default, which waits; where it waited, a
 /// longer wait; where it waited long, a larger ring.
-fn remedy() -> String {
-    let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+fn remedy(settings: &Settings) -> String {
+    let value = |name: &str| settings.value(name).and_then(|value| value.into_string().ok());
     let on_full = value("TTMEM_ON_FULL").unwrap_or_else(|| "wait".to_owned());
     let blocked = on_full.strip_prefix("block:").and_then(|ms| ms.parse::<u64>().ok());
     if on_full == "drop" || blocked.is_some_and(|ms| ms < DEFAULT_WAIT_MS) {

@@ -4,7 +4,7 @@ use std::{ffi::OsString, fs::File, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{judge::Judge, output, run::why_nothing, tracked};
+use super::{judge::Judge, output, run::why_nothing, settings::Settings, tracked};
 use crate::{Failure, Keep, Recorder, SiteStyle, analysis::Analysis, launch, report::bytes};
 
 /// Run a command and keep every event in a file, for `ttmem report`, `ttmem diff` and scripts.
@@ -31,16 +31,24 @@ pub(super) struct Record {
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 impl Record {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let path = &self.output;
         let suppressions = self.judge.suppressions()?;
+        self.settings.check()?;
         let file = File::create(path).map_err(|error| Failure::with(path, format!("cannot be written: {error}")))?;
         let recorder = Recorder::new(file).map_err(|error| Failure::with(path, error))?;
-        let run =
-            tracked::Tracked { command: &self.command, keep: Keep::default(), quiet: self.quiet, waits: !self.no_wait };
+        let run = tracked::Tracked {
+            command: &self.command,
+            settings: &self.settings,
+            keep: Keep::default(),
+            quiet: self.quiet,
+            waits: !self.no_wait,
+        };
         run.run(Some(recorder), |drainer, ended| {
             let written = drainer.finish_recording();
             let processes = drainer.sessions().len();

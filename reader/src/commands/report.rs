@@ -23,7 +23,8 @@ use crate::{
 #[command(after_help = "Examples:
   ttmem report run.ttmem
   ttmem report --html run.html run.ttmem       (opens in any browser, needs no network)
-  ttmem report /dev/shm/ttmem-0/4242-*.ring
+  ttmem report 4242                            (a process, running or dead)
+  ttmem report /dev/shm/ttmem-0                (all rings in a folder)
   ttmem report --at peak --by op run.ttmem     (who made the peak)
   ttmem report --at 'epoch 3' run.ttmem        (what was live then)
   ttmem report --tree run.ttmem                (what is live, with callers)
@@ -58,13 +59,14 @@ pub(super) struct ReportFiles {
     /// Report one process alone, by its id or a word of its command line, as model.py.
     #[arg(long, value_name = "PID|NAME", visible_alias = "process")]
     pid: Option<ProcessName>,
-    /// Recordings, or ring files.
-    #[arg(required = true, value_name = "FILE")]
+    /// Recordings, ring files, folders of them, or ids of processes that have a ring. Sidecar files beside rings are skipped.
+    #[arg(required = true, value_name = "FILE|DIR|PID")]
     files: Vec<PathBuf>,
 }
 
 impl ReportFiles {
-    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+    pub(super) fn run(mut self) -> Result<ExitCode, Failure> {
+        self.files = input::named(&self.files)?;
         let suppressions = self.output.judge.suppressions()?;
         let quiet = self.output.quiet;
         let style = self.output.site_style();

@@ -5,13 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ttmem_ring::{default_dir, discover};
+use ttmem_ring::discover;
 
+use super::settings::Place;
 use crate::Failure;
 
-/// The folders that may hold rings: the default one, then those of runs.
-pub(super) fn folders() -> Result<Vec<PathBuf>, Failure> {
-    let base = default_dir();
+/// The folders that may hold rings: the one of this place, then those of runs in it.
+pub(super) fn folders(place: &Place) -> Vec<PathBuf> {
+    let base = place.folder();
     let mut folders = vec![base.clone()];
     if let Ok(entries) = fs::read_dir(&base) {
         let mut runs: Vec<PathBuf> = entries
@@ -23,7 +24,7 @@ pub(super) fn folders() -> Result<Vec<PathBuf>, Failure> {
         runs.sort();
         folders.extend(runs);
     }
-    Ok(folders)
+    folders
 }
 
 /// Whether the folder was made by `ttmem run`.

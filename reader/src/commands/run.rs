@@ -7,9 +7,16 @@ use clap::Args;
 use super::{
     next,
     output::{self, ReportOptions},
+    settings::Settings,
     tracked,
 };
-use crate::{Failure, Keep, analysis::Analysis, launch, report::Report};
+use crate::{
+    Failure, Keep,
+    analysis::Analysis,
+    launch,
+    report::Report,
+    variables::{VARIABLES, Variable},
+};
 
 /// Run a command and report where device memory went in it and all its descendants.
 ///
@@ -33,6 +40,8 @@ pub(super) struct Run {
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 impl Run {
@@ -43,7 +52,8 @@ impl Run {
         let suppressions = self.output.judge.suppressions()?;
         let keep = Keep { live_at_marks: self.output.live_at_marks, rings: self.keep_rings };
         let quiet = self.output.quiet;
-        let run = tracked::Tracked { command: &self.command, keep, quiet, waits: !self.no_wait };
+        let run =
+            tracked::Tracked { command: &self.command, settings: &self.settings, keep, quiet, waits: !self.no_wait };
         run.run(None, |drainer, ended| {
             let style = self.output.site_style();
             let analysis = Analysis::new(drainer.sessions(), &suppressions, style);
@@ -68,7 +78,7 @@ impl Run {
         }
         let command = output::shell_words(self.command.iter().map(|word| word.to_string_lossy()));
         let mut text = output::text(analysis, &self.output.stacks().stderr());
-        if let Some(next) = next::after_run(analysis, &command, self.output.json.is_some()) {
+        if let Some(next) = next::after_run(analysis, &command, &self.settings, self.output.json.is_some()) {
             text += &format!("{next}\n");
         }
         output::tell(&format!("\n{text}"));
@@ -76,11 +86,11 @@ impl Run {
 }
 
 pub(super) fn why_nothing() -> &'static str {
-    let value = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-    // As the library understands them.
-    let is_off = value("TT_ALLOC_TRACKING_ENABLED").is_some_and(|value| value == "0")
-        || value("TTMEM_DISABLE").is_some_and(|value| !["0", "false", "off", "no"].iter().any(|no| value == *no));
-    if is_off {
+    let turns_off = |variable: &Variable| {
+        let value = env::var_os(variable.name).filter(|value| !value.is_empty());
+        value.and_then(|value| variable.effect(&value)).is_some_and(|effect| effect.turns_off)
+    };
+    if VARIABLES.iter().any(turns_off) {
         return "tracking is off: TTMEM_DISABLE or TT_ALLOC_TRACKING_ENABLED=0 is set.";
     }
     "no process reported an event: no device memory was used, or the program is statically linked, setuid, or a build of \

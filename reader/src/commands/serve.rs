@@ -1,14 +1,14 @@
 //! `ttmem serve`.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, ToSocketAddrs},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
 };
 
 use clap::Args;
 
-use super::{output, rings};
+use super::{output, rings, settings::Place};
 use crate::{Failure, Lookout, serve::Exporter};
 
 /// Serve device-memory metrics for Prometheus, by device, memory, process and rank: http://127.0.0.1:9470/metrics.
@@ -20,12 +20,14 @@ use crate::{Failure, Lookout, serve::Exporter};
   ttmem serve
   ttmem serve --listen 0.0.0.0:9470    (docs/serve.md: many hosts, Grafana, systemd)")]
 pub(super) struct Serve {
-    /// The address to wait at; port 0 means any.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9470")]
-    listen: SocketAddr,
+    /// Wait at this address, or at the first of this name that can be had; port 0 means any.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9470")]
+    listen: String,
     /// Say nothing but what is wrong.
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Serve {
@@ -35,12 +37,20 @@ impl Serve {
             signal_hook::flag::register(signal, Arc::clone(&stop))
                 .map_err(|error| Failure::new(format!("signal handlers: {error}")))?;
         }
-        let lookout = Lookout::new(|| rings::folders().unwrap_or_default());
-        let mut exporter = Exporter::new(self.listen, lookout)?;
+        let addresses = addresses(&self.listen)?;
+        let lookout = Lookout::new(move || rings::folders(&self.place));
+        let mut exporter = Exporter::new(&addresses, lookout)?;
         if !self.quiet {
             output::tell(&format!("ttmem: http://{}/metrics\n", exporter.address()));
         }
         exporter.run_until(&stop, &|line| output::tell(&format!("ttmem: {line}\n")))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The addresses of a name.
+fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {
+    let failed = |why: String| Failure::new(format!("--listen {listen}: {why}; write HOST:PORT, as localhost:9470"));
+    let addresses: Vec<SocketAddr> = listen.to_socket_addrs().map_err(|error| failed(error.to_string()))?.collect();
+    if addresses.is_empty() { Err(failed("the name has no address".to_owned())) } else { Ok(addresses) }
 }

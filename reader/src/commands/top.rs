@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{output, rings};
+use super::{output, rings, settings::Place};
 use crate::{
     Failure, Lookout,
     top::{self, Style, Watcher},
@@ -26,11 +26,13 @@ pub(super) struct Top {
     /// Print what is live now as JSON (schema ttmem-top/1), and end.
     #[arg(long, conflicts_with = "once")]
     json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Top {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let mut watcher = Watcher::new(Lookout::new(|| rings::folders().unwrap_or_default()));
+        let mut watcher = Watcher::new(Lookout::new(move || rings::folders(&self.place)));
         if self.once || self.json {
             let view = watcher.look();
             output::tell(&watcher.complaints().iter().map(|line| format!("ttmem: {line}\n")).collect::<String>());

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    env,
     ffi::OsString,
     fs::{self, File},
     path::Path,
@@ -11,14 +10,15 @@ use std::{
     time::Duration,
 };
 
-use ttmem_ring::{RingReader, create_private_dir, default_dir, discover};
+use ttmem_ring::{RingReader, create_private_dir, discover};
 
-use super::output;
+use super::{output, settings::Settings};
 use crate::{Drainer, Ended, Failure, Keep, Recorder, launch, report::shorten};
 
 /// What to run, and how.
 pub(super) struct Tracked<'a> {
     pub(super) command: &'a [OsString],
+    pub(super) settings: &'a Settings,
     pub(super) keep: Keep,
     pub(super) quiet: bool,
     /// Whether processes that outlive the command are waited for.
@@ -35,11 +35,12 @@ impl Tracked<'_> {
         recorder: Option<Recorder<File>>,
         conclude: impl FnOnce(&mut Drainer, Ended) -> Result<ExitCode, Failure>,
     ) -> Result<ExitCode, Failure> {
-        check_environment()?;
-        let library = launch::find_library()?;
+        self.settings.check()?;
+        let library = launch::find_library(self.settings.library())?;
         // The command may change its folder, and must find this one then.
-        let base = std::path::absolute(default_dir()).map_err(|error| Failure::new(format!("TTMEM_DIR: {error}")))?;
-        let folder = create_private_dir(&base).map_err(|error| Failure::with(&base, error))?;
+        let named = self.settings.folder();
+        let base = std::path::absolute(&named).map_err(|error| Failure::with(&named, error))?;
+        let folder = create_private_dir(&base).map_err(|error| self.settings.folder_failure(&base, &error))?;
         let result = self.run_in(&folder, &library, recorder, conclude);
         self.tidy(&folder);
         result
@@ -54,7 +55,8 @@ impl Tracked<'_> {
     ) -> Result<ExitCode, Failure> {
         let preload = launch::preload(library, folder)?;
         let signals = launch::Signals::take().map_err(|error| Failure::new(format!("signal handlers: {error}")))?;
-        let mut child = match launch::start(self.command, &preload, folder, recorder.is_some()) {
+        let variables = self.settings.variables();
+        let mut child = match launch::start(self.command, &variables, &preload, folder, recorder.is_some()) {
             Ok(child) => child,
             Err(error) => {
                 output::tell(&format!("ttmem: {}: {error}\n", self.command[0].to_string_lossy()));
@@ -122,23 +124,5 @@ fn running(folder: &Path) -> impl Iterator<Item = (u32, String)> {
     rings.filter_map(|path| {
         let ring = RingReader::open(&path).ok().filter(|ring| ring.is_alive())?;
         Some((ring.header().pid, ring.header().command.join(" ")))
-    })
-}
-
-/// What the library would only complain about is an error here, before the program runs.
-fn check_environment() -> Result<(), Failure> {
-    let check = |name: &str, wanted: &str, is_sound: &dyn Fn(&str) -> bool| {
-        let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { return Ok(()) };
-        match value.to_str() {
-            Some(text) if is_sound(text) => Ok(()),
-            _ => Err(Failure::new(format!("{name}={}: not {wanted}; change or unset it", value.to_string_lossy()))),
-        }
-    };
-    check("TTMEM_RING_BYTES", "a number of bytes from 4096 to 1 GiB", &|text| {
-        text.parse::<u64>().is_ok_and(|bytes| (4096..=1 << 30).contains(&bytes))
-    })?;
-    check("TTMEM_ON_FULL", "wait, drop or block:<ms up to 60000>", &|text| {
-        let ms = |text: &str| text.parse::<u64>().is_ok_and(|ms| ms <= 60_000);
-        matches!(text, "wait" | "drop") || text.strip_prefix("block:").is_some_and(ms)
     })
 }

@@ -17,7 +17,7 @@ const A_PROCESS: u64 = DEFAULT_RING_BYTES + (6 << 20);
 /// Whether libttmem.so is found, and loads in a process of its own.
 pub(super) fn library() -> Check {
     const WHAT: &str = "library";
-    let path = match launch::find_library() {
+    let path = match launch::find_library(None) {
         Ok(path) => path,
         Err(error) => {
             return Check::wrong(WHAT, error.to_string(), "build it (make build), install it, or set TTMEM_LIBRARY");

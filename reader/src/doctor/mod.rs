@@ -71,7 +71,7 @@ impl Findings {
         let mut checks = vec![checks::library(), checks::folder(), checks::room()];
         checks.extend(checks::kernel());
         checks.push(checks::clock());
-        checks.extend(environment::variables(&|name| std::env::var_os(name)));
+        checks.extend(environment::variables(&std::env::vars_os().collect::<Vec<_>>()));
         checks.extend(metal::checks(python));
         let mut findings = Self { schema: "ttmem-doctor/1", good: false, checks, transport: None };
         findings.judge();

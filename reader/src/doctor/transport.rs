@@ -69,7 +69,7 @@ impl Transport {
     /// # Errors
     /// What kept it from being measured.
     pub fn measure(seconds: u64) -> Result<Self, Failure> {
-        let library = launch::find_library()?;
+        let library = launch::find_library(None)?;
         let base = std::path::absolute(default_dir()).map_err(|error| Failure::new(format!("TTMEM_DIR: {error}")))?;
         let folder = create_private_dir(&base).map_err(|error| Failure::with(&base, error))?;
         let measured = latencies(&library, &folder).and_then(|mut latencies| {

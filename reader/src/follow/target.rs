@@ -31,7 +31,7 @@ impl Target {
     }
 
     /// The ring files that are there now.
-    pub(super) fn rings(&self) -> Vec<PathBuf> {
+    pub(crate) fn rings(&self) -> Vec<PathBuf> {
         match self {
             Self::Process { pid, folders } => folders.iter().flat_map(|folder| rings_of(*pid, folder)).collect(),
             Self::Ring(path) => vec![path.clone()],

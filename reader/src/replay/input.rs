@@ -7,8 +7,8 @@ use std::{
 };
 
 use ttmem_recording::Reader;
-use ttmem_ring::RingReader;
-use ttmem_wire::Record;
+use ttmem_ring::{RING_EXTENSION, RingReader};
+use ttmem_wire::{Record, SNAPSHOT_MAGIC, sites::SITES_MAGIC};
 
 use crate::{Failure, Session, account::is_refusal, plain_file, progress::Watched};
 
@@ -22,6 +22,8 @@ pub enum FileKind {
     Recording,
     /// The ring of a process.
     Ring,
+    /// A file beside a ring: its call sites, or its checkpoint.
+    Sidecar,
     /// What `--json` writes, most likely.
     Json,
     /// Nothing of ours.
@@ -40,9 +42,28 @@ impl FileKind {
         Ok(match &first[..] {
             start if *start == ttmem_recording::MAGIC => Self::Recording,
             start if *start == ttmem_wire::MAGIC => Self::Ring,
+            start if *start == SNAPSHOT_MAGIC || *start == SITES_MAGIC.to_le_bytes() => Self::Sidecar,
             start if start.trim_ascii_start().starts_with(b"{") => Self::Json,
             _ => Self::Unknown,
         })
+    }
+
+    /// Why events cannot be read from a file of this kind; `None` if they can.
+    pub(crate) fn refusal(self, path: &Path) -> Option<Failure> {
+        let why = match self {
+            Self::Recording | Self::Ring => return None,
+            Self::Sidecar => {
+                let ring = path.file_stem().map_or_else(PathBuf::new, |stem| path.with_file_name(stem));
+                let ring = ring.with_extension(RING_EXTENSION);
+                return Some(Failure::with(
+                    path,
+                    format!("a sidecar file of a ring; name the ring, {}", ring.display()),
+                ));
+            }
+            Self::Json => "a report in JSON, which `ttmem diff` alone reads; name a recording or a ring",
+            Self::Unknown => "neither a recording nor a ring",
+        };
+        Some(Failure::with(path, why))
     }
 }
 
@@ -72,17 +93,17 @@ impl Input {
     /// # Errors
     /// If the file cannot be read, or is neither.
     pub fn open(path: &Path, live_at_marks: bool) -> Result<Self, Failure> {
-        let ring = match FileKind::of(path)? {
-            FileKind::Recording => None,
-            FileKind::Json => {
-                return Err(Failure::with(path, "a report in JSON; this reads recordings and rings"));
-            }
-            FileKind::Ring | FileKind::Unknown => {
-                let mut records = Vec::new();
-                let session = read_ring(path, live_at_marks, &mut |some| records.extend_from_slice(some))?;
-                let last_words = session.last_words().into_iter().filter(is_refusal).collect();
-                Some(Box::new(RingCopy { session, records, last_words }))
-            }
+        let kind = FileKind::of(path)?;
+        if let Some(failure) = kind.refusal(path) {
+            return Err(failure);
+        }
+        let ring = if kind == FileKind::Ring {
+            let mut records = Vec::new();
+            let session = read_ring(path, live_at_marks, &mut |some| records.extend_from_slice(some))?;
+            let last_words = session.last_words().into_iter().filter(is_refusal).collect();
+            Some(Box::new(RingCopy { session, records, last_words }))
+        } else {
+            None
         };
         Ok(Self { path: path.to_owned(), ring, live_at_marks })
     }

@@ -38,12 +38,13 @@ impl std::fmt::Debug for Exporter {
 }
 
 impl Exporter {
-    /// Waits at `listen`; port 0 means any.
+    /// Waits at the first of these addresses that can be had; port 0 means any.
     ///
     /// # Errors
-    /// If the address cannot be had.
-    pub fn new(listen: SocketAddr, lookout: Lookout) -> Result<Self, Failure> {
-        let failed = |why: String| Failure::new(format!("{listen}: {why}"));
+    /// If none can be had.
+    pub fn new(listen: &[SocketAddr], lookout: Lookout) -> Result<Self, Failure> {
+        let names: Vec<String> = listen.iter().map(SocketAddr::to_string).collect();
+        let failed = |why: String| Failure::new(format!("{}: {why}", names.join(", ")));
         let listener = TcpListener::bind(listen).map_err(|error| failed(error.to_string()))?;
         let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
         let server = Server::from_listener(listener, None).map_err(|error| failed(error.to_string()))?;

@@ -63,7 +63,9 @@ impl Origin {
     pub(super) fn of_native(frame: &NativeFrame) -> Self {
         let name = module_name(frame);
         let is_of = |names: &[&str]| names.iter().any(|own| name.starts_with(own));
-        if is_of(&["libttmem", "libtt_metal", "libtt-metal", "libtt_stl", "_ttnncpp", "_ttnn."]) {
+        // The classes of ttmem.hpp, in the program itself.
+        let is_header = frame.symbol.as_ref().is_some_and(|symbol| symbol.starts_with("_ZN5ttmem"));
+        if is_header || is_of(&["libttmem", "libtt_metal", "libtt-metal", "libtt_stl", "_ttnncpp", "_ttnn."]) {
             Self::Metal
         } else if is_of(&["libc.so", "libc-", "ld-linux", "libpthread", "libstdc++"]) {
             Self::System

@@ -47,11 +47,29 @@ impl Symbols {
             // The call is before the return address.
             let call = frame.address.saturating_sub(1);
             frame.symbol = loader.find_symbol(call).map(Arc::from);
-            let location = loader.find_location(call).ok().flatten();
-            frame.line = location.and_then(|location| Some((location.file?.into(), location.line?)));
+            frame.line = line_of(loader, call);
         }
         self.found.insert(key, frame.clone());
     }
+}
+
+/// The line of a call. One that the compiler inlined from ttmem.hpp is that of the function around it.
+fn line_of(loader: &Loader, call: u64) -> Option<(Arc<str>, u32)> {
+    fn of(location: addr2line::Location<'_>) -> Option<(&str, u32)> {
+        Some((location.file?, location.line?))
+    }
+    let innermost = loader.find_location(call).ok().flatten().and_then(of)?;
+    let is_ours = |file: &str| file.ends_with("/ttmem.hpp");
+    if is_ours(innermost.0)
+        && let Ok(mut frames) = loader.find_frames(call)
+    {
+        while let Ok(Some(frame)) = frames.next() {
+            if let Some((file, line)) = frame.location.and_then(of).filter(|(file, _)| !is_ours(file)) {
+                return Some((file.into(), line));
+            }
+        }
+    }
+    Some((innermost.0.into(), innermost.1))
 }
 
 /// A library that was replaced since says nothing true about addresses in the old one.

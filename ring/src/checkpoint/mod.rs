@@ -14,7 +14,7 @@ mod snapshot;
 mod tail;
 mod writer;
 
-pub use sidecar::{SidecarError, open_sites, remove_orphans, remove_ring, sites_path};
+pub use sidecar::{SidecarError, open_sites, orphans, remove_ring, sites_path};
 pub use snapshot::{SNAPSHOT_EXTENSION, UnnamedSnapshot, read_snapshot, snapshot_path, snapshot_position};
 pub use tail::{OwnTail, Tail};
 pub use writer::CheckpointWriter;

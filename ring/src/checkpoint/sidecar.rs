@@ -107,22 +107,18 @@ fn ring_of(path: &Path) -> Option<PathBuf> {
     ring.extension().is_some_and(|extension| extension == RING_EXTENSION).then_some(ring)
 }
 
-/// Removes sidecar files in `folder` whose rings are gone; gives their names. A ring is always there first.
+/// Sidecar files in `folder` whose rings are gone. A ring is always there first.
 ///
 /// # Errors
 /// What keeps the folder from being read.
-pub fn remove_orphans(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn orphans(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let mut removed = Vec::new();
-    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        let is_orphan = ring_of(&path).is_some_and(|ring| fs::symlink_metadata(ring).is_err());
-        if is_orphan && fs::remove_file(&path).is_ok() {
-            removed.push(path);
-        }
-    }
-    removed.sort();
-    Ok(removed)
+    let is_orphan = |path: &PathBuf| ring_of(path).is_some_and(|ring| fs::symlink_metadata(ring).is_err());
+    let mut orphans: Vec<PathBuf> =
+        entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_orphan).collect();
+    orphans.sort();
+    Ok(orphans)
 }

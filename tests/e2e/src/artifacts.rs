@@ -76,6 +76,8 @@ fn cached(parameters: &str, sources: &Path, fill: impl FnOnce(&Path)) -> PathBuf
     let mut hasher = DefaultHasher::new();
     (parameters, env::var_os("CC"), env::var_os("CXX")).hash(&mut hasher);
     let mut files: Vec<PathBuf> = fs::read_dir(sources).expect("tests/c").map(|entry| entry.unwrap().path()).collect();
+    // What programs include.
+    files.extend(fs::read_dir(header_folder()).expect("include").map(|entry| entry.unwrap().path()));
     files.sort();
     for file in files.iter().filter(|file| file.is_file()) {
         (file.file_name(), fs::read(file).expect("a source file")).hash(&mut hasher);

@@ -46,6 +46,9 @@ fn what_is_wrong_is_said_with_what_to_do() {
         ("folder", "TTMEM_DIR", open),
         ("environment", "TTMEM_DISABLE", "1"),
         ("environment", "TT_ALLOC_TRACKING_ENABLED", "0"),
+        ("environment", "TTMEM_RING_BYTES", "64k"),
+        ("environment", "TTMEM_STACKS", "lua"),
+        ("environment", "TTMEM_SUPPRESSIONS", "/no/such/rules"),
     ] {
         let outcome = doctor(&["--json"], &[(name, value)]);
         let found = findings(&outcome);
@@ -54,6 +57,14 @@ fn what_is_wrong_is_said_with_what_to_do() {
         let text = doctor(&[], &[(name, value)]).stdout;
         assert!(text.contains("WRONG  ") && text.contains("-> "), "{text}");
     }
+}
+
+#[test]
+fn a_mistyped_variable_is_named_with_the_one_that_was_meant() {
+    let outcome = doctor(&[], &[("TTMEM_ONFULL", "drop")]);
+    assert_eq!(outcome.code(), 0, "{outcome:?}");
+    assert!(outcome.stdout.contains("TTMEM_ONFULL: no such variable, nobody reads it"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("-> did you mean TTMEM_ON_FULL?"), "{}", outcome.stdout);
 }
 
 #[test]

@@ -63,14 +63,16 @@ fn it_is_linked_as_a_library_that_stays() {
 fn the_header_is_c11_and_cpp17() {
     let files = folder();
     let strict = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"];
-    for (name, variable, default, standard) in
-        [("first.c", "CC", "cc", "-std=c11"), ("first.cpp", "CXX", "c++", "-std=c++17")]
-    {
+    for (name, variable, default, standard, header) in [
+        ("first.c", "CC", "cc", "-std=c11", "ttmem.h"),
+        ("first.cpp", "CXX", "c++", "-std=c++17", "ttmem.h"),
+        ("classes.cpp", "CXX", "c++", "-std=c++17", "ttmem.hpp"),
+    ] {
         // Before anything else, and twice.
         let source = files.path().join(name);
         fs::write(
             &source,
-            "#include <ttmem.h>\n#include <ttmem.h>\nint main(void) { return ttmem_enabled() ? 0 : 1; }\n",
+            format!("#include <{header}>\n#include <{header}>\nint main(void) {{ return ttmem_enabled() ? 0 : 1; }}\n"),
         )
         .expect("a source file");
         let compiler = std::env::var(variable).ok().filter(|name| !name.is_empty()).unwrap_or_else(|| default.into());
@@ -78,5 +80,32 @@ fn the_header_is_c11_and_cpp17() {
         let run = Run::new(words.next().expect("a compiler")).args(words).args(strict).arg(standard).arg("-I");
         let outcome = run.arg(header_folder()).arg(&source).outcome();
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{name}");
+    }
+}
+
+#[test]
+fn programs_that_were_built_against_an_earlier_version_still_fit() {
+    let files = folder();
+    let symbols = tool("nm", &["-D", "--defined-only", "--format=posix"], &library());
+    let exported: Vec<&str> = symbols.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    for frozen in fs::read_dir(root().join("abi")).expect("abi").map(|entry| entry.expect("an entry").path()) {
+        if frozen.extension().is_none_or(|extension| extension != "h") {
+            continue;
+        }
+        let text = fs::read_to_string(&frozen).expect("a frozen header");
+        let names: Vec<&str> = text
+            .lines()
+            .filter(|line| line.ends_with(");") && !line.starts_with('_'))
+            .filter_map(|line| line.split('(').next()?.rsplit([' ', '*']).next())
+            .collect();
+        assert!(names.len() >= 13, "{names:?}");
+        for name in names {
+            assert!(exported.contains(&name), "{name} is gone, and {} has it", frozen.display());
+        }
+        let source = files.path().join("frozen.c");
+        fs::write(&source, format!("#include <ttmem.h>\n#include \"{}\"\n", frozen.display())).expect("a source file");
+        let run = Run::new("cc").args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"]);
+        let outcome = run.arg(header_folder()).arg(&source).outcome();
+        assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""), "{}", frozen.display());
     }
 }
