@@ -4,7 +4,6 @@
 //! owner never freed it; clean. What is suppressed, held by the program cache or undecided is named beside it.
 
 use ttmem_ledger::{Course, Undecided};
-use ttmem_wire::Memory;
 
 use super::{Allocation, Growth, GrowthSource, Loop, ProcessAnalysis, allocation::Held, process::Ending};
 
@@ -112,8 +111,6 @@ pub struct Beside {
     pub suppressed: Held,
     /// Live, held by the program cache.
     pub cached: Held,
-    /// Live program memory: how many of each kind.
-    pub of_programs: Vec<(Memory, u64)>,
     /// Leaks that suppressions cover.
     pub suppressed_leaks: u64,
     /// The program cache has more in each iteration: bytes.
@@ -233,14 +230,6 @@ fn beside(process: &ProcessAnalysis, loops: &[&Growth], runs: &[&Growth]) -> Bes
         live_now: Held::of(live().filter(|one| !process.end.is_end() && one.is_owned())),
         suppressed: Held::of(live().chain(&process.released_at_close).filter(is_suppressed)),
         cached: Held::of(live().filter(|one| one.cached && one.suppressed_by.is_none())),
-        of_programs: Memory::OF_PROGRAMS
-            .into_iter()
-            .map(|memory| {
-                let of_kind = live().filter(|one| one.memory == memory && one.suppressed_by.is_none());
-                (memory, of_kind.count() as u64)
-            })
-            .filter(|&(_, number)| number > 0)
-            .collect(),
         suppressed_leaks: sources().filter(|one| one.grows() && !one.cached && one.suppressed_by.is_some()).count()
             as u64,
         cache_growth: (cache_growth > 0.0).then_some(cache_growth),

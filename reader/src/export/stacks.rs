@@ -165,7 +165,7 @@ impl Source {
             Kind::Site(site) => process.frames(site).to_vec(),
             Kind::Size(size) => vec![format!("size {size}"), memory()],
             Kind::OtherSizes => vec!["other sizes".to_owned(), memory()],
-            Kind::Footprint => vec![format!("{} together", program_memory(self.memory, 2)), memory()],
+            Kind::Footprint => vec![format!("{} together", program_memory(self.memory)), memory()],
         }
     }
 }

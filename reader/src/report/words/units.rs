@@ -54,12 +54,12 @@ pub(crate) fn cores(range: CoreRange) -> String {
     format!("[{}-{} - {}-{}]", range.first_x, range.first_y, range.last_x, range.last_y)
 }
 
-/// What a kind of program memory is called: "circular buffers", "scratchpad".
-pub(crate) fn program_memory(memory: Memory, number: u64) -> &'static str {
+/// What a kind of program memory is called.
+pub(crate) fn program_memory(memory: Memory) -> &'static str {
     match memory {
-        Memory::DataflowBuffer => noun(number, "dataflow buffer", "dataflow buffers"),
-        Memory::Scratchpad => noun(number, "scratchpad", "scratchpads"),
-        _ => noun(number, "circular buffer", "circular buffers"),
+        Memory::DataflowBuffer => "dataflow buffers",
+        Memory::Scratchpad => "scratchpads",
+        _ => "circular buffers",
     }
 }
 

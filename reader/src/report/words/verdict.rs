@@ -4,7 +4,7 @@ use super::{
     devices::on,
     growth::{amount, more, over, per_iteration},
     place::made_by,
-    units::{bytes, count, noun, program_memory},
+    units::{bytes, count, noun},
 };
 use crate::{
     Ended,
@@ -130,8 +130,7 @@ fn clean(process: &ProcessAnalysis) -> Vec<String> {
     } else if process.totals.is_empty() {
         sentences.push("Clean: nothing was allocated.".to_owned());
     } else {
-        let nothing_else =
-            beside.cached.allocations + beside.suppressed.allocations == 0 && beside.of_programs.is_empty();
+        let nothing_else = beside.cached.allocations + beside.suppressed.allocations == 0;
         let rest = if nothing_else { "every allocation was freed by its owner" } else { "nothing else is left" };
         sentences.push(format!("Clean: {rest}."));
         if !nothing_else {
@@ -156,9 +155,6 @@ fn beside(process: &ProcessAnalysis) -> Option<String> {
             .cache_growth
             .map_or_else(String::new, |rate| format!(", which grows by {} an iteration", bytes(rate.round() as u64)));
         parts.push(format!("{} in the program cache{growth}", amount(beside.cached)));
-    }
-    for &(memory, number) in &beside.of_programs {
-        parts.push(format!("{} {}", count(number), program_memory(memory, number)));
     }
     if beside.suppressed.allocations > 0 {
         parts.push(format!("{} suppressed", amount(beside.suppressed)));
