@@ -398,7 +398,9 @@ impl Ledger {
             self.anomalies.without_memory += 1;
             return;
         };
-        self.refusals.note(event, memory, devices, (&self.places, &self.sums, &self.programs));
+        let banks = &self.banks;
+        let bank = |device, memory| banks.get(&(device, memory)).copied();
+        self.refusals.note(event, memory, devices, (&self.places, &self.sums, &self.programs), bank);
     }
 
     /// Why the allocator refused this thread last.

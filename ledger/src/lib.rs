@@ -68,6 +68,7 @@ mod spans;
 mod statistics;
 mod together;
 mod totals;
+mod ways_out;
 mod windows;
 
 pub use account::{Account, Damaged, MAX_MARKS_KEPT, Mark};
@@ -84,4 +85,5 @@ pub use spans::{RESERVED, Span, Spans};
 pub use statistics::{Allocated, SHORT_LIFE, ShortLife, SourceStatistics, Statistics};
 pub use together::{Together, together};
 pub use totals::{Totals, narrow};
+pub use ways_out::WayOut;
 pub use windows::{MAX_OPEN_WINDOWS, Window, WindowId, WindowSums};

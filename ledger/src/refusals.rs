@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use ttmem_wire::{CoreRange, Event, Memory, flags};
 
 use crate::{
-    Amount, LiveRegion, MAX_LISTED, OutOfMemory, State,
+    Amount, Bank, FreeList, LiveRegion, MAX_LISTED, OutOfMemory, State, WayOut,
+    free_list::taken,
     places::Places,
     program_memory::ProgramMemory,
     totals::{Sums, is_count},
@@ -84,6 +85,7 @@ impl Refusals {
         memory: Memory,
         devices: Vec<i32>,
         (places, sums, programs): (&Places, &Sums, &ProgramMemory),
+        bank: impl Fn(i32, Memory) -> Option<Bank>,
     ) {
         self.times += 1;
         self.clashes += u64::from(memory == Memory::CircularBuffer);
@@ -97,10 +99,13 @@ impl Refusals {
         let totals = first.and_then(|device| sums.known(device, asked_of)).map(|totals| totals.shown());
         let regions = totals.map_or(0, |totals| totals.live_buffers as usize);
         let mut clash = (memory == Memory::CircularBuffer).then(|| clash(event, first, programs));
-        let mut most = Most::default();
+        let (mut most, mut ways_out) = (Most::default(), Vec::new());
         if let Some(device) = first.filter(|_| !is_other && self.looks + regions <= MAX_LOOKS) {
             self.looks += regions;
             most = Most::of(places, device, asked_of, &mut clash);
+            if let Some((bank, wanted)) = bank(device, memory).zip(event.size_per_bank) {
+                ways_out = ways(places, bank, device, memory, wanted);
+            }
         }
         let size = match (&clash, first) {
             (Some(clash), Some(device)) => size_of_placed(clash, device, programs),
@@ -120,6 +125,7 @@ impl Refusals {
             holders: most.regions,
             sites: most.sites,
             clash,
+            ways_out,
             other_reason: is_other.then(String::new),
         });
     }
@@ -145,6 +151,14 @@ impl Refusals {
     pub(crate) fn times(&self) -> (u64, u64) {
         (self.times, self.clashes)
     }
+}
+
+/// What would have to go for a block of so many bytes a bank. (Program memory has no bank of its own.)
+fn ways(places: &Places, bank: Bank, device: i32, memory: Memory, wanted: u64) -> Vec<WayOut> {
+    let live: Vec<LiveRegion> =
+        places.regions_in(device, memory).map(|(key, region)| region.shown(key, State::Live)).collect();
+    let taken: Option<Vec<_>> = live.iter().map(taken).collect();
+    taken.map(|taken| FreeList::new(bank, taken).ways_out(&live, wanted)).unwrap_or_default()
 }
 
 /// What the event says, and where it does not say it, what the program's circular buffers do.
