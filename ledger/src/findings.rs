@@ -75,8 +75,10 @@ impl OutOfMemory {
     /// The call sites that it names, some more than once.
     pub(crate) fn sites(&self) -> impl Iterator<Item = u32> {
         let lowest = self.clash.iter().filter_map(|clash| clash.lowest.as_ref()).map(|region| region.site);
+        let of_clash =
+            self.clash.iter().flat_map(|clash| clash.parts.iter().chain(clash.reliefs.iter().map(|one| &one.buffer)));
         let released = self.ways_out.iter().flat_map(|way| &way.released);
-        let holders = self.holders.iter().chain(released).map(|holder| holder.site);
+        let holders = self.holders.iter().chain(released).chain(of_clash).map(|holder| holder.site);
         [self.site].into_iter().chain(holders).chain(self.sites.iter().map(|holding| holding.site)).chain(lowest)
     }
 

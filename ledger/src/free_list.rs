@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::{LiveRegion, pressure::Bank};
 
 /// The free blocks of a memory. They are the same in each of its banks, since a buffer has its address in all of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FreeList {
     /// The bank.
     pub bank: Bank,

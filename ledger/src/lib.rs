@@ -80,7 +80,7 @@ pub use ledger::{End, Ledger, MAX_LISTED};
 pub use live::{LiveRegion, State};
 pub use peak::{MAX_PEAK_SOURCES, PeakComposition, PeakSource};
 pub use pressure::{Bank, L1Pressure};
-pub use refusals::{Clash, SiteHolding};
+pub use refusals::{Clash, Relief, SiteHolding};
 pub use spans::{RESERVED, Span, Spans};
 pub use statistics::{Allocated, SHORT_LIFE, ShortLife, SourceStatistics, Statistics};
 pub use together::{Together, together};

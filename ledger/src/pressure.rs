@@ -7,7 +7,7 @@ use ttmem_wire::Event;
 use crate::{footprint::Footprint, program_memory::ProgramMemory, totals::is_count};
 
 /// A bank of a memory, as its allocator was made with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Bank {
     /// Where it begins.
     pub base: u64,

@@ -46,7 +46,9 @@ impl FreeList {
         let mut chosen: Vec<Window> = Vec::new();
         for way in ways {
             if chosen.len() < WAYS
-                && chosen.iter().all(|other| way.clusters.end <= other.clusters.start || way.clusters.start >= other.clusters.end)
+                && chosen
+                    .iter()
+                    .all(|other| way.clusters.end <= other.clusters.start || way.clusters.start >= other.clusters.end)
             {
                 chosen.push(way);
             }
@@ -56,8 +58,10 @@ impl FreeList {
 
     fn clusters<'a>(&self, live: &'a [LiveRegion]) -> Vec<Cluster<'a>> {
         let within = |range: &Range<u64>| range.start < self.bank.end() && range.end > self.bank.base;
-        let mut all: Vec<(Range<u64>, &LiveRegion)> =
-            live.iter().filter_map(|one| Some((taken(one).filter(|range| !range.is_empty() && within(range))?, one))).collect();
+        let mut all: Vec<(Range<u64>, &LiveRegion)> = live
+            .iter()
+            .filter_map(|one| Some((taken(one).filter(|range| !range.is_empty() && within(range))?, one)))
+            .collect();
         all.sort_by_key(|(range, _)| range.start);
         let mut clusters: Vec<Cluster<'a>> = Vec::new();
         for (range, one) in all {

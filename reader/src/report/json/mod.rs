@@ -4,6 +4,7 @@
 use std::{borrow::Cow, collections::BTreeMap, io::Read, ops::RangeInclusive};
 
 mod difference;
+mod fragmentation;
 mod growth;
 mod peaks;
 mod pressure;
@@ -18,10 +19,11 @@ use ttmem_ledger::{Headroom, State, Together, Totals};
 use ttmem_wire::Memory;
 
 pub use difference::{ChangeReport, DifferenceReport, SideReport};
+pub use fragmentation::{BlockReport, FragmentationReport, WayOutReport};
 pub use growth::{GrowthReport, SourceReport};
 pub use peaks::{MomentReport, PeakReport, PeakSourceReport, RowReport};
 pub use pressure::{FullestCoreReport, L1Report};
-pub use refusals::{ClashReport, HoldingReport, OutOfMemoryReport};
+pub use refusals::{ClashReport, HoldingReport, OutOfMemoryReport, ReliefReport};
 pub use regions::{LeftReport, SpanDevice, SpanMemory, SpanReport};
 pub use statistics::{SourceStatisticsReport, StatisticsReport};
 pub use verdict::{LeakReport, VerdictReport};
