@@ -110,10 +110,10 @@ mod tests {
         assert_eq!((list.free(), list.largest_block()), (60, 40));
         let headroom = Headroom::new(BANK, Some(&list));
         assert_eq!((headroom.capacity(), headroom.free()), (200, Some(120)));
-        assert_eq!(FreeList::new(BANK, vec![0..1000]).blocks, []);
+        assert_eq!(FreeList::new(BANK, vec![0..1000, 5..7]).blocks, []);
         assert_eq!(FreeList::new(BANK, Vec::new()).largest_block(), 100);
         let last = Bank { base: u64::MAX - 5, bytes: 100, banks: 1 };
-        assert_eq!(FreeList::new(last, vec![u64::MAX - 3..u64::MAX]).free(), 2);
+        assert_eq!(FreeList::new(last, vec![u64::MAX - 3..u64::MAX, 0..7]).free(), 2);
     }
 
     proptest! {
