@@ -95,7 +95,8 @@ bool ttmem_flush(uint32_t timeout_ms);
 
 // Fills `out` as far as its `size` says with what the memory of this buffer type holds and has left on the device, after all
 // that was reported before. Returns false, and fills in zeroes, where nothing is known of that memory or an event is missing.
-// Works without a reader. The library's thread adds it up, some milliseconds at most; not for signal handlers.
+// Works without a reader. The library's thread adds it up: tens of milliseconds at first, then less than one. Not for
+// signal handlers.
 //
 // # Safety
 // `out` is null (nothing happens) or points to `out->size` writable bytes, aligned as a struct ttmem_memory.
