@@ -15,6 +15,24 @@
 // A device id for report_deallocation: whichever device has the buffer.
 #define TTMEM_ANY_DEVICE -1
 
+// One memory of a device. Bytes are on the device, over all its banks. The names are those of JAX's `memory_stats`.
+struct ttmem_memory {
+  // In: sizeof(struct ttmem_memory) as the caller knows it. Out: how many bytes were filled.
+  uint64_t size;
+  // Banks of the memory; 0 before an allocator of the device was seen, and then the limit and the block are 0 too.
+  uint64_t banks;
+  // Bytes that there are.
+  uint64_t bytes_limit;
+  // Bytes that allocations take, rounded up as the allocator does.
+  uint64_t bytes_in_use;
+  // The most that they ever took.
+  uint64_t peak_bytes_in_use;
+  // The largest free block: a buffer of so many bytes finds room, spread over all banks.
+  uint64_t largest_free_block_bytes;
+  // Allocations so far, those that were freed included.
+  uint64_t num_allocs;
+};
+
 // What the library counted in this process.
 struct ttmem_stats {
   // In: sizeof(struct ttmem_stats) as the caller knows it. Out: how many bytes were filled.
@@ -92,6 +110,17 @@ bool ttmem_enabled(void);
 // Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; returns whether it is. Not
 // needed for safety: what was reported is in shared memory at once and survives the process.
 bool ttmem_flush(uint32_t timeout_ms);
+
+// Fills `out` as far as its `size` says with what the memory of this buffer type holds and has left on the device, after all
+// that was reported before. Returns false, and fills in zeroes, where nothing is known of that memory or an event is missing.
+// Works without a reader. The library's thread adds it up: tens of milliseconds at first, then less than one. Not for
+// signal handlers.
+//
+// # Safety
+// `out` is null (nothing happens) or points to `out->size` writable bytes, aligned as a struct ttmem_memory.
+bool ttmem_memory(int32_t device_id,
+                  uint8_t buffer_type,
+                  struct ttmem_memory *out);
 
 // The version of the library, a static string.
 const char *ttmem_version(void);

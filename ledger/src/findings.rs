@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ttmem_wire::{Memory, Space};
 
-use crate::{Clash, LiveRegion, SiteHolding};
+use crate::{Clash, LiveRegion, SiteHolding, WayOut};
 
 /// Events that did not fit, counted. None of them is fatal, and none changes a total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub struct OutOfMemory {
     pub sites: Vec<SiteHolding>,
     /// What was in whose way, if it was circular buffers that were refused.
     pub clash: Option<Clash>,
+    /// What would have to go for a block that is large enough, cheapest first; empty where that is not known.
+    pub ways_out: Vec<WayOut>,
     /// What the allocator said where memory had not run out; empty where its words are not known.
     pub other_reason: Option<String>,
 }
@@ -73,7 +75,10 @@ impl OutOfMemory {
     /// The call sites that it names, some more than once.
     pub(crate) fn sites(&self) -> impl Iterator<Item = u32> {
         let lowest = self.clash.iter().filter_map(|clash| clash.lowest.as_ref()).map(|region| region.site);
-        let holders = self.holders.iter().map(|holder| holder.site);
+        let of_clash =
+            self.clash.iter().flat_map(|clash| clash.parts.iter().chain(clash.reliefs.iter().map(|one| &one.buffer)));
+        let released = self.ways_out.iter().flat_map(|way| &way.released);
+        let holders = self.holders.iter().chain(released).chain(of_clash).map(|holder| holder.site);
         [self.site].into_iter().chain(holders).chain(self.sites.iter().map(|holding| holding.site)).chain(lowest)
     }
 

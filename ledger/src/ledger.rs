@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
 
 use crate::{
-    Anomalies, Change, Finding, Life, LiveRegion, OutOfMemory, Released, Series, State, Totals,
+    Anomalies, Change, Finding, FreeList, Headroom, Life, LiveRegion, OutOfMemory, Released, Series, State, Totals,
     alike::Member,
     by_holder::ByHolder,
     closed::Closed,
+    free_list,
     growth::{Growth, Seen},
     live::sort_largest_first,
     overlap,
@@ -408,7 +409,9 @@ impl Ledger {
             self.anomalies.without_memory += 1;
             return;
         };
-        self.refusals.note(event, memory, devices, (&self.places, &self.sums, &self.programs));
+        let banks = &self.banks;
+        let bank = |device, memory| banks.get(&(device, memory)).copied();
+        self.refusals.note(event, memory, devices, (&self.places, &self.sums, &self.programs), bank);
     }
 
     /// Why the allocator refused this thread last.
@@ -543,9 +546,27 @@ impl Ledger {
         self.sums.known(device, memory).map_or(0, |totals| totals.shown().live_bytes)
     }
 
+    /// The sums of a memory of a device, if it was ever used.
+    pub fn totals_of(&self, device: i32, memory: Memory) -> Option<Totals> {
+        self.sums.known(device, memory).map(RunningTotals::shown)
+    }
+
     /// What the allocator of a memory was made with, if it was seen.
     pub fn bank(&self, device: i32, memory: Memory) -> Option<Bank> {
         self.banks.get(&(device, memory)).copied()
+    }
+
+    /// The free blocks of a memory, if its allocator was seen and the bytes a bank of all that lives in it are known. Sorts what
+    /// is live there: nothing to ask after each event.
+    pub fn free_list(&self, device: i32, memory: Memory) -> Option<FreeList> {
+        let bank = self.bank(device, memory)?;
+        let live = self.places.regions_in(device, memory).map(|(key, region)| region.shown(key, State::Live));
+        Some(FreeList::new(bank, live.map(|region| free_list::taken(&region)).collect::<Option<_>>()?))
+    }
+
+    /// What a memory has, and has left, if its allocator was seen.
+    pub fn headroom(&self, device: i32, memory: Memory) -> Option<Headroom> {
+        Some(Headroom::new(self.bank(device, memory)?, self.free_list(device, memory).as_ref()))
     }
 
     /// The devices and memories that were ever used, in the order of their first use: an entry keeps its place.

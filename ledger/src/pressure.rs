@@ -7,7 +7,7 @@ use ttmem_wire::Event;
 use crate::{footprint::Footprint, program_memory::ProgramMemory, totals::is_count};
 
 /// A bank of a memory, as its allocator was made with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Bank {
     /// Where it begins.
     pub base: u64,
@@ -21,6 +21,11 @@ impl Bank {
     /// What an event of kind `Capacity` reports.
     pub(crate) fn of(event: &Event) -> Self {
         Self { base: event.address, bytes: event.size, banks: event.extra }
+    }
+
+    /// The address behind it.
+    pub(crate) fn end(&self) -> u64 {
+        self.base.saturating_add(self.bytes)
     }
 
     pub(crate) fn is_sound(&self) -> bool {
@@ -69,7 +74,7 @@ pub(crate) fn find(
         .filter(|(placed, _)| placed.is_on((x, y)))
         .map(|(placed, site)| (placed.end(), site))
         .reduce(|best, one| if one.0 > best.0 { one } else { best });
-    let top = lowest.or_else(|| bank.map(|bank| bank.base.saturating_add(bank.bytes)));
+    let top = lowest.or_else(|| bank.map(|bank| bank.end()));
     let end = edge.map(|(end, _)| end).or(bank.map(|bank| bank.base));
     Some(L1Pressure {
         capacity_per_bank: bank.map(|bank| bank.bytes),

@@ -7,10 +7,11 @@ use std::{
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
-use ttmem_wire::{CoreRange, Event, Memory, flags};
+use ttmem_wire::{CoreRange, Event, Memory, Space, flags};
 
 use crate::{
-    Amount, LiveRegion, MAX_LISTED, OutOfMemory, State,
+    Amount, Bank, FreeList, LiveRegion, MAX_LISTED, OutOfMemory, State,
+    free_list::taken,
     places::Places,
     program_memory::ProgramMemory,
     totals::{Sums, is_count},
@@ -20,6 +21,9 @@ use crate::{
 const HOLDERS: usize = 16;
 /// And the call sites that hold most.
 const SITES: usize = 32;
+/// Parts of a refused program that are kept, and buffers that would give way to it.
+const PARTS: usize = 16;
+const RELIEFS: usize = 8;
 /// Regions that are looked at for them in all: a program that asks until it is refused, day and night, must not slow the
 /// ledger down.
 const MAX_LOOKS: usize = 50_000_000;
@@ -60,12 +64,42 @@ pub struct Clash {
     pub lowest: Option<LiveRegion>,
     /// All buffers in L1 that begin below `region_end`.
     pub in_the_way: Amount,
+    /// What the program itself has placed, largest first; the first 16.
+    pub parts: Vec<LiveRegion>,
+    /// The lowest buffers, and what each of them gives; as many as are needed, eight at most.
+    pub reliefs: Vec<Relief>,
+}
+
+/// A buffer that ends the space of programs, and what it would give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relief {
+    /// The buffer.
+    pub buffer: LiveRegion,
+    /// Bytes that a program gains on each core once this buffer, and those below it, are gone from L1.
+    pub gained: u64,
 }
 
 impl Clash {
     /// Bytes that were missing, on a core.
     pub fn shortfall(&self) -> Option<u64> {
         Some(self.region_end?.saturating_sub(self.limit?))
+    }
+}
+
+impl Clash {
+    /// The lowest buffers of the device, up to where the program would find space.
+    fn find_reliefs(&mut self, places: &Places, bank: Bank, device: i32) {
+        let Some(limit) = self.limit.filter(|_| !self.is_beyond_l1) else { return };
+        let mut buffers = live(places, device, Memory::L1);
+        buffers.retain(|buffer| buffer.address >= limit && !buffer.preallocated);
+        buffers.sort_unstable_by_key(|buffer| buffer.address);
+        for (at, &buffer) in buffers.iter().enumerate().take(RELIEFS) {
+            let next = buffers.get(at + 1).map_or(bank.end(), |next| next.address);
+            self.reliefs.push(Relief { buffer, gained: next.saturating_sub(limit) });
+            if self.region_end.is_none_or(|end| next >= end) {
+                break;
+            }
+        }
     }
 }
 
@@ -84,6 +118,7 @@ impl Refusals {
         memory: Memory,
         devices: Vec<i32>,
         (places, sums, programs): (&Places, &Sums, &ProgramMemory),
+        bank: impl Fn(i32, Memory) -> Option<Bank>,
     ) {
         self.times += 1;
         self.clashes += u64::from(memory == Memory::CircularBuffer);
@@ -97,10 +132,21 @@ impl Refusals {
         let totals = first.and_then(|device| sums.known(device, asked_of)).map(|totals| totals.shown());
         let regions = totals.map_or(0, |totals| totals.live_buffers as usize);
         let mut clash = (memory == Memory::CircularBuffer).then(|| clash(event, first, programs));
-        let mut most = Most::default();
+        let (mut most, mut ways_out, mut space) = (Most::default(), Vec::new(), event.space);
         if let Some(device) = first.filter(|_| !is_other && self.looks + regions <= MAX_LOOKS) {
             self.looks += regions;
             most = Most::of(places, device, asked_of, &mut clash);
+            let bank = bank(device, asked_of);
+            if let (Some(clash), Some(bank)) = (&mut clash, bank) {
+                clash.find_reliefs(places, bank, device);
+                space = space.or_else(|| {
+                    let list = free_list(bank, &live(places, device, asked_of))?;
+                    Some(Space { free: list.free(), largest_block: list.largest_block() })
+                });
+            } else if let (Some(bank), Some(wanted)) = (bank, event.size_per_bank) {
+                let live = live(places, device, memory);
+                ways_out = free_list(bank, &live).map(|list| list.ways_out(&live, wanted)).unwrap_or_default();
+            }
         }
         let size = match (&clash, first) {
             (Some(clash), Some(device)) => size_of_placed(clash, device, programs),
@@ -110,7 +156,7 @@ impl Refusals {
             memory,
             size,
             size_per_bank: event.size_per_bank,
-            space: event.space,
+            space,
             ticks: event.ticks,
             thread: event.thread,
             site: event.site,
@@ -120,6 +166,7 @@ impl Refusals {
             holders: most.regions,
             sites: most.sites,
             clash,
+            ways_out,
             other_reason: is_other.then(String::new),
         });
     }
@@ -147,6 +194,26 @@ impl Refusals {
     }
 }
 
+fn live(places: &Places, device: i32, memory: Memory) -> Vec<LiveRegion> {
+    places.regions_in(device, memory).map(|(key, region)| region.shown(key, State::Live)).collect()
+}
+
+fn free_list(bank: Bank, live: &[LiveRegion]) -> Option<FreeList> {
+    Some(FreeList::new(bank, live.iter().map(taken).collect::<Option<_>>()?))
+}
+
+/// What a program has placed on a device, largest first.
+fn parts(device: i32, program: u64, programs: &ProgramMemory) -> Vec<LiveRegion> {
+    let placed = programs.on(device).flat_map(|(memory, placed)| {
+        let own = placed.entries_by_program().filter(|(of, _)| *of == program && program != 0);
+        own.map(move |(_, buffer)| buffer.shown(device, memory, State::Live))
+    });
+    let mut parts: Vec<LiveRegion> = placed.filter(|part| !part.globally_allocated).collect();
+    parts.sort_by_key(|part| (Reverse(part.size), part.address));
+    parts.truncate(PARTS);
+    parts
+}
+
 /// What the event says, and where it does not say it, what the program's circular buffers do.
 fn clash(event: &Event, device: Option<i32>, programs: &ProgramMemory) -> Clash {
     let is_beyond_l1 = event.flags & flags::BEYOND_L1 != 0;
@@ -159,6 +226,8 @@ fn clash(event: &Event, device: Option<i32>, programs: &ProgramMemory) -> Clash 
         limit: (event.size != 0).then_some(event.address),
         lowest: None,
         in_the_way: Amount::default(),
+        parts: device.map(|device| parts(device, event.holder, programs)).unwrap_or_default(),
+        reliefs: Vec::new(),
     };
     if clash.region_end.is_none()
         && let Some((end, cores)) = device.and_then(|device| programs.end_of(device, event.holder))

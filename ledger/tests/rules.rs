@@ -164,6 +164,29 @@ fn the_fullest_core_has_the_union_of_all_that_programs_place() {
 }
 
 #[test]
+fn what_is_left_of_a_memory_is_what_its_allocations_leave() {
+    let bank = Event { memory: Some(Memory::Dram), address: 64, size: 1000, extra: 8, ..on(EventKind::Capacity, 0) };
+    let buffer =
+        |address, per_bank| Event { size_per_bank: Some(per_bank), ..allocate(0, Memory::Dram, address, per_bank * 8) };
+    let mut ledger = after(&[bank, buffer(64, 100), buffer(300, 100), buffer(464, 100)]);
+    let list = ledger.free_list(0, Memory::Dram).unwrap();
+    assert_eq!(list.blocks, [164..300, 400..464, 564..1064]);
+    let left = ledger.headroom(0, Memory::Dram).unwrap();
+    assert_eq!((left.capacity(), left.free(), left.largest_free_block_per_bank), (8000, Some(5600), Some(500)));
+    // A view of memory that was there before takes none.
+    ledger.apply(&Event { flags: flags::PREALLOCATED, holder: 9, ..buffer(700, 8) }, None);
+    assert_eq!(ledger.headroom(0, Memory::Dram), Some(left));
+    assert_eq!(
+        (ledger.headroom(0, Memory::L1), ledger.headroom(1, Memory::Dram)),
+        (None, None),
+        "nothing was seen of them"
+    );
+    ledger.apply(&allocate(0, Memory::Dram, 800, 8), None);
+    let unknown = ledger.headroom(0, Memory::Dram).unwrap();
+    assert_eq!((unknown.capacity(), unknown.free()), (8000, None), "its bytes a bank are not known");
+}
+
+#[test]
 fn a_globally_allocated_circular_buffer_is_listed_and_not_counted() {
     let inside = Event { flags: flags::GLOBALLY_ALLOCATED, ..place(0, 4096, 512) };
     let ledger = after(&[inside]);

@@ -11,8 +11,9 @@ See docs/python.md.
 """
 
 from ttmem._library import enabled, flush, library_version, mark
+from ttmem._memory import memory_stats
 from ttmem._region import region
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "enabled", "flush", "library_version", "mark", "region"]
+__all__ = ["__version__", "enabled", "flush", "library_version", "mark", "memory_stats", "region"]

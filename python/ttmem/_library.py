@@ -30,6 +30,8 @@ class _Library:
         self.version.argtypes, self.version.restype = [], ctypes.c_char_p
         self.flush = slow.ttmem_flush
         self.flush.argtypes, self.flush.restype = [ctypes.c_uint32], ctypes.c_bool
+        self.memory = slow.ttmem_memory
+        self.memory.argtypes, self.memory.restype = [ctypes.c_int32, ctypes.c_uint8, ctypes.c_void_p], ctypes.c_bool
 
 
 def _find() -> _Library | None:

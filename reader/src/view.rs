@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use ttmem_ledger::{Ledger, Totals};
+use ttmem_ledger::{Headroom, Ledger, Totals};
 use ttmem_ring::process_start;
 use ttmem_wire::Memory;
 
@@ -56,6 +56,9 @@ pub struct ProcessView {
     /// Its sums by device and memory.
     #[serde(skip)]
     pub books: Vec<(i32, Memory, Totals)>,
+    /// What is left beside what it holds, once that was asked for.
+    #[serde(skip)]
+    pub headroom: Vec<(i32, Memory, Headroom)>,
 }
 
 /// A device.
@@ -87,8 +90,12 @@ pub struct DeviceMemory {
     pub live_bytes_per_bank: Option<u64>,
     /// The sum of the processes' peaks.
     pub peak_bytes: u64,
-    /// Bytes of each bank that the allocator has, known once it has refused.
+    /// Bytes of each bank that the allocator has, known once it was seen.
     pub capacity_per_bank: Option<u64>,
+    /// The same of all banks of the device.
+    pub capacity_bytes: Option<u64>,
+    /// Of these, what no process holds.
+    pub free_bytes: Option<u64>,
 }
 
 /// Live allocations of one memory, call site and size.
@@ -129,6 +136,18 @@ impl View {
         let devices = devices(sessions, &processes);
         processes.sort_by_key(|process| std::cmp::Reverse(process.live_bytes));
         Self { schema: SCHEMA, processes, devices, kinds }
+    }
+
+    /// Replays what each process holds for what it leaves free.
+    pub(crate) fn look_for_headroom(&mut self, sessions: &[Session]) {
+        for session in sessions {
+            let (pid, ledger) = (session.header().pid, session.ledger());
+            if let Some(process) = self.processes.iter_mut().find(|process| process.pid == pid) {
+                let used = ledger.memories().into_iter();
+                let left = used.filter_map(|(device, memory)| Some((device, memory, ledger.headroom(device, memory)?)));
+                process.headroom = left.collect();
+            }
+        }
     }
 
     /// Live bytes of a memory over all devices.
@@ -208,6 +227,7 @@ fn process(session: &Session, ranks: &mut Ranks) -> ProcessView {
         live_bytes: buffers.fold(0, |sum, (_, _, totals)| sum.saturating_add(totals.live_bytes)),
         devices,
         books,
+        headroom: Vec::new(),
     }
 }
 
@@ -219,9 +239,14 @@ fn devices(sessions: &[Session], processes: &[ProcessView]) -> Vec<DeviceView> {
             capacities.insert((device, refused.memory), space.free.saturating_add(live));
         }
     }
+    let mut banks: BTreeMap<(i32, Memory), u64> = BTreeMap::new();
     for session in sessions {
-        let of_l1 = |device| Some(((device, Memory::L1), session.ledger().bank(device, Memory::L1)?.bytes));
-        capacities.extend(session.ledger().memories().into_iter().filter_map(|(device, _)| of_l1(device)));
+        for key in session.ledger().memories() {
+            if let Some(bank) = session.ledger().bank(key.0, key.1) {
+                capacities.insert(key, bank.bytes);
+                banks.insert(key, bank.banks.into());
+            }
+        }
     }
     let mut devices: BTreeMap<i32, DeviceView> = BTreeMap::new();
     for process in processes {
@@ -240,6 +265,8 @@ fn devices(sessions: &[Session], processes: &[ProcessView]) -> Vec<DeviceView> {
                 live_bytes_per_bank: totals.live_bytes_per_bank,
                 peak_bytes: totals.peak_bytes,
                 capacity_per_bank: capacities.get(&(device_id, memory)).copied(),
+                capacity_bytes: None,
+                free_bytes: None,
             };
             match device.memory.iter_mut().find(|one| one.memory == memory) {
                 Some(all) => {
@@ -256,6 +283,13 @@ fn devices(sessions: &[Session], processes: &[ProcessView]) -> Vec<DeviceView> {
     for device in devices.values_mut() {
         let of_device = sessions.iter().map(|session| program_bytes(session.ledger(), device.device_id));
         device.program_bytes = of_device.fold(0, u64::saturating_add);
+        for one in &mut device.memory {
+            if let Some((&banks, capacity)) = banks.get(&(device.device_id, one.memory)).zip(one.capacity_per_bank) {
+                let in_use = one.live_bytes_per_bank;
+                one.capacity_bytes = Some(capacity.saturating_mul(banks));
+                one.free_bytes = in_use.map(|in_use| capacity.saturating_sub(in_use).saturating_mul(banks));
+            }
+        }
     }
     let mut devices: Vec<DeviceView> = devices.into_values().collect();
     devices.iter_mut().for_each(|device| device.memory.sort_by_key(|one| one.memory));

@@ -104,6 +104,64 @@ fn the_json_is_what_the_schema_says() {
     assert!(!validator.is_valid(&broken), "the schema refuses what is not in it");
 }
 
+#[test]
+fn a_report_says_what_is_left_where_an_allocator_was_seen() {
+    let ring = Ring::new("left");
+    let bank = Event { kind: EventKind::Capacity, extra: 8, size_per_bank: None, ..allocate(0, 4096, 1 << 20) };
+    ring.push(bank);
+    ring.push(Event { memory: Some(Memory::L1), ..bank });
+    ring.push(allocate(0, 4096 + (1 << 19), 8 << 10));
+    let report = ring.report(false);
+    let dram = report.processes[0].devices[0].memory["DRAM"];
+    assert_eq!((dram.capacity_bytes, dram.free_bytes), (Some(8 << 20), Some((8 << 20) - (8 << 10))));
+    assert_eq!(dram.largest_free_block_per_bank, Some(1 << 19));
+    let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    let json: Value = serde_json::from_str(&report.to_json()).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&json));
+    let mut text = String::new();
+    write_text(&mut text, &ring.analysis(false), &Screen::plain()).unwrap();
+    let line = "\nFree on device 0: DRAM 8.0 MiB of 8.0 MiB, largest block 512.0 KiB per bank.\n";
+    assert!(text.contains(line), "{text}");
+    // A memory of which the bytes a bank of something are not known.
+    let unknown = Ring::new("left-unknown");
+    unknown.push(bank);
+    unknown.push(Event { size_per_bank: None, ..allocate(0, 8192, 8 << 10) });
+    let dram = unknown.report(false).processes[0].devices[0].memory["DRAM"];
+    assert_eq!((dram.capacity_bytes, dram.free_bytes, dram.largest_free_block_per_bank), (Some(8 << 20), None, None));
+}
+
+#[test]
+fn a_refusal_names_the_cheapest_allocations_that_stand_between() {
+    let ring = Ring::new("ways-out");
+    ring.push(Event { kind: EventKind::Capacity, extra: 8, size_per_bank: None, ..allocate(0, 4096, 4096) });
+    // Of 4096 bytes a bank 512 are taken in the middle, and 64 above that.
+    ring.push(allocate(0, 6144, 8 * 512));
+    ring.push(allocate(0, 7168, 8 * 64));
+    ring.push(Event { kind: EventKind::OutOfMemory, ..allocate(0, 0, 8 * 2500) });
+    ring.push(Event { kind: EventKind::OutOfMemory, ..allocate(0, 0, 8 * 2050) });
+    let analysis = ring.analysis(false);
+    let json: Value = serde_json::from_str(&Report::new(&analysis, SiteStyle::default(), None).to_json()).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let ways = |refusal: usize| {
+        let ways = json["processes"][0]["out_of_memory"][refusal]["ways_out"].as_array().unwrap().iter();
+        let number = |way: &Value, key: &str| way[key].as_u64().unwrap();
+        ways.map(|way| ["address", "block_per_bank", "released_per_bank", "allocations"].map(|key| number(way, key)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ways(0), [[4096, 3072, 512, 1]]);
+    assert_eq!(ways(1), [[4096, 3072, 512, 1]]);
+    let mut text = String::new();
+    write_text(&mut text, &analysis, &Screen::plain()).unwrap();
+    let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let way = "the cheapest way to a block of 2.0 KiB per bank: release 1 allocation (512 B per bank), for 3.0 KiB at 0x1000: \
+        4.0 KiB DRAM at 0x1800";
+    assert!(squeezed.contains(way), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
 /// What docs/report-json.md shows of each key: a value that the key can have.
 #[test]
 fn the_examples_in_the_schema_are_what_it_says_itself() {

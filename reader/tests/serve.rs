@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use ttmem_wire::{Event, Memory, Target};
+use ttmem_wire::{Event, EventKind, Memory, Target};
 
 mod common;
 use common::{Folder, Held, ring, skip};
@@ -53,9 +53,10 @@ fn prometheus_gets_the_numbers_by_device_memory_process_and_rank() {
     let file = ring(&folder);
     let mut held = Held::new(&file);
     let event = Event { memory: Some(Memory::L1Small), target: Target::Device(3), size: 4096, ..Event::default() };
+    held.push(Event { kind: EventKind::Capacity, size: 1024, extra: 64, address: 4096, ..event });
     held.push(Event { address: 4096, size_per_bank: Some(64), ..event });
     held.push(Event { address: 8192, size_per_bank: Some(64), ..event });
-    held.push(Event { kind: ttmem_wire::EventKind::Free, address: 8192, ..event });
+    held.push(Event { kind: EventKind::Free, address: 8192, ..event });
     let server = Server::start(&folder);
     let answer = server.ask("GET /metrics");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -72,7 +73,10 @@ fn prometheus_gets_the_numbers_by_device_memory_process_and_rank() {
     assert_eq!(value("ttmem_live_per_bank_bytes"), "64");
     assert_eq!(value("ttmem_allocations_total"), "2");
     assert_eq!(value("ttmem_frees_total"), "1");
-    assert_eq!(value("ttmem_events_total"), "3");
+    assert_eq!(value("ttmem_capacity_bytes"), "65536");
+    assert_eq!(value("ttmem_free_bytes"), "61440");
+    assert_eq!(value("ttmem_largest_free_block_bytes"), "61440");
+    assert_eq!(value("ttmem_events_total"), "4");
     assert_eq!(value("ttmem_exact"), "1");
     assert!(body.contains("ttmem_processes 1\n") && body.ends_with("# EOF\n"), "{body}");
     held.push(Event { address: 1 << 20, size: 1 << 30, ..event });

@@ -14,6 +14,7 @@ use crate::{
     flush::flush,
     flusher::wake_flusher,
     fork_guard,
+    memory_request::{self, MemoryFigures},
     region::{self, Kind},
     startup,
 };
@@ -181,6 +182,87 @@ pub extern "C" fn ttmem_flush(timeout_ms: u32) -> bool {
         }
     });
     flushed
+}
+
+/// One memory of a device. Bytes are on the device, over all its banks. The names are those of JAX's `memory_stats`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct ttmem_memory {
+    /// In: sizeof(struct ttmem_memory) as the caller knows it. Out: how many bytes were filled.
+    pub size: u64,
+    /// Banks of the memory; 0 before an allocator of the device was seen, and then the limit and the block are 0 too.
+    pub banks: u64,
+    /// Bytes that there are.
+    pub bytes_limit: u64,
+    /// Bytes that allocations take, rounded up as the allocator does.
+    pub bytes_in_use: u64,
+    /// The most that they ever took.
+    pub peak_bytes_in_use: u64,
+    /// The largest free block: a buffer of so many bytes finds room, spread over all banks.
+    pub largest_free_block_bytes: u64,
+    /// Allocations so far, those that were freed included.
+    pub num_allocs: u64,
+}
+
+/// Fills `out` as far as its `size` says with what the memory of this buffer type holds and has left on the device, after all
+/// that was reported before. Returns false, and fills in zeroes, where nothing is known of that memory or an event is missing.
+/// Works without a reader. The library's thread adds it up: tens of milliseconds at first, then less than one. Not for
+/// signal handlers.
+///
+/// # Safety
+/// `out` is null (nothing happens) or points to `out->size` writable bytes, aligned as a struct ttmem_memory.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ttmem_memory(device_id: i32, buffer_type: u8, out: *mut ttmem_memory) -> bool {
+    if out.is_null() {
+        return false;
+    }
+    let mut figures = None;
+    guarded(|| {
+        if let Some(tracker) = fork_guard::tracker() {
+            let memory = Memory::from_buffer_type(buffer_type);
+            figures = memory_request::look(tracker, device_id, memory, || wake_flusher(tracker.flusher.state()));
+        }
+    });
+    let mut memory = figures.map_or_else(ttmem_memory::empty, ttmem_memory::new);
+    // SAFETY: as in `ttmem_stats`.
+    unsafe {
+        let room = usize::try_from((*out).size).unwrap_or(0).min(size_of::<ttmem_memory>());
+        memory.size = room as u64;
+        std::ptr::copy_nonoverlapping((&raw const memory).cast::<u8>(), out.cast::<u8>(), room);
+    }
+    figures.is_some()
+}
+
+impl ttmem_memory {
+    fn empty() -> Self {
+        Self {
+            size: 0,
+            banks: 0,
+            bytes_limit: 0,
+            bytes_in_use: 0,
+            peak_bytes_in_use: 0,
+            largest_free_block_bytes: 0,
+            num_allocs: 0,
+        }
+    }
+
+    fn new(MemoryFigures { totals, headroom }: MemoryFigures) -> Self {
+        let banks = headroom.map_or(0, |headroom| u64::from(headroom.banks));
+        let of_banks = |per_bank: Option<u64>, bytes| match per_bank {
+            Some(per_bank) if banks > 0 => per_bank.saturating_mul(banks),
+            _ => bytes,
+        };
+        Self {
+            banks,
+            bytes_limit: headroom.map_or(0, |headroom| headroom.capacity()),
+            bytes_in_use: of_banks(totals.live_bytes_per_bank, totals.live_bytes),
+            peak_bytes_in_use: of_banks(totals.peak_bytes_per_bank, totals.peak_bytes),
+            largest_free_block_bytes: headroom.and_then(|headroom| headroom.largest_free_block()).unwrap_or(0),
+            num_allocs: totals.allocations,
+            ..Self::empty()
+        }
+    }
 }
 
 /// The version of the library, a static string.

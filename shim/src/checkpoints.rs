@@ -41,6 +41,8 @@ pub(crate) struct Checkpoints {
     /// False once it was turned off, or can't be done.
     is_on: bool,
     state: Option<Box<State>>,
+    /// What all events add up to that were in the ring when the process asked for it last.
+    asked: Option<Box<State>>,
     /// The ring's head when it was last checked whether there is something to prepare.
     checked: u64,
     /// Kept from one to the next.
@@ -82,7 +84,7 @@ impl From<std::io::Error> for Trouble {
 impl Checkpoints {
     pub(crate) fn new(ring: RingFile, full_queue: &'static FullQueue, is_on: bool) -> Self {
         let pools = ring.pools();
-        Self { ring, pools, full_queue, is_on, state: None, checked: 0, records: Vec::new() }
+        Self { ring, pools, full_queue, is_on, state: None, asked: None, checked: 0, records: Vec::new() }
     }
 
     /// Releases a share of a full ring; false if a reader drains it, or no checkpoint can be written.
@@ -132,6 +134,29 @@ impl Checkpoints {
         let Ok(Some(_lock)) = self.ring.lock_tail() else { return };
         let Some(unreleased) = drain.unreleased().filter(is_due) else { return };
         self.state = Some(Box::new(self.restore(&unreleased)));
+    }
+
+    /// What all events in the ring and before add up to; `None` where some are missing, or there are too many. It is kept, so that the
+    /// next call applies what has come since.
+    pub(crate) fn account(&mut self, drain: &Drain<'_>) -> Option<&Account> {
+        // A reader may release more meanwhile, and its checkpoint then goes further: what is in the ring stays there, since this
+        // thread alone overwrites it.
+        let unreleased = drain.unreleased()?;
+        let mut state = match self.asked.take() {
+            Some(state) if state.position >= unreleased.start => state,
+            _ => Box::new(self.restore(&unreleased)),
+        };
+        let end = unreleased.end;
+        self.check_memory(state.account.ledger().live_count(), end.saturating_sub(state.position)).ok()?;
+        for start in (state.position..end).step_by(BATCH as usize) {
+            self.records.clear();
+            drain.peek(start..end.min(start + BATCH), &mut self.records);
+            self.apply_to(&mut state).ok()?;
+        }
+        state.position = end;
+        state.account.forget_old_marks(0);
+        let state = self.asked.insert(state);
+        (state.missing == 0).then_some(&state.account)
     }
 
     fn try_write(&mut self, drain: &mut Drain<'static>, share: Share) -> Result<bool, Trouble> {

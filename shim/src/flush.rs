@@ -1,17 +1,23 @@
 //! The channel to the flusher: requests that are no 64-byte record. A caller of `ttmem_flush` sends one, and gets a reply when all that
-//! was reported before lies in the ring.
+//! was reported before lies in the ring; see [`crate::memory_request`] for the other kind.
 
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::{nap::nap, tracker::Tracker};
+use crate::{memory_request::MemoryRequest, nap::nap, tracker::Tracker};
 
 /// Requests that wait at the same time; more are sent when there is space.
 pub(crate) const CAPACITY: usize = 64;
 /// Between two looks for the reply. Not a blocking receive: the flusher would have to wake it by thread-locals with destructors, which
 /// it must not have.
 const NAP: Duration = Duration::from_micros(100);
+
+/// What the flusher is asked for. It replies when what was reported before lies in the ring.
+pub(crate) enum Request {
+    Flush(FlushRequest),
+    Memory(MemoryRequest),
+}
 
 /// Asks the flusher to reply when all is in the ring that was reported before it takes the request.
 pub(crate) struct FlushRequest {
@@ -39,10 +45,10 @@ pub(crate) fn flush(tracker: &Tracker, timeout: Duration, wake: impl Fn()) -> bo
     }
     let since = Instant::now();
     let (request, replied) = FlushRequest::new();
-    let mut unsent = Some(request);
+    let mut unsent = Some(Request::Flush(request));
     loop {
         if let Some(request) = unsent.take()
-            && let Err(error) = tracker.flush_requests.try_send(request)
+            && let Err(error) = tracker.requests.try_send(request)
         {
             unsent = Some(error.into_inner());
         }

@@ -14,7 +14,7 @@ use ttmem_ring::{
 
 use crate::{
     checkpoints::{Checkpoints, Share},
-    flush::FlushRequest,
+    flush::Request,
     full_queue::FullQueue,
     last_thread::{self, Leader},
     signals, thread,
@@ -44,9 +44,9 @@ pub(crate) struct Flusher {
     queue: Queue<'static>,
     drain: Drain<'static>,
     state: &'static AtomicU32,
-    requests: Receiver<FlushRequest>,
+    requests: Receiver<Request>,
     /// Taken from the channel, and not replied to yet.
-    flushes: Vec<FlushRequest>,
+    open_requests: Vec<Request>,
     full_queue: &'static FullQueue,
     clock: Clock,
     clock_noted_ns: u64,
@@ -79,7 +79,7 @@ impl Flusher {
     /// The flusher of a new ring.
     pub(crate) fn new(
         ring: RingFile,
-        requests: Receiver<FlushRequest>,
+        requests: Receiver<Request>,
         full_queue: &'static FullQueue,
         writes_checkpoints: bool,
     ) -> Self {
@@ -88,7 +88,7 @@ impl Flusher {
             drain: ring.drain(),
             state: ring.flusher().state(),
             requests,
-            flushes: Vec::new(),
+            open_requests: Vec::new(),
             full_queue,
             clock: ring.clock(),
             clock_noted_ns: 0,
@@ -129,15 +129,20 @@ impl Flusher {
         }
     }
 
-    /// Drains what is claimed by now. What had returned before a flush request was sent is among it: requests are taken first.
+    /// Drains what is claimed by now. What had returned before a request was sent is among it: requests are taken first.
     fn round(&mut self) -> Drained {
-        self.flushes.extend(self.requests.try_iter());
+        self.open_requests.extend(self.requests.try_iter());
         let drained = self.drain.drain_up_to(self.queue.claimed());
         if drained.records > 0 {
             self.full_queue.note_progress();
         }
         if !drained.ring_full {
-            self.flushes.drain(..).for_each(FlushRequest::reply);
+            for request in self.open_requests.drain(..) {
+                match request {
+                    Request::Flush(request) => request.reply(),
+                    Request::Memory(request) => request.reply(self.checkpoints.account(&self.drain)),
+                }
+            }
         }
         drained
     }

@@ -24,6 +24,7 @@ mod full_queue;
 mod interpose;
 mod known;
 mod last_thread;
+mod memory_request;
 mod mode;
 mod nap;
 mod pool_cache;

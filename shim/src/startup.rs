@@ -137,12 +137,12 @@ fn make(guard: &'static ForkGuard) -> Option<Flusher> {
         }
     };
     let full_queue: &'static FullQueue = Box::leak(Box::new(FullQueue::new(config.on_full)));
-    let (flush_requests, requests) = crossbeam_channel::bounded(flush::CAPACITY);
-    let flusher = Flusher::new(ring.clone(), requests, full_queue, config.checkpoints);
+    let (requests, received) = crossbeam_channel::bounded(flush::CAPACITY);
+    let flusher = Flusher::new(ring.clone(), received, full_queue, config.checkpoints);
     let tracker: &'static Tracker = Box::leak(Box::new(Tracker {
         queue: ring.queue(),
         full_queue,
-        flush_requests,
+        requests,
         clock: ring.clock(),
         process: ring.header().pid,
         producers: ring.producers(),

@@ -18,8 +18,10 @@ _Static_assert(_Generic(&ttmem_enabled, bool (*)(void): 1, default: 0), "");
 _Static_assert(_Generic(&ttmem_flush, bool (*)(uint32_t): 1, default: 0), "");
 _Static_assert(_Generic(&ttmem_version, const char* (*)(void): 1, default: 0), "");
 _Static_assert(_Generic(&ttmem_stats, void (*)(struct ttmem_stats*): 1, default: 0), "");
+_Static_assert(_Generic(&ttmem_memory, bool (*)(int32_t, uint8_t, struct ttmem_memory*): 1, default: 0), "");
 _Static_assert(TTMEM_ANY_DEVICE == -1, "");
 _Static_assert(sizeof(struct ttmem_stats) == 5 * sizeof(uint64_t), "");
+_Static_assert(sizeof(struct ttmem_memory) == 7 * sizeof(uint64_t), "");
 
 static void require(bool holds, const char* what) {
     if (!holds) {
@@ -171,6 +173,26 @@ static void stats(void) {
     ttmem_stats(NULL);
 }
 
+// What the process itself learns of its memory, whoever reads its ring.
+static void memory(void) {
+    struct ttmem_memory dram = {.size = sizeof dram, .bytes_in_use = 99};
+    require(!ttmem_memory(0, 0, &dram) && dram.bytes_in_use == 0, "nothing was reported yet");
+    for (uint64_t round = 1; round <= 3; ++round) {
+        for (uint64_t id = 0; id < 3000; ++id) report_allocation(0, 8, 0, id);
+        for (uint64_t id = 0; id < 2000; ++id) report_deallocation(0, id);
+        require(ttmem_memory(0, 0, &dram), "DRAM is known");
+        require(dram.size == sizeof dram && dram.num_allocs == 3000 * round, "each allocation is counted");
+        require(dram.bytes_in_use == 8000 && dram.peak_bytes_in_use == 24000, "bytes are what is live, and was");
+        require(dram.banks == 0 && dram.bytes_limit == 0 && dram.largest_free_block_bytes == 0, "no allocator was seen");
+        for (uint64_t id = 2000; id < 3000; ++id) report_deallocation(0, id);
+    }
+    require(!ttmem_memory(0, 1, &dram) && !ttmem_memory(1, 0, &dram), "other memories are not");
+    struct ttmem_memory older = {.size = 16, .banks = 5, .bytes_limit = 6};
+    require(ttmem_memory(0, 0, &older) && older.size == 16 && older.banks == 0 && older.bytes_limit == 6,
+            "an older struct is filled as far as it goes");
+    require(!ttmem_memory(0, 0, NULL), "nothing is written nowhere");
+}
+
 // With a ring of 4 KiB and no reader.
 static void full(void) {
     for (uint64_t id = 0; id < 64; ++id) report_allocation(0, 1, 0, id);
@@ -201,6 +223,7 @@ int main(int argc, char** argv) {
         void (*run)(void);
     } CASES[] = {{"totals", totals}, {"duplicate", duplicate}, {"circular", circular}, {"unmatched", unmatched},
                  {"odd", odd},       {"closed", closed},       {"marks", marks},       {"stats", stats},
+                 {"memory", memory},
                  {"full", full},     {"disabled", disabled}};
     for (size_t i = 0; argc > 1 && i < sizeof CASES / sizeof CASES[0]; ++i) {
         if (strcmp(argv[1], CASES[i].name) == 0) {

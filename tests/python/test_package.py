@@ -59,9 +59,9 @@ print(ttmem.enabled(), ttmem.flush(), ttmem.flush(timeout=0.5) , ttmem.library_v
 """
 
 
-def run(*prefix):
+def run(*prefix, program=PROGRAM):
     variables = environment.clean_environment(PYTHONPATH=str(environment.ROOT / "python"))
-    command = [*prefix, sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM]
+    command = [*prefix, sys.executable, "-X", "dev", "-W", "error", "-c", program]
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
 
 
@@ -95,6 +95,21 @@ class Package(unittest.TestCase):
         self.assertEqual((dram["begin_bytes"], dram["peak_bytes"], dram["own_peak_bytes"]), (100, 110, 10))
         self.assertRegex(done.stderr, r"\nRegions +times +peak +added +growth +left\n  decorated +1 +100 B +100 B  DRAM +\+100 B +100 B\n")
         self.assertRegex(done.stderr, r"\n  generated +1 +110 B +10 B  DRAM +0 B +0 B\n")
+
+    def test_memory_stats(self):
+        program = PROGRAM[: PROGRAM.index("def free")] + (
+            "allocate(0x1000, 100); allocate(0x2000, 20)\n"
+            "print(ttmem.memory_stats(0), ttmem.memory_stats(0, 'L1'))\n"
+            "try: ttmem.memory_stats(0, 'L2')\n"
+            "except ValueError as error: print(error)\n"
+        )
+        self.assertIn("None None\n", run(program=program).stdout)
+        with tempfile.TemporaryDirectory() as folder:
+            done = run(environment.TTMEM, "run", "--json", str(Path(folder) / "report.json"), "--", program=program)
+        told = {"banks": 0, "bytes_limit": 0, "bytes_in_use": 120, "peak_bytes_in_use": 120}
+        told |= {"largest_free_block_bytes": 0, "num_allocs": 2}
+        error = "ttmem.memory_stats: 'L2' is none of DRAM, L1, L1_SMALL, TRACE"
+        self.assertEqual(done.stdout, f"{told} None\n{error}\n", done.stderr)
 
     def test_names_are_cut_between_characters(self):
         self.assertEqual(_library.cut("é" * 200), "é".encode() * 127)

@@ -49,3 +49,26 @@ def differences(truth, marks):
             if wanted != got:
                 lines.append(f"{step['step']}: {what}: ttnn says {dict(wanted - got)}, ttmem {dict(got - wanted)}")
     return lines
+
+
+def memory_stats_differences(truth):
+    """The same for what ttmem told the program itself of the first chip of each mesh, which is no other mesh's.
+
+    Nothing is known before the first allocation. Returns the lines, and how many views were compared.
+    """
+    lines, compared = [], 0
+    for step in truth:
+        chips = [chip for mesh in step["meshes"] for chip in mesh["chips"]]
+        for mesh in step["meshes"]:
+            for memory, view in mesh["views"].items():
+                told = view["ttmem"]
+                if told is None or chips.count(mesh["chips"][0]) > 1:
+                    continue
+                banks = told["banks"]
+                wanted = [view["banks"], *(view[name] * banks for name in ("capacity", "per_bank", "largest"))]
+                names = ("banks", "bytes_limit", "bytes_in_use", "largest_free_block_bytes")
+                got = [told[name] for name in names]
+                compared += 1
+                if wanted != got or told["peak_bytes_in_use"] < told["bytes_in_use"]:
+                    lines.append(f"{step['step']}: {memory}: ttnn says {wanted}, ttmem {told}")
+    return lines, compared

@@ -76,6 +76,7 @@ class LedgerTest(unittest.TestCase):
     def assert_agrees(self, process, truth, steps):
         self.assertEqual(len(truth), steps)
         self.assertEqual(comparison.differences(truth, process["marks"]), [])
+        self.assertEqual(comparison.memory_stats_differences(truth)[0], [])
         self.assert_sound(process)
         # On mock chips no address is reported twice (see test_program_cache), so each region is held by its one report.
         regions = [region for mark in process["marks"] for region in mark["live"]]

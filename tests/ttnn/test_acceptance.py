@@ -57,6 +57,9 @@ class Acceptance(unittest.TestCase):
         process = run.report["processes"][0]
         self.assertGreater(len(truth), 25)
         self.assertEqual(comparison.differences(truth, process["marks"]), [])
+        lines, compared = comparison.memory_stats_differences(truth)
+        self.assertEqual(lines, [])
+        self.assertGreater(compared, 60)
         self.check_end(process, rows * columns)
 
     def check_end(self, process, chips):

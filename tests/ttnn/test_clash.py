@@ -35,6 +35,16 @@ class Clash(ledger_run.LedgerTest):
             self.assertEqual(clash["lowest"]["address"], int(lowest))
             self.assertEqual(clash["lowest"]["op"], "ttnn.empty")
             self.assertIn("ledger_endings.py", clash["lowest"]["site"][0])
+            # The program's own: as far up as tt-metal says that they reach.
+            kinds = {"CB"} if buffers == "circular" else {"DFB", "SCRATCHPAD"}
+            self.assertLessEqual({part["memory"] for part in clash["parts"]}, kinds)
+            self.assertEqual(max(part["address"] + part["size"] for part in clash["parts"]), int(end))
+            # What gives way, from the lowest on; once all of it is gone, the program fits.
+            reliefs = [(each["buffer"]["address"], each["gained_bytes"]) for each in clash["reliefs"]]
+            self.assertEqual(reliefs[0][0], int(lowest))
+            self.assertEqual(reliefs, sorted(reliefs))
+            if len(reliefs) == clash["in_the_way_regions"]:
+                self.assertGreaterEqual(reliefs[-1][1], clash["shortfall_bytes"])
             # What is in the way is what lies below the end, by the report's own list.
             in_the_way = [each for each in run.process["live"] if each["memory"] == "L1" and each["address"] < int(end)]
             of_one_chip = [each for each in in_the_way if each["device_id"] == 0]

@@ -2,8 +2,13 @@
 
 import ctypes
 import json
+import pathlib
+import sys
 
 import ttnn
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "python"))
+from ttmem import memory_stats
 
 MEMORIES = ("DRAM", "L1", "L1_SMALL", "TRACE")
 
@@ -39,7 +44,15 @@ class Truth:
         views = {}
         for memory in MEMORIES:
             view = ttnn.get_memory_view(mesh, getattr(ttnn.BufferType, memory))
-            views[memory] = {"per_bank": view.total_bytes_allocated_per_bank, "banks": view.num_banks}
+            views[memory] = {
+                "per_bank": view.total_bytes_allocated_per_bank,
+                "banks": view.num_banks,
+                "capacity": view.total_bytes_per_bank,
+                "free": view.total_bytes_free_per_bank,
+                "largest": view.largest_contiguous_bytes_free_per_bank,
+                "blocks": [[int(block["address"]), int(block["size"]), block["allocated"]] for block in view.block_table],
+                "ttmem": memory_stats(mesh, memory),
+            }
         buffers = [
             {"address": buffer.address, "memory": buffer.buffer_type.name, "per_bank": buffer.max_size_per_bank}
             for buffer in ttnn._ttnn.reports.get_buffers([mesh])

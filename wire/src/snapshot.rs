@@ -8,7 +8,7 @@ use std::fmt;
 pub const SNAPSHOT_MAGIC: [u8; 8] = *b"TTMEMSNP";
 
 /// The version of envelope and content. A reader takes its own only.
-pub const SNAPSHOT_VERSION: u32 = 6;
+pub const SNAPSHOT_VERSION: u32 = 7;
 
 /// Bytes before the content.
 pub const SNAPSHOT_HEADER_BYTES: usize = 64;

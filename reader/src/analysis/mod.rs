@@ -7,6 +7,7 @@
 //! * [`alike`]: devices that have something alike are one entry;
 //! * [`peak`], [`refusals`], [`regions`], [`observations`]: the rest of what is worth reporting;
 //! * [`moment`], [`by`], [`tree`]: one moment, and what was live then, added up;
+//! * [`fragmentation`]: what is free at one moment, and what stands between;
 //! * [`diff`]: two moments;
 //! * [`statistics`]: all that was allocated.
 
@@ -14,6 +15,7 @@ mod alike;
 mod allocation;
 mod by;
 mod diff;
+mod fragmentation;
 mod growth;
 mod moment;
 mod observations;
@@ -38,13 +40,14 @@ pub use alike::{Alike, alike, alike_devices};
 pub use allocation::{Allocation, Held};
 pub use by::{By, Key, Row, rows};
 pub use diff::{Change, ChangeKind, Difference, Incomplete, Runs, Side, Snapshot, difference};
+pub use fragmentation::{Fragmentation, WayOut};
 pub use growth::{Growth, GrowthSource, Loop};
 pub use moment::Moment;
 pub use observations::Observation;
 pub use peak::{Peak, PeakSource};
 pub use pressure::Pressure;
 pub use process::{Ending, MarkedMoment, ProcessAnalysis};
-pub use refusals::{Collision, Holding, Refusal};
+pub use refusals::{Collision, Holding, Refusal, Relief};
 pub(crate) use regions::note_recursion;
 pub use regions::{Region, RegionsOfName, regions_by_name};
 pub use runs::{MANY, Spread, commands};

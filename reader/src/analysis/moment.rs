@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use ttmem_ledger::Totals;
 use ttmem_wire::Memory;
 
-use super::{Allocation, Analysis, Interner, ProcessAnalysis, Suppressions};
+use super::{Allocation, Analysis, Fragmentation, Interner, ProcessAnalysis, Suppressions, fragmentation};
 use crate::{
     Failure, ProcessName, SiteStyle, Tell, named,
     replay::{self, At},
@@ -24,6 +24,8 @@ pub struct Moment {
     pub totals: Vec<(i32, Memory, Totals)>,
     /// What was live then: largest first.
     pub live: Vec<Allocation>,
+    /// How what was free then is split; empty where that was not asked for.
+    pub fragmentation: Vec<Fragmentation>,
 }
 
 impl Analysis {
@@ -73,6 +75,7 @@ impl Analysis {
                 since_ns: None,
                 totals: process.totals.clone(),
                 live: process.live.clone(),
+                fragmentation: Vec::new(),
             });
         }
     }
@@ -107,10 +110,17 @@ impl Analysis {
                     since_ns: moment.time_ns.map(|time| time.saturating_sub(told.realtime_start_ns)),
                     totals: moment.totals.clone(),
                     live,
+                    fragmentation: fragmentation::fragmentation(moment, &told.clock, &sites),
                 });
             }
         }
         self.processes.retain(|process| process.moment.is_some());
+    }
+
+    /// Leaves out how what was free is split.
+    pub fn forget_fragmentation(&mut self) {
+        let moments = self.processes.iter_mut().filter_map(|process| process.moment.as_mut());
+        moments.for_each(|moment| moment.fragmentation.clear());
     }
 
     /// Leaves the process of this name.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ttmem_ledger::{Anomalies, Totals};
+use ttmem_ledger::{Anomalies, Headroom, Ledger, Totals};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
@@ -36,6 +36,8 @@ pub struct ProcessAnalysis {
     pub anomalies: Anomalies,
     /// The sums by device and memory.
     pub totals: Vec<(i32, Memory, Totals)>,
+    /// What its memories have, and have left, where their allocator was seen.
+    pub headroom: BTreeMap<(i32, Memory), Headroom>,
     /// How full the L1 of its devices is.
     pub l1: BTreeMap<i32, Pressure>,
     /// What is live, or was when it ended: largest first.
@@ -125,6 +127,7 @@ impl ProcessAnalysis {
             unreadable: told.account.unreadable(),
             anomalies: ledger.anomalies(),
             totals: ledger.totals(),
+            headroom: headroom(ledger),
             l1: pressure::of_devices(ledger, &sites),
             live: allocations(&ledger.live(), &clock, &sites),
             released_at_close,
@@ -151,6 +154,12 @@ impl ProcessAnalysis {
     pub fn command_line(&self) -> String {
         self.command.join(" ")
     }
+}
+
+/// What each memory that was used has left.
+fn headroom(ledger: &Ledger) -> BTreeMap<(i32, Memory), Headroom> {
+    let memories = ledger.memories().into_iter();
+    memories.filter_map(|(device, memory)| Some(((device, memory), ledger.headroom(device, memory)?))).collect()
 }
 
 pub(super) fn allocations(

@@ -6,7 +6,7 @@ use ttmem_ledger::{Clash, OutOfMemory, SiteHolding};
 use ttmem_ring::ClockMap;
 use ttmem_wire::{CoreRange, Memory, Space};
 
-use super::{Allocation, allocation::Held, process::allocations, sites::CallSites};
+use super::{Allocation, WayOut, allocation::Held, process::allocations, sites::CallSites};
 use crate::sites::CallSite;
 
 /// A refusal: of the allocator, or of a program whose circular buffers did not fit.
@@ -44,6 +44,8 @@ pub struct Refusal {
     pub by_op: Vec<Holding>,
     /// Of circular buffers that did not fit: what was in whose way.
     pub clash: Option<Collision>,
+    /// What would have to go for a block that is large enough, cheapest first.
+    pub ways_out: Vec<WayOut>,
     /// What the allocator said where memory had not run out; empty where its words are not known.
     pub other_reason: Option<String>,
 }
@@ -86,6 +88,19 @@ pub struct Collision {
     pub lowest: Option<Allocation>,
     /// Buffers in L1 that begin below `region_end`.
     pub in_the_way: Held,
+    /// What the program itself has placed, largest first; the first 16.
+    pub parts: Vec<Allocation>,
+    /// The lowest buffers, and what each of them gives; as many as are needed, eight at most.
+    pub reliefs: Vec<Relief>,
+}
+
+/// A buffer that ends the space of programs, and what it would give.
+#[derive(Clone, Debug)]
+pub struct Relief {
+    /// The buffer.
+    pub buffer: Allocation,
+    /// Bytes that a program gains on each core once this buffer, and those below it, are gone from L1.
+    pub gained: u64,
 }
 
 /// All refusals of a process.
@@ -117,6 +132,7 @@ impl Refusal {
             by_site,
             by_op,
             clash: refused.clash.as_ref().map(|clash| Collision::new(clash, clock, sites)),
+            ways_out: refused.ways_out.iter().map(|way| WayOut::new(way, clock, sites)).collect(),
             other_reason: refused.other_reason.clone(),
         }
     }
@@ -124,6 +140,10 @@ impl Refusal {
 
 impl Collision {
     fn new(clash: &Clash, clock: &ClockMap, sites: &CallSites<'_>) -> Self {
+        let relief = |one: &ttmem_ledger::Relief| Relief {
+            buffer: Allocation::new(&one.buffer, clock, sites),
+            gained: one.gained,
+        };
         let limit = |is_meant: bool| clash.limit.filter(|_| is_meant);
         Self {
             program: clash.program,
@@ -135,6 +155,8 @@ impl Collision {
             shortfall: clash.shortfall(),
             lowest: clash.lowest.as_ref().map(|lowest| Allocation::new(lowest, clock, sites)),
             in_the_way: clash.in_the_way.into(),
+            parts: allocations(&clash.parts, clock, sites),
+            reliefs: clash.reliefs.iter().map(relief).collect(),
         }
     }
 }

@@ -28,6 +28,7 @@ use crate::{
   ttmem report --at peak --by op run.ttmem     (who made the peak)
   ttmem report --at 'epoch 3' run.ttmem        (what was live then)
   ttmem report --tree run.ttmem                (what is live, with callers)
+  ttmem report --at peak --fragmentation run.ttmem
   ttmem report --region decode run.ttmem       (what it added and left)
   ttmem report --json - run.ttmem | jq .processes[0].verdict
   ttmem report --fail-on-leak run.ttmem        (exit code 23 if it leaks)")]
@@ -47,8 +48,11 @@ pub(super) struct ReportFiles {
     /// Show what was live then as a tree of callers.
     #[arg(long, conflicts_with_all = ["by", "region"])]
     tree: bool,
+    /// Report what was free then (without --at, at the end): its blocks, and which allocations stand between them.
+    #[arg(long, conflicts_with_all = ["by", "tree", "region"])]
+    fragmentation: bool,
     /// Report what was allocated in total: bytes, sizes, the most frequent and the largest sources, and what was short-lived.
-    #[arg(long, conflicts_with_all = ["at", "by", "tree", "mark", "region"])]
+    #[arg(long, conflicts_with_all = ["at", "by", "tree", "mark", "region", "fragmentation"])]
     stats: bool,
     /// Report one mark, as --at does.
     #[arg(long, value_name = "NAME")]
@@ -72,7 +76,9 @@ impl ReportFiles {
         let style = self.output.site_style();
         let at = self.moment();
         if at.is_some() && self.files.len() > 1 {
-            return Err(Failure::new("--at, --mark, --by and --tree show one recording or ring; name one file"));
+            return Err(Failure::new(
+                "--at, --mark, --by, --tree and --fragmentation show one recording or ring; name one file",
+            ));
         }
         let live_at_marks = self.output.live_at_marks;
         let mut processes = Vec::new();
@@ -112,13 +118,16 @@ impl ReportFiles {
         // Judged as a whole, whatever is shown of it.
         let code = self.output.judge.exit_code(&analysis, 0, quiet);
         match (&at, &self.region, self.files.as_slice()) {
-            (Some(At::Exit), ..) => analysis.select_exit(),
+            (Some(At::Exit), ..) if !self.fragmentation => analysis.select_exit(),
             (Some(at), _, [file]) => {
                 if let At::Mark(name) = at {
                     analysis.select_mark(name)?;
                 }
                 let found = moment(&Input::open(file, false)?, at)?;
                 analysis.select_replayed(at, &found, &processes, &suppressions, style);
+                if !self.fragmentation {
+                    analysis.forget_fragmentation();
+                }
             }
             (_, Some(name), _) => analysis.select_region(name)?,
             (None, None, _) if self.stats => {
@@ -141,7 +150,7 @@ impl ReportFiles {
     /// The moment that is reported, if it is one.
     fn moment(&self) -> Option<At> {
         let at = self.at.clone().or_else(|| self.mark.clone().map(At::Mark));
-        at.or_else(|| (self.by.is_some() || self.tree).then_some(At::Exit))
+        at.or_else(|| (self.by.is_some() || self.tree || self.fragmentation).then_some(At::Exit))
     }
 
     fn text(&self, analysis: &Analysis, is_moment: bool) -> String {
@@ -152,6 +161,7 @@ impl ReportFiles {
                 _ if self.region.is_some() => View::Regions,
                 Some(by) => View::By(by),
                 None if self.tree => View::Tree,
+                None if self.fragmentation => View::Fragmentation,
                 None => View::List,
             };
             return output::text_of_view(analysis, view, &screen);

@@ -148,6 +148,11 @@ function drawDrag(pen, view, x, top, height) {
   pen.fillRect(x(Math.min(...view.drag)), top, Math.abs(x(view.drag[1]) - x(view.drag[0])), height);
 }
 
+// What is left of a memory, and of how much.
+function left(row) {
+  return row.free === null ? "–" : `${bytes(row.free)} of ${bytes(row.capacity)}`;
+}
+
 function summary(process) {
   const node = el("section", { class: "card", id: "summary" });
   if (page.processes.length > 1) {
@@ -164,14 +169,15 @@ function summary(process) {
   if (told.length) node.append(el("ul", {}, ...told.map(text => el("li", {}, text))));
   if (process.refused) node.append(el("pre", { id: "refused" }, process.refused));
   main.append(node);
-  const head = ["Devices", "Memory", "Live", "Allocations", "Per bank", "Peak", "Allocated", "Freed", "At close"];
+  const head = ["Devices", "Memory", "Live", "Allocations", "Per bank", "Free", "Peak", "Allocated", "Freed", "At close"];
   const body = process.sums.map(row => {
-    const numbers = [bytes(row.live), count(row.buffers), row.bank === null ? "–" : bytes(row.bank), bytes(row.peak),
+    const numbers = [bytes(row.live), count(row.buffers), row.bank === null ? "–" : bytes(row.bank), left(row), bytes(row.peak),
       count(row.allocations), count(row.frees), count(row.at_close)];
-    const exact = [row.live, null, row.bank, row.peak];
+    const exact = [row.live, null, row.bank, null, row.peak];
     return el("tr", {}, el("td", {}, row.devices), el("td", {}, row.memory), ...numbers.map((text, at) => {
       const cell = el("td", { class: "n" }, text);
       if (exact[at] !== null && exact[at] !== undefined) cell.title = count(exact[at]) + " B";
+      if (at === 3 && row.block !== null) cell.title = `largest free block ${bytes(row.block)} per bank`;
       return cell;
     }));
   });

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use ttmem_ledger::{Ledger, Life, Totals};
+use ttmem_ledger::{FreeList, Ledger, Life, Totals};
 use ttmem_wire::{Event, EventKind, Memory, Record};
 
 use super::{Input, Stopped, one_by_one, overview::Overview, pump};
@@ -58,6 +58,8 @@ pub struct Moment {
     pub totals: Vec<(i32, Memory, Totals)>,
     /// What program memory takes of each device, by kind: a union, so no buffer can be charged with it.
     pub footprints: BTreeMap<(i32, Memory), u64>,
+    /// What was free then, where the allocator was seen and the bytes per bank are known.
+    pub free: Vec<(i32, Memory, FreeList)>,
 }
 
 /// What each process of an input held at a moment; those that have no such moment are left out.
@@ -128,8 +130,14 @@ impl Walk {
             live: ledger.lives(),
             totals: ledger.totals(),
             footprints: footprints(ledger, None),
+            free: free(ledger),
         }
     }
+}
+
+fn free(ledger: &Ledger) -> Vec<(i32, Memory, FreeList)> {
+    let memories = ledger.totals().into_iter();
+    memories.filter_map(|(device, memory, _)| Some((device, memory, ledger.free_list(device, memory)?))).collect()
 }
 
 /// What program memory takes of each device, or of one.

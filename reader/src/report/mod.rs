@@ -9,11 +9,12 @@ mod text;
 mod words;
 
 pub use json::{
-    AllocationReport, ChangeReport, ClashReport, DeviceReport, DifferenceReport, EndedReport, EventCounts,
-    FindingReport, FullestCoreReport, GrowthReport, HoldingReport, L1Report, LeakReport, LeftReport, MarkReport,
-    MemoryReport, MomentReport, OutOfMemoryReport, PeakReport, PeakSourceReport, ProcessReport, Report, RowReport,
-    SCHEMA, SharedDevice, SharedMemory, SideReport, SourceReport, SourceStatisticsReport, SpanDevice, SpanMemory,
-    SpanReport, StatisticsReport, SuppressionReport, VerdictReport,
+    AllocationReport, BlockReport, ChangeReport, ClashReport, DeviceReport, DifferenceReport, EndedReport, EventCounts,
+    FindingReport, FragmentationReport, FullestCoreReport, GrowthReport, HoldingReport, L1Report, LeakReport,
+    LeftReport, MarkReport, MemoryReport, MomentReport, OutOfMemoryReport, PeakReport, PeakSourceReport, ProcessReport,
+    ReliefReport, Report, RowReport, SCHEMA, SharedDevice, SharedMemory, SideReport, SourceReport,
+    SourceStatisticsReport, SpanDevice, SpanMemory, SpanReport, StatisticsReport, SuppressionReport, VerdictReport,
+    WayOutReport,
 };
 pub(crate) use json::{Context, devices};
 pub(crate) use text::terse;

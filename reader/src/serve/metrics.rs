@@ -8,7 +8,8 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::{Registry, Unit},
 };
-use ttmem_ledger::Totals;
+use ttmem_ledger::{Headroom, Totals};
+use ttmem_wire::Memory;
 
 use crate::{
     Session,
@@ -23,7 +24,9 @@ type Labels = Vec<(&'static str, String)>;
 /// The page that Prometheus reads.
 pub(super) fn text(sessions: &[Session], ranks: &mut Ranks) -> String {
     let mut registry = Registry::with_prefix("ttmem");
-    registry.register_collector(Box::new(Held(View::new(sessions, ranks, Vec::new()))));
+    let mut view = View::new(sessions, ranks, Vec::new());
+    view.look_for_headroom(sessions);
+    registry.register_collector(Box::new(Held(view)));
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = encode(&mut text, &registry);
@@ -35,6 +38,15 @@ struct Held(View);
 
 /// A number of a memory, how it is called, and what it is.
 type Figure = (&'static str, &'static str, Option<Unit>, bool, fn(&Totals) -> Option<u64>);
+
+/// What is left of a memory, how it is called, and what it is.
+type Left = (&'static str, &'static str, fn(&Headroom) -> Option<u64>);
+
+const LEFT: [Left; 3] = [
+    ("capacity", "Bytes of the memory in all its banks", |left| Some(left.capacity())),
+    ("free", "Bytes of the memory that the process leaves free", Headroom::free),
+    ("largest_free_block", "The largest free block of the memory, over all its banks", Headroom::largest_free_block),
+];
 
 impl Collector for Held {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -56,11 +68,18 @@ impl Collector for Held {
         for (name, help, unit, is_counter, figure) in figures {
             let values = self.0.processes.iter().flat_map(|process| {
                 process.books.iter().filter_map(move |(device, memory, totals)| {
-                    let place = [("device", device.to_string()), ("memory", memory.to_string())];
-                    Some((labels(process).into_iter().chain(place).collect(), figure(totals)?))
+                    Some((place_labels(process, *device, *memory), figure(totals)?))
                 })
             });
             family(&mut encoder, (name, help, unit.as_ref()), is_counter, values)?;
+        }
+        for (name, help, figure) in LEFT {
+            let values = self.0.processes.iter().flat_map(|process| {
+                process.headroom.iter().filter_map(move |(device, memory, left)| {
+                    Some((place_labels(process, *device, *memory), figure(left)?))
+                })
+            });
+            family(&mut encoder, (name, help, Some(&Unit::Bytes)), false, values)?;
         }
         let each = |figure: fn(&ProcessView) -> u64| {
             self.0.processes.iter().map(move |process| (labels(process), figure(process)))
@@ -84,6 +103,11 @@ fn labels(process: &ProcessView) -> Labels {
         ("process", crate::report::shorten(&process.command, COMMAND)),
         ("rank", process.rank.map(|rank| rank.to_string()).unwrap_or_default()),
     ]
+}
+
+fn place_labels(process: &ProcessView, device: i32, memory: Memory) -> Labels {
+    let place = [("device", device.to_string()), ("memory", memory.to_string())];
+    labels(process).into_iter().chain(place).collect()
 }
 
 fn family(

@@ -38,10 +38,10 @@ fn cells(used: u64, all: u64, room: usize) -> usize {
 
 /// How full a memory is: used, and of how much. In each bank where the allocator's capacity is known; else what is live, and
 /// the most that was seen on any device.
-pub(super) fn fill(memory: &DeviceMemory, seen: u64) -> (u64, u64, bool) {
+pub(super) fn fill(memory: &DeviceMemory, seen: u64) -> (u64, u64) {
     match memory.live_bytes_per_bank.zip(memory.capacity_per_bank) {
-        Some((live, capacity)) => (live, capacity, true),
-        None => (memory.live_bytes, seen.max(memory.live_bytes), false),
+        Some((live, capacity)) => (live, capacity),
+        None => (memory.live_bytes, seen.max(memory.live_bytes)),
     }
 }
 
@@ -61,6 +61,12 @@ pub(super) fn columns(style: Style, values: &[u64], wide: usize, tall: usize) ->
             " ".repeat(wide - shown.len()) + &shown.iter().map(cell).collect::<String>()
         })
         .collect()
+}
+
+/// " 54%" of a capacity, blank where it is not known.
+pub(super) fn percent(used: u64, capacity: Option<u64>) -> String {
+    let share = capacity.map(|all| u128::from(used) * 100 / u128::from(all.max(1)));
+    share.map_or_else(|| " ".repeat(5), |share| format!("{:>4}%", share.min(999)))
 }
 
 /// Bytes in a fixed room.

@@ -31,8 +31,8 @@ const HELP: &[&str] = &[
     "The mouse: a click looks at a process alone, the wheel scrolls.",
     "",
     "L1: program memory from the left, buffers from the right, to one",
-    "scale, per bank. A memory's full bar is its capacity where an",
-    "allocator reported it (=), else the peak of any device.",
+    "scale, per bank. A full bar is the capacity, of which a share is in",
+    "use (%); before an allocator was seen, the peak of any device.",
     "~ not all events are in this sum: another reader took them before,",
     "or some were lost. `ttmem report` and the other reader have more.",
 ];
@@ -113,9 +113,13 @@ fn draw_devices(frame: &mut Frame<'_>, state: &mut State, area: Rect, rows: Vec<
     let hidden = rows.len().saturating_sub(room);
     let title = if hidden > 0 { format!("DEVICES  {} of {} rows", room, rows.len()) } else { "DEVICES".to_owned() };
     let wide = usize::from(area.width);
-    // Over the two figures at the end of a row.
-    let figures = format!("{:>10} {:>10}", "CBs/core", "L1/bank");
-    let gap = bar_room(wide).1.then(|| wide.saturating_sub(title.len() + figures.len() + unused(wide)));
+    // Over the figures at the end of a row.
+    let row = Room::new(wide);
+    let before_free = 10 + 5 + row.bar + 10 + 5;
+    let title = if row.has_free { format!("{title:<before_free$}{:>FREE$}", "free") } else { title };
+    let free = if row.has_free { format!("{:>11}", "free") } else { String::new() };
+    let figures = format!("{:>10} {:>10}{:>5}{free}", "CBs/core", "L1/bank", "");
+    let gap = row.has_l1.then(|| wide.saturating_sub(title.len() + figures.len() + row.unused));
     let title = gap.map_or_else(|| title.clone(), |gap| format!("{title}{}{figures}", " ".repeat(gap)));
     let mut lines = vec![Line::styled(title, style.title())];
     lines.extend(
@@ -127,20 +131,39 @@ fn draw_devices(frame: &mut Frame<'_>, state: &mut State, area: Rect, rows: Vec<
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// Name, labels and figures of a row without and with L1.
-const FIGURES: [usize; 2] = [10 + 5 + 12, 10 + 5 + 12 + 3 + 21];
+/// Name, label and figures of DRAM; then of L1; then what is free of both.
+const FIGURES: [usize; 3] = [10 + 5 + 10 + 5 + 1, 3 + 21 + 5, 2 * FREE];
 
-/// Cells of each bar, and whether there is one for L1.
-fn bar_room(wide: usize) -> (usize, bool) {
-    if wide >= 56 { ((wide - FIGURES[1]) / 2, true) } else { (wide.saturating_sub(FIGURES[0]), false) }
+/// Bytes that are free, and a space.
+const FREE: usize = 11;
+
+/// What a row has room for.
+struct Room {
+    /// Cells of each bar.
+    bar: usize,
+    has_l1: bool,
+    has_free: bool,
+    /// What two bars of one length leave at the end of a row.
+    unused: usize,
 }
 
-/// What two bars of one length leave at the end of a row.
-fn unused(wide: usize) -> usize {
-    (wide - FIGURES[1]) % 2
+impl Room {
+    fn new(wide: usize) -> Self {
+        let (has_l1, has_free) = (wide >= 68, wide >= 100);
+        let figures = FIGURES[0] + if has_l1 { FIGURES[1] } else { 0 } + if has_free { FIGURES[2] } else { 0 };
+        let (rest, bars) = (wide.saturating_sub(figures), if has_l1 { 2 } else { 1 });
+        Self { bar: rest / bars, has_l1, has_free, unused: rest % bars }
+    }
+
+    /// How much of a capacity is used, and what is free of it.
+    fn share(&self, used: u64, capacity: Option<u64>, free: Option<u64>) -> String {
+        let free = if self.has_free { free.map_or_else(String::new, bars::size) } else { String::new() };
+        let wide = if self.has_free { FREE } else { 0 };
+        format!("{}{free:>wide$}", bars::percent(used, capacity))
+    }
 }
 
-/// "0-7   DRAM ####....   1.5 GiB  L1 %%%...###  123.8 KiB + 64.0 KiB".
+/// "0-7   DRAM ####....   1.5 GiB  38%  2.5 GiB  L1 %%%...###  123.8 KiB  64.0 KiB  12%  1.2 MiB".
 fn device_line(state: &State, ids: &[i32], device: &DeviceView, wide: usize) -> Line<'static> {
     let style = state.style;
     let name = crate::report::plain_name(ids);
@@ -148,7 +171,7 @@ fn device_line(state: &State, ids: &[i32], device: &DeviceView, wide: usize) -> 
     let mark = if device.is_exact { " " } else { "~" };
     let of = |memory: Memory| device.memory.iter().find(|one| one.memory == memory);
     let mut spans = vec![Span::raw(format!("{mark}{:<8} ", style.ellipsis(name, 8)))];
-    let (room, has_l1) = bar_room(wide);
+    let room = Room::new(wide);
     let seen = |memory: Memory| state.seen.get(&memory).copied().unwrap_or(0);
     let empty = DeviceMemory {
         memory: Memory::Dram,
@@ -157,21 +180,26 @@ fn device_line(state: &State, ids: &[i32], device: &DeviceView, wide: usize) -> 
         live_bytes_per_bank: Some(0),
         peak_bytes: 0,
         capacity_per_bank: None,
+        capacity_bytes: None,
+        free_bytes: None,
     };
     let dram = of(Memory::Dram).copied().unwrap_or(empty);
-    let (used, all, is_known) = bars::fill(&dram, seen(Memory::Dram));
+    let (used, all) = bars::fill(&dram, seen(Memory::Dram));
     spans.push(Span::styled("DRAM ", style.memory(Memory::Dram)));
-    spans.extend(bars::bar(style, Memory::Dram, used, all, room));
-    spans.push(Span::raw(format!("{}{}", bars::size(dram.live_bytes), if is_known { "= " } else { "  " })));
-    if has_l1 {
+    spans.extend(bars::bar(style, Memory::Dram, used, all, room.bar));
+    let capacity = dram.capacity_per_bank.filter(|_| dram.live_bytes_per_bank.is_some());
+    spans.push(Span::raw(bars::size(dram.live_bytes) + &room.share(used, capacity, dram.free_bytes) + " "));
+    if room.has_l1 {
         let l1 = of(Memory::L1).copied().unwrap_or(empty);
         let programs = device.program_bytes;
         let buffers = l1.live_bytes_per_bank.unwrap_or(l1.live_bytes);
         let all = l1.capacity_per_bank.unwrap_or(bars::L1_OF_A_CORE).max(programs.saturating_add(buffers));
         spans.push(Span::styled("L1 ", style.memory(Memory::L1)));
-        spans.extend(bars::l1_bar(style, programs, buffers, all, room));
+        spans.extend(bars::l1_bar(style, programs, buffers, all, room.bar));
         spans.push(Span::styled(bars::size(programs), style.memory(Memory::CircularBuffer)));
-        spans.push(Span::raw(format!(" {}", bars::size(buffers))));
+        let used = programs.saturating_add(buffers);
+        let free = l1.capacity_per_bank.map(|capacity| capacity.saturating_sub(used));
+        spans.push(Span::raw(format!(" {}{}", bars::size(buffers), room.share(used, l1.capacity_per_bank, free))));
     }
     Line::from(spans)
 }
@@ -307,6 +335,7 @@ mod tests {
             live_bytes,
             devices: vec![0, 1, 2, 3],
             books: vec![(0, Memory::Dram, Totals::default())],
+            headroom: Vec::new(),
         };
         let memory = |memory, live_bytes, a_bank, capacity_per_bank| DeviceMemory {
             memory,
@@ -315,12 +344,14 @@ mod tests {
             live_bytes_per_bank: Some(a_bank),
             peak_bytes: live_bytes * 2,
             capacity_per_bank,
+            capacity_bytes: capacity_per_bank.map(|one| one * 8),
+            free_bytes: capacity_per_bank.map(|one| (one - a_bank) * 8),
         };
         let device = |device_id| DeviceView {
             device_id,
             memory: vec![
                 memory(Memory::Dram, 12 << 20, 1 << 20, (device_id == 3).then_some(4 << 20)),
-                memory(Memory::L1, 48 << 20, 768 << 10, None),
+                memory(Memory::L1, 48 << 20, 768 << 10, (device_id == 3).then_some(1 << 20)),
                 memory(Memory::CircularBuffer, if device_id == 0 { 384 << 10 } else { 0 }, 0, None),
             ],
             program_bytes: if device_id == 0 { 384 << 10 } else { 0 },
@@ -369,7 +400,7 @@ mod tests {
     fn no_size_is_too_small_and_no_row_too_long() {
         let blocks = Style { has_colours: true, has_blocks: true };
         for style in [PLAIN, blocks] {
-            for wide in [1, 19, 20, 55, 56, 57, 80, 300] {
+            for wide in [1, 19, 20, 67, 68, 69, 80, 99, 100, 300] {
                 for tall in [1, 3, 4, 5, 10, 21, 22, 23, 24, 90] {
                     for help in [false, true] {
                         picture(style, wide, tall, |state| state.has_help = help);

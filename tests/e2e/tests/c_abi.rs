@@ -159,6 +159,15 @@ fn the_library_counts_itself_and_serves_older_and_newer_structs() {
 }
 
 #[test]
+fn the_process_itself_learns_what_its_memory_holds() {
+    // Beside a reader that drains; alone; and where checkpoints take what the ring has no space for.
+    assert_eq!(told("memory")["unmatched_frees"], 0);
+    for ring_bytes in [None, Some(("TTMEM_RING_BYTES", "65536"))] {
+        assert_eq!(alone("memory", ring_bytes).len(), 1);
+    }
+}
+
+#[test]
 fn a_full_ring_without_a_reader_counts_what_it_drops() {
     let dead = alone("full", Some(("TTMEM_RING_BYTES", "4096")));
     assert_eq!(dead.len(), 1);

@@ -113,7 +113,7 @@ fn circular_buffers_that_nobody_releases_are_a_finding_and_no_leak() {
     let program = c_program_ledger();
     let outcome = ttmem(folder.path(), &["run", "--fail-on-leak", "--", program.to_str().unwrap(), "circular-kept"]);
     assert_eq!(outcome.code(), 0, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("Clean: every owner freed what it had."), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("Clean: every allocation was freed by its owner."), "{}", outcome.stderr);
 }
 
 #[test]

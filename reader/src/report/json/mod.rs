@@ -1,9 +1,10 @@
 //! The report as data: what `--json` writes, schema `ttmem-report/1` (docs/report.schema.json). Keys are added, their
 //! meanings never change.
 
-use std::{borrow::Cow, collections::BTreeMap, io::Read, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, io::Read, ops::RangeInclusive, sync::Arc};
 
 mod difference;
+mod fragmentation;
 mod growth;
 mod peaks;
 mod pressure;
@@ -14,15 +15,16 @@ mod statistics;
 mod verdict;
 
 use serde::{Deserialize, Serialize};
-use ttmem_ledger::{State, Together, Totals};
+use ttmem_ledger::{Headroom, State, Together, Totals};
 use ttmem_recording::Tensor;
 use ttmem_wire::Memory;
 
 pub use difference::{ChangeReport, DifferenceReport, SideReport};
+pub use fragmentation::{BlockReport, FragmentationReport, WayOutReport};
 pub use growth::{GrowthReport, SourceReport};
 pub use peaks::{MomentReport, PeakReport, PeakSourceReport, RowReport};
 pub use pressure::{FullestCoreReport, L1Report};
-pub use refusals::{ClashReport, HoldingReport, OutOfMemoryReport};
+pub use refusals::{ClashReport, HoldingReport, OutOfMemoryReport, ReliefReport};
 pub use regions::{LeftReport, SpanDevice, SpanMemory, SpanReport};
 pub use statistics::{SourceStatisticsReport, StatisticsReport};
 pub use verdict::{LeakReport, VerdictReport};
@@ -185,6 +187,39 @@ pub struct MemoryReport {
     pub allocations: u64,
     pub frees: u64,
     pub released_at_close: u64,
+    /// Bytes of all its banks; missing at marks, and before an allocator of the device was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_bytes: Option<u64>,
+    /// Bytes that are free in all its banks; missing where `live_bytes_per_bank` is null too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<u64>,
+    /// The largest free block in each of its banks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_free_block_per_bank: Option<u64>,
+}
+
+impl MemoryReport {
+    fn new(totals: &Totals) -> Self {
+        Self {
+            live_bytes: totals.live_bytes,
+            live_buffers: totals.live_buffers,
+            live_bytes_per_bank: totals.live_bytes_per_bank,
+            peak_bytes: totals.peak_bytes,
+            peak_bytes_per_bank: totals.peak_bytes_per_bank,
+            allocations: totals.allocations,
+            frees: totals.frees,
+            released_at_close: totals.released_at_close,
+            capacity_bytes: None,
+            free_bytes: None,
+            largest_free_block_per_bank: None,
+        }
+    }
+
+    fn note_headroom(&mut self, headroom: &Headroom) {
+        self.capacity_bytes = Some(headroom.capacity());
+        self.free_bytes = headroom.free();
+        self.largest_free_block_per_bank = headroom.largest_free_block_per_bank;
+    }
 }
 
 /// One region on one device.
@@ -395,10 +430,15 @@ impl Context<'_> {
         }
     }
 
-    /// The sums of a process, and how full its L1 is.
+    /// The sums of a process, what is left, and how full its L1 is.
     fn devices(&self, process: &ProcessAnalysis) -> Vec<DeviceReport> {
         let mut devices = devices(&process.totals);
         for device in &mut devices {
+            for (&(_, memory), headroom) in process.headroom.range(memories_of(device.device_id)) {
+                if let Some(report) = device.memory.get_mut(&memory.to_string()) {
+                    report.note_headroom(headroom);
+                }
+            }
             device.l1 = process.l1.get(&device.device_id).map(|pressure| L1Report::new(pressure, self));
         }
         devices
@@ -494,20 +534,16 @@ fn timestamp(ns: u64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| String::new(), |time| time.to_string())
 }
 
+/// The keys of all memories of a device.
+fn memories_of(device: i32) -> RangeInclusive<(i32, Memory)> {
+    (device, Memory::Dram)..=(device, Memory::Unknown(u8::MAX))
+}
+
 /// The sums of a process, device by device.
 pub(crate) fn devices(totals: &[(i32, Memory, Totals)]) -> Vec<DeviceReport> {
     let mut devices: Vec<DeviceReport> = Vec::new();
     for &(device_id, memory, totals) in totals {
-        let report = MemoryReport {
-            live_bytes: totals.live_bytes,
-            live_buffers: totals.live_buffers,
-            live_bytes_per_bank: totals.live_bytes_per_bank,
-            peak_bytes: totals.peak_bytes,
-            peak_bytes_per_bank: totals.peak_bytes_per_bank,
-            allocations: totals.allocations,
-            frees: totals.frees,
-            released_at_close: totals.released_at_close,
-        };
+        let report = MemoryReport::new(&totals);
         if devices.last().is_none_or(|device| device.device_id != device_id) {
             devices.push(DeviceReport { device_id, memory: BTreeMap::new(), l1: None });
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AllocationReport, Context, DeviceReport};
+use super::{AllocationReport, Context, DeviceReport, FragmentationReport};
 use crate::{
     analysis::{By, Key, Peak, ProcessAnalysis, Row, rows},
     replay::At,
@@ -62,6 +62,9 @@ pub struct MomentReport {
     /// The same added up, with --by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<Vec<RowReport>>,
+    /// How what was free then is split, with --fragmentation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fragmentation: Vec<FragmentationReport>,
 }
 
 /// Allocations with something in common: one of the keys is there.
@@ -136,6 +139,7 @@ impl MomentReport {
             at_ns: moment.at_ns,
             devices: super::devices(&moment.totals),
             live: context.allocations(&moment.live),
+            fragmentation: moment.fragmentation.iter().map(|one| FragmentationReport::new(one, context)).collect(),
             rows: added.map(|rows| rows.iter().map(|row| RowReport::new(row, context)).collect()),
         })
     }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AllocationReport, Context};
+use super::{AllocationReport, Context, WayOutReport, fragmentation::ways_out};
 use crate::{
-    analysis::{Collision, Holding, Refusal},
+    analysis::{Collision, Holding, Refusal, Relief},
     report::words,
 };
 
@@ -52,6 +52,9 @@ pub struct OutOfMemoryReport {
     /// Of circular buffers that found no room: what was in whose way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clash: Option<ClashReport>,
+    /// What would have to go for a block that is large enough, cheapest first; missing where that is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways_out: Vec<WayOutReport>,
     /// What the allocator said where memory had not run out; empty where its words are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_reason: Option<String>,
@@ -102,6 +105,21 @@ pub struct ClashReport {
     pub in_the_way_regions: u64,
     /// Their bytes on the device.
     pub in_the_way_bytes: u64,
+    /// What the program itself has placed, largest first; the first 16.
+    #[serde(default)]
+    pub parts: Vec<AllocationReport>,
+    /// The lowest buffers, and what each of them gives; as many as are needed, eight at most.
+    #[serde(default)]
+    pub reliefs: Vec<ReliefReport>,
+}
+
+/// A buffer that ends the space of programs, and what it would give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReliefReport {
+    /// Bytes that a program gains on each core once this buffer, and those below it, are gone from L1.
+    pub gained_bytes: u64,
+    /// The buffer.
+    pub buffer: AllocationReport,
 }
 
 impl OutOfMemoryReport {
@@ -126,6 +144,7 @@ impl OutOfMemoryReport {
             holders_by_site: holdings(&refusal.by_site),
             holders_by_op: holdings(&refusal.by_op),
             clash: refusal.clash.as_ref().map(|clash| ClashReport::new(clash, context)),
+            ways_out: ways_out(&refusal.ways_out, context),
             other_reason: refusal.other_reason.clone(),
         }
     }
@@ -148,6 +167,7 @@ impl HoldingReport {
 
 impl ClashReport {
     fn new(clash: &Collision, context: &Context<'_>) -> Self {
+        let relief = |one: &Relief| ReliefReport { gained_bytes: one.gained, buffer: context.allocation(&one.buffer) };
         Self {
             program: clash.program,
             buffers: if clash.is_dataflow { "dataflow" } else { "circular" }.to_owned(),
@@ -159,6 +179,8 @@ impl ClashReport {
             lowest: clash.lowest.as_ref().map(|lowest| context.allocation(lowest)),
             in_the_way_regions: clash.in_the_way.allocations,
             in_the_way_bytes: clash.in_the_way.bytes,
+            parts: context.allocations(&clash.parts),
+            reliefs: clash.reliefs.iter().map(relief).collect(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod difference;
+mod fragmentation;
 mod growth;
 mod moment;
 mod peaks;

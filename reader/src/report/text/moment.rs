@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Screen, allocations, process, regions, stack, statistics, table::Table, tree as trees};
+use super::{Screen, allocations, fragmentation, process, regions, stack, statistics, table::Table, tree as trees};
 use crate::{
     analysis::{Analysis, By, Key, Moment, ProcessAnalysis, Row, alike, rows, tree},
     replay::At,
@@ -22,6 +22,8 @@ pub enum View {
     By(By),
     /// The same, as a tree of callers.
     Tree,
+    /// What was free, and what stood between.
+    Fragmentation,
     /// The regions of one name.
     Regions,
     /// What was allocated in all.
@@ -70,13 +72,18 @@ fn write_moment(
     screen.heading(out, &title, &format!("{about}{since}"))?;
     writeln!(out)?;
     process::write_sums(out, screen, &moment.totals)?;
+    if view == View::Fragmentation {
+        return fragmentation::write(out, screen, &moment.fragmentation);
+    }
     if moment.live.is_empty() {
         return writeln!(out, "Nothing was live.");
     }
     match view {
         View::By(by) => write_rows(out, screen, process, moment, by),
         View::Tree => trees::write(out, screen, &tree(&moment.live)),
-        View::List | View::Regions | View::Statistics => allocations::write(out, screen, "Live then", &moment.live),
+        View::List | View::Regions | View::Statistics | View::Fragmentation => {
+            allocations::write(out, screen, "Live then", &moment.live)
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnal
     write_verdict(out, screen, process)?;
     writeln!(out)?;
     write_sums(out, screen, &process.totals)?;
+    write_headroom(out, screen, process)?;
     write_pressure(out, screen, process)?;
     growth::write(out, screen, &process.growth)?;
     peaks::write(out, screen, &process.peaks)?;
@@ -71,6 +72,18 @@ pub(super) fn write_title(out: &mut impl Write, screen: &Screen, process: &Proce
 pub(super) fn write_verdict(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
     let style = if process.verdict.answer == Answer::Clean { screen.paint.good } else { screen.paint.bad };
     screen.styled(out, style, "", &words::verdict(process))
+}
+
+/// What is left of memories in use; devices that are alike have one line.
+fn write_headroom(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
+    let all = process.headroom.iter().map(|(&(device, memory), &headroom)| (device, memory, headroom));
+    let in_use = all.filter(|(.., headroom)| headroom.free_per_bank != Some(headroom.capacity_per_bank));
+    let groups = alike_devices(in_use);
+    for group in &groups {
+        let text = format!("Free on {}: {}.", devices::plain(&group.devices), words::headroom(&group.first));
+        screen.wrapped(out, "", &text)?;
+    }
+    if groups.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
 /// How full L1 is; devices that are alike have one line.

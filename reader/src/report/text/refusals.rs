@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use super::{Screen, stack};
+use ttmem_wire::Space;
+
+use super::{Screen, fragmentation, stack};
 use crate::{
-    analysis::Refusal,
+    analysis::{Collision, Refusal},
     report::words::{
         bytes, count, noun,
         refusals::{of_holding, sentence, size},
@@ -48,6 +50,61 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, refusals: &[Refusal])
     writeln!(out)
 }
 
+/// What the program itself has placed.
+fn write_parts(out: &mut impl Write, screen: &Screen, clash: &Collision) -> fmt::Result {
+    if clash.parts.is_empty() {
+        return Ok(());
+    }
+    screen.faint(out, "  the program's own, on each of its cores:")?;
+    for part in clash.parts.iter().take(HOLDINGS) {
+        let cores = noun(part.num_cores.into(), "core", "cores");
+        let line =
+            format!("{:>12}  {} at {:#x} on {} {cores}", bytes(part.size), part.memory, part.address, part.num_cores);
+        writeln!(out, "{line}")?;
+    }
+    let more = &clash.parts[clash.parts.len().min(HOLDINGS)..];
+    if !more.is_empty() {
+        let sum = more.iter().fold(0_u64, |sum, part| sum.saturating_add(part.size));
+        screen.faint(out, &format!("{:>12}  {} more", bytes(sum), more.len()))?;
+    }
+    Ok(())
+}
+
+/// What is free, and what would give the program the bytes that it lacks.
+fn write_reliefs(out: &mut impl Write, screen: &Screen, clash: &Collision, space: Option<Space>) -> fmt::Result {
+    if let Some(space) = space {
+        let line =
+            format!("  free in L1: {} per bank, largest block {}", bytes(space.free), bytes(space.largest_block));
+        screen.faint(out, &line)?;
+    }
+    let missing = clash.shortfall.unwrap_or(0);
+    if clash.reliefs.is_empty() && clash.parts.is_empty() || missing == 0 {
+        return Ok(());
+    }
+    screen.faint(out, &format!("  what gives how much of the {} missing on each core:", bytes(missing)))?;
+    // From the bottom up; neighbours of one call site are one line.
+    let mut below = 0;
+    for run in clash.reliefs.chunk_by(|one, other| one.buffer.site_key() == other.buffer.site_key()) {
+        let Some(last) = run.last() else { continue };
+        below += run.len() as u64;
+        let which =
+            if below == 1 { "the lowest buffer".to_owned() } else { format!("the {} lowest buffers", count(below)) };
+        let what = format!(
+            "free, or move to DRAM, {which}, up to that of {} at {:#x}",
+            bytes(last.buffer.size),
+            last.buffer.address
+        );
+        screen.wrapped(out, &format!("{:>12}  ", bytes(last.gained)), &what)?;
+        stack::write(out, screen, 14, &last.buffer.site)?;
+    }
+    let own = clash.parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.size));
+    if own > 0 {
+        let what = "at most: shard the op over twice as many cores, or halve its blocks";
+        screen.wrapped(out, &format!("{:>12}  ", bytes(own / 2)), what)?;
+    }
+    Ok(())
+}
+
 /// What was in the way, and who held most.
 fn write_holdings(out: &mut impl Write, screen: &Screen, last: &Refusal, which: &str) -> fmt::Result {
     if let Some((clash, lowest)) = last.clash.as_ref().and_then(|clash| Some((clash, clash.lowest.as_ref()?))) {
@@ -68,6 +125,11 @@ fn write_holdings(out: &mut impl Write, screen: &Screen, last: &Refusal, which: 
             screen.faint(out, &line)?;
         }
     }
+    if let Some(clash) = &last.clash {
+        write_parts(out, screen, clash)?;
+        write_reliefs(out, screen, clash, last.space)?;
+    }
+    fragmentation::write_ways(out, screen, &last.ways_out, last.size_per_bank)?;
     if last.by_site.iter().all(|holding| holding.site.frames.is_empty()) {
         // Nobody knows whose they are: then each by itself.
         if !last.largest.is_empty() {

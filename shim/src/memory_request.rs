@@ -1,0 +1,73 @@
+//! How much is left, for the process itself: a caller of `ttmem_memory` sends a request, and the flusher adds up the events that the
+//! ring holds behind its checkpoint. No event pays for it.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use ttmem_ledger::{Account, Headroom, Totals};
+use ttmem_wire::Memory;
+
+use crate::{flush::Request, nap::nap, tracker::Tracker};
+
+/// Between two looks for the reply, see [`crate::flush`].
+const NAP: Duration = Duration::from_micros(100);
+/// How long a caller waits. A full ring is added up in some 10 ms.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One memory of a device.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MemoryFigures {
+    /// All zero before something was allocated there.
+    pub(crate) totals: Totals,
+    /// `None` before its allocator was seen.
+    pub(crate) headroom: Option<Headroom>,
+}
+
+/// Asks the flusher about a memory.
+pub(crate) struct MemoryRequest {
+    device: i32,
+    memory: Memory,
+    reply: Sender<Option<MemoryFigures>>,
+}
+
+impl MemoryRequest {
+    fn new(device: i32, memory: Memory) -> (Self, Receiver<Option<MemoryFigures>>) {
+        let (reply, replied) = bounded(1);
+        (Self { device, memory, reply }, replied)
+    }
+
+    /// For the flusher; `None` where not every event is known. A caller that does not wait any more needs no reply.
+    pub(crate) fn reply(self, account: Option<&Account>) {
+        let figures = account.and_then(|account| {
+            let ledger = account.ledger();
+            let headroom = ledger.headroom(self.device, self.memory);
+            let totals = ledger.totals_of(self.device, self.memory);
+            let is_known = headroom.is_some() || totals.is_some();
+            is_known.then(|| MemoryFigures { totals: totals.unwrap_or_default(), headroom })
+        });
+        let _ = self.reply.try_send(figures);
+    }
+}
+
+/// The figures of a memory after all that was reported before, if they are known and exact. `wake` wakes the flusher.
+pub(crate) fn look(tracker: &Tracker, device: i32, memory: Memory, wake: impl Fn()) -> Option<MemoryFigures> {
+    let since = Instant::now();
+    let (request, replied) = MemoryRequest::new(device, memory);
+    let mut unsent = Some(Request::Memory(request));
+    loop {
+        if let Some(request) = unsent.take()
+            && let Err(error) = tracker.requests.try_send(request)
+        {
+            unsent = Some(error.into_inner());
+        }
+        wake();
+        if let Ok(figures) = replied.try_recv() {
+            let lost = tracker.producers.dropped_full() + tracker.producers.dropped_early();
+            return figures.filter(|_| lost == 0);
+        }
+        if since.elapsed() >= PATIENCE {
+            return None;
+        }
+        nap(NAP);
+    }
+}
