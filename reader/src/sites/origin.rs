@@ -19,7 +19,7 @@ pub enum Origin {
     Interpreter,
     /// Libraries of tt-metal, ttnn and ttmem.
     Metal,
-    /// libc, libstdc++ and the loader.
+    /// libc, libstdc++, libgcc and the loader.
     System,
     /// The user's C++, and other native code.
     Native,
@@ -65,7 +65,7 @@ impl Origin {
         let is_of = |names: &[&str]| names.iter().any(|own| name.starts_with(own));
         if is_of(&["libttmem", "libtt_metal", "libtt-metal", "libtt_stl", "_ttnncpp", "_ttnn."]) {
             Self::Metal
-        } else if is_of(&["libc.so", "libc-", "ld-linux", "libpthread", "libstdc++"]) {
+        } else if is_of(&["libc.so", "libc-", "ld-linux", "libpthread", "libstdc++", "libgcc_s"]) {
             Self::System
         } else {
             Self::Native
