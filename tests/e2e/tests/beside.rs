@@ -90,7 +90,8 @@ fn heaptrack() {
         skip("there is no heaptrack");
         return;
     }
-    for (arguments, events) in CASES {
+    // One that closes all descriptors closes heaptrack's own.
+    for (arguments, events) in CASES.into_iter().filter(|(arguments, _)| arguments != &["close-all"]) {
         let (files, rings) = (folder(), folder());
         let run = || {
             let output = files.path().join("profile");
