@@ -10,7 +10,7 @@ use clap::Args;
 use ttmem_ring::RingReader;
 
 use super::{output, rings};
-use crate::{Failure, report::shorten};
+use crate::{Failure, report::shorten, visible::visible_path};
 
 /// Remove the rings of dead processes, and empty folders of runs that are over. Prints what it removed.
 ///
@@ -29,18 +29,18 @@ impl Clean {
         for path in rings::in_folders(&over)? {
             match clean_ring(&path) {
                 Ok(None) => {}
-                Ok(Some(whose)) => done += &format!("removed {} ({whose})\n", path.display()),
+                Ok(Some(whose)) => done += &format!("removed {} ({whose})\n", visible_path(&path)),
                 // Somebody was faster.
                 Err(_) if !path.exists() => {}
                 Err(why) => {
                     failed = true;
-                    output::tell(&format!("ttmem: {}: kept: {why}\n", path.display()));
+                    output::tell(&format!("ttmem: {}: kept: {why}\n", visible_path(&path)));
                 }
             }
         }
         for folder in &over {
             for path in ttmem_ring::remove_orphans(folder).unwrap_or_default() {
-                done += &format!("removed {} (its ring is gone)\n", path.display());
+                done += &format!("removed {} (its ring is gone)\n", visible_path(&path));
             }
         }
         for folder in over.iter().filter(|folder| rings::is_run(folder)) {
@@ -49,11 +49,11 @@ impl Clean {
                 let _ = fs::remove_file(folder.join(crate::launch::LIBRARY));
             }
             if fs::remove_dir(folder).is_ok() {
-                done += &format!("removed {}\n", folder.display());
+                done += &format!("removed {}\n", visible_path(folder));
             }
         }
         for folder in under_way {
-            done += &format!("left {} to the run that is under way\n", folder.display());
+            done += &format!("left {} to the run that is under way\n", visible_path(&folder));
         }
         output::print(if done.is_empty() && !failed { "nothing to clean\n" } else { &done })?;
         Ok(if failed { super::FAILED.into() } else { ExitCode::SUCCESS })

@@ -10,7 +10,7 @@ use super::{FAILED, output, rings};
 use crate::{
     Failure, Session,
     report::{bytes, shorten},
-    visible::{visible, visible_json},
+    visible::{visible, visible_json, visible_path},
 };
 
 /// What is left of 80 columns.
@@ -56,7 +56,7 @@ impl Ls {
         if self.json {
             output::print(&(visible_json(serde_json::to_string_pretty(&rows).unwrap_or_default()) + "\n"))?;
         } else if rows.is_empty() && bad == 0 {
-            output::tell(&format!("ttmem: no rings in {}\n", ttmem_ring::default_dir().display()));
+            output::tell(&format!("ttmem: no rings in {}\n", visible_path(&ttmem_ring::default_dir())));
         } else if !rows.is_empty() {
             output::print(&table(&rows))?;
         }
