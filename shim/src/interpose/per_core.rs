@@ -1,6 +1,6 @@
 //! Buffers with an address of their own on each core: tt-metal's allocator mode HYBRID, by the functions that it exports for that.
 
-use std::mem::transmute;
+use std::{ffi::c_void, mem::transmute};
 
 use ttmem_wire::{Event, Memory, OnCore};
 
@@ -31,7 +31,10 @@ impl PerCore {
         // SAFETY: the mangled names fix the arguments, and tt-metal's headers the results; the first address is not null, and
         // of the second Option stands for null.
         (!is_one.is_null()).then(|| unsafe {
-            Self { is_one: transmute::<*mut _, Getter<bool>>(is_one), addresses: transmute(ADDRESSES.address()) }
+            Self {
+                is_one: transmute::<*mut c_void, Getter<bool>>(is_one),
+                addresses: transmute::<*mut c_void, Option<Getter<Object>>>(ADDRESSES.address()),
+            }
         })
     }
 
