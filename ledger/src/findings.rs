@@ -108,6 +108,13 @@ pub enum Finding {
         /// Regions that lie, in part at least, in a region of another allocator.
         regions: u64,
     },
+    /// Buffers with an address of their own on each core, which can't be read.
+    AddressesUnknown {
+        /// How many.
+        regions: u64,
+        /// Their bytes, over all devices.
+        bytes: u128,
+    },
     /// Buffers that the program cache holds.
     Cached {
         /// How many.

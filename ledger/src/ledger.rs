@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, Pool, Target, flags};
+use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, OnCore, Pool, Target, flags};
 
 use crate::{
     Anomalies, Change, Finding, FreeList, Headroom, Life, LiveRegion, OutOfMemory, Released, Series, State, Totals,
@@ -115,6 +115,10 @@ impl Ledger {
     }
 
     fn apply_on(&mut self, event: &Event, device: i32, allocator: u32) {
+        let is_buffer = matches!(event.kind, EventKind::Allocate | EventKind::Free);
+        let core = OnCore::from_code(event.extra).filter(|_| is_buffer);
+        // Each core has addresses of its own, whichever allocator hands them out.
+        let allocator = core.map_or(allocator, OnCore::code);
         match event.kind {
             EventKind::Allocate => self.allocate(event, device, allocator),
             EventKind::Free => self.free(event, Some(device), Some(allocator)),
@@ -136,7 +140,7 @@ impl Ledger {
             return;
         };
         let mut key = Key { address: event.address, device, memory, allocator };
-        if event.flags & flags::PREALLOCATED != 0 {
+        if event.flags & flags::PREALLOCATED != 0 && key.core().is_none() {
             // A buffer over memory that was there before is one more holder of it, whoever's allocator made it.
             let over = Wanted { allocator: None, ..wanted(event, Some(device), None) };
             key = self.places.best(&over).unwrap_or(key);
@@ -195,7 +199,8 @@ impl Ledger {
 
     fn free(&mut self, event: &Event, device: Option<i32>, allocator: Option<u32>) {
         // Only a free that names its memory comes from somebody who knows the allocator too, and a view does not.
-        let exact = event.memory.is_some() && event.flags & flags::PREALLOCATED == 0;
+        let is_on_core = allocator.and_then(OnCore::from_code).is_some();
+        let exact = event.memory.is_some() && (is_on_core || event.flags & flags::PREALLOCATED == 0);
         let wanted = wanted(event, device, allocator.filter(|_| exact));
         if event.flags & flags::ADDRESS_UNKNOWN != 0 {
             self.free_by_holder(&wanted);
@@ -672,6 +677,12 @@ impl Ledger {
             findings.push(Finding::HeldByFewerThanReported { regions, bytes });
         }
         findings.extend(overlap::find(self.places.regions()));
+        let unknown = || self.places.regions().filter(|(key, _)| key.core() == Some(OnCore::Unknown));
+        let regions = unknown().count() as u64;
+        if regions > 0 {
+            let bytes = unknown().map(|(_, region)| u128::from(region.extent().bytes)).sum();
+            findings.push(Finding::AddressesUnknown { regions, bytes });
+        }
         let cached = || self.places.regions().filter(|(_, region)| region.is_cached());
         let regions = cached().count() as u64;
         if regions > 0 {

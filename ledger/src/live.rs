@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
-use ttmem_wire::Memory;
+use ttmem_wire::{Memory, OnCore};
 
 /// What became of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct LiveRegion {
     pub size: u64,
     /// Bytes in each bank, where known.
     pub size_per_bank: Option<u64>,
+    /// Where its address is that of one core alone.
+    pub core: Option<OnCore>,
     /// Holders that have not let go.
     pub holders: u32,
     /// Holders that were ever reported since it came to life. The same one reported again is an anomaly, not a report more.

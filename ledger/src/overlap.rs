@@ -17,7 +17,7 @@ type Range = (u64, u128, u32);
 pub(crate) fn find<'a>(regions: impl Iterator<Item = (Key, &'a Region)>) -> Vec<Finding> {
     let mut by_memory: BTreeMap<(i32, Memory), Vec<Range>> = BTreeMap::new();
     for (key, region) in regions {
-        if let (Some(bytes), true) = (region.extent().per_bank, key.allocator != 0) {
+        if let (Some(bytes), true) = (region.extent().per_bank, key.allocator != 0 && key.core().is_none()) {
             let end = u128::from(key.address) + u128::from(bytes);
             by_memory.entry((key.device, key.memory)).or_default().push((key.address, end, key.allocator));
         }

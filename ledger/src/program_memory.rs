@@ -354,6 +354,7 @@ impl ProgramBuffer {
             size: self.size,
             // It lies on each of its cores, and a core is a bank of L1.
             size_per_bank: Some(self.size),
+            core: None,
             holders: 1,
             reports: 1,
             state,

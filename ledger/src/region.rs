@@ -1,7 +1,7 @@
 //! A live region: bytes that somebody holds, at one address of one memory of one device.
 
 use serde::{Deserialize, Serialize};
-use ttmem_wire::{Event, Memory, flags};
+use ttmem_wire::{Event, Memory, OnCore, flags};
 
 use crate::{LiveRegion, State, peak::MadeBy, totals::Extent};
 
@@ -12,8 +12,16 @@ pub(crate) struct Key {
     pub(crate) device: i32,
     pub(crate) memory: Memory,
     /// The allocator's number in its pool, 0 for none. A submesh has an allocator of its own, which hands out the same
-    /// addresses of the same chips as its parent's: two regions, each in its own books.
+    /// addresses of the same chips as its parent's: two regions, each in its own books. Of a part of a buffer on one core the
+    /// [`OnCore::code`] stands here.
     pub(crate) allocator: u32,
+}
+
+impl Key {
+    /// The core that has the address for itself.
+    pub(crate) fn core(&self) -> Option<OnCore> {
+        OnCore::from_code(self.allocator)
+    }
 }
 
 /// A region in the table: compact, since there are many. The usual holders lie in it: one with an id and any number
@@ -175,6 +183,7 @@ impl Region {
             address: key.address,
             size: extent.bytes,
             size_per_bank: extent.per_bank,
+            core: key.core(),
             holders: self.holders(),
             reports: self.reports,
             state,

@@ -147,6 +147,8 @@ mod tests {
             allocated_at_ticks: 0,
             thread: 0,
             site: 0,
+            core: None,
+            tensor: 0,
             num_cores: 0,
             globally_allocated: false,
             preallocated: false,

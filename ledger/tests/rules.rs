@@ -1,7 +1,7 @@
 //! Each rule of the ledger with the smallest trace that shows it.
 
 use ttmem_ledger::{End, Finding, Ledger, State, Totals};
-use ttmem_wire::{ANY_DEVICE, CoreRange, Event, EventKind, Memory, Pool, Target, flags};
+use ttmem_wire::{ANY_DEVICE, CoreRange, Event, EventKind, Memory, OnCore, Pool, Target, flags};
 
 fn allocate(device: i32, memory: Memory, address: u64, size: u64) -> Event {
     Event {
@@ -339,6 +339,34 @@ fn a_submesh_and_its_parent_keep_their_own_books_of_the_same_address() {
     ledger.apply(&free(view), Some(&Pool { allocator: 3, ..parent.clone() }));
     assert!(ledger.live().is_empty());
     assert_eq!(ledger.anomalies().unmatched_frees, 0);
+}
+
+#[test]
+fn each_core_has_addresses_of_its_own() {
+    let on_core = |core: OnCore, holder, kind| Event {
+        kind,
+        size_per_bank: None,
+        holder,
+        extra: core.code(),
+        ..allocate(0, Memory::L1, 64, 1024)
+    };
+    let [left, right] = [0, 1].map(|x| OnCore::At { x, y: 3 });
+    let both = [on_core(left, 1, EventKind::Allocate), on_core(right, 2, EventKind::Allocate)];
+    let ledger = after(&both);
+    assert_eq!(ledger.live().iter().map(|region| region.core).collect::<Vec<_>>(), [Some(left), Some(right)]);
+    assert_eq!(totals(&ledger, 0, Memory::L1).live_bytes, 2048);
+    assert_eq!(ledger.findings(), []);
+    // A view of one of them is another holder of that one.
+    let view = Event { flags: flags::PREALLOCATED, ..on_core(right, 3, EventKind::Allocate) };
+    let free = Event { flags: flags::PREALLOCATED, ..on_core(right, 3, EventKind::Free) };
+    let ledger = after(&[both[0], both[1], view, free, on_core(left, 1, EventKind::Free)]);
+    let (live, l1) = (ledger.live(), totals(&ledger, 0, Memory::L1));
+    assert_eq!((live.len(), live[0].core, l1.live_bytes), (1, Some(right), 1024));
+    assert_eq!(after(&both[..1]).anomalies().unmatched_frees, 0);
+    // Where the addresses can't be read, each holder is a region.
+    let unknown = |holder| Event { address: holder, ..on_core(OnCore::Unknown, holder, EventKind::Allocate) };
+    let findings = after(&[unknown(1), unknown(2)]).findings();
+    assert_eq!(findings, [Finding::AddressesUnknown { regions: 2, bytes: 2048 }]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use ttmem_ledger::Damaged;
-use ttmem_wire::{Event, EventKind, Pool, Record};
+use ttmem_wire::{Event, EventKind, Pool, Record, flags, split_mark};
 
 use crate::sites::Sites;
 
@@ -42,11 +42,9 @@ impl Account {
         self.books.apply(event, pools);
     }
 
-    /// What the allocator was being asked for when the process aborted: refusals that nobody could note.
+    /// What the allocator was being asked for when the process aborted, see [`unanswered`].
     pub(crate) fn hear_last_words(&mut self, requests: &[Record]) {
-        for event in requests.iter().filter(|request| is_refusal(request)).filter_map(|it| Event::decode(it).ok()) {
-            self.apply(&event, |_| None);
-        }
+        self.take(&unanswered(requests), |_| None);
     }
 
     /// The call sites that its events name.
@@ -74,7 +72,17 @@ impl DerefMut for Account {
     }
 }
 
-/// Whether a record tells that an allocator refused.
-pub(crate) fn is_refusal(record: &Record) -> bool {
-    Event::decode(record).is_ok_and(|event| event.kind == EventKind::OutOfMemory)
+/// Requests that an allocator has not answered when the process aborted, as refusals with a reason. An exception that leaves the
+/// allocator is an event of its own, also where nobody catches it.
+pub(crate) fn unanswered(requests: &[Record]) -> Vec<Record> {
+    const REASON: &[u8] = b"\x1frefused:the process aborted in the allocator's call";
+    let events = requests.iter().filter_map(|request| Event::decode(request).ok());
+    let refusals = events.filter(|event| event.kind == EventKind::OutOfMemory);
+    let told = refusals.flat_map(|event| {
+        let refusal = Event { size_per_bank: None, space: None, flags: flags::OTHER_REASON, ..event };
+        let Event { sequence, ticks, thread, .. } = event;
+        let reason = split_mark(REASON).map(move |part| Event { sequence, ticks, thread, ..part });
+        std::iter::once(refusal).chain(reason)
+    });
+    told.map(|event| event.encode()).collect()
 }

@@ -1,7 +1,7 @@
 //! Names that programs gave, where people and other programs see them. A name may hold anything: an escape sequence of the terminal, a
 //! line's end that makes one line two, a control that turns the direction of what follows.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, path::Path};
 
 /// The text without characters that are not seen, and change how others are: an end of line is `\n`, a tab `\t`, another U+FFFD.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
@@ -9,6 +9,11 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
         return text.into();
     }
     text.replace('\n', "\\n").replace('\t', "\\t").replace(is_hidden, "\u{fffd}").into()
+}
+
+/// A path as one line.
+pub(crate) fn visible_path(path: &Path) -> String {
+    visible(&path.display().to_string()).into_owned()
 }
 
 /// JSON with escapes in the place of these characters: serde writes those of ASCII so, and no others. Beyond ASCII they are in strings

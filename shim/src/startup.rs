@@ -104,7 +104,7 @@ extern "C" fn run_flusher(guard: *mut c_void) -> *mut c_void {
     // SAFETY: `start` passes a guard, which lives as long as the process.
     let guard = unsafe { &*guard.cast_const().cast::<ForkGuard>() };
     let flushed = catch_unwind(|| {
-        if let Some(mut flusher) = make(guard) {
+        if let Some(flusher) = make(guard) {
             flusher.run();
         }
     });
@@ -115,7 +115,7 @@ extern "C" fn run_flusher(guard: *mut c_void) -> *mut c_void {
 }
 
 /// Makes ring and tracker, and lets the waiting events through. Gives what the flusher runs on.
-fn make(guard: &'static ForkGuard) -> Option<Flusher> {
+fn make(guard: &'static ForkGuard) -> Option<&'static mut Flusher> {
     let (config, complaints) = Config::read();
     complaints.iter().for_each(|complaint| complain::once(format_args!("{complaint}")));
     if config.kernel_clock {
@@ -138,8 +138,8 @@ fn make(guard: &'static ForkGuard) -> Option<Flusher> {
     };
     let full_queue: &'static FullQueue = Box::leak(Box::new(FullQueue::new(config.on_full)));
     let (requests, received) = crossbeam_channel::bounded(flush::CAPACITY);
-    let flusher = Flusher::new(ring.clone(), received, full_queue, config.checkpoints);
-    let tracker: &'static Tracker = Box::leak(Box::new(Tracker {
+    let flusher = Box::leak(Box::new(Flusher::new(ring.clone(), received, full_queue, config.checkpoints)));
+    let tracker = Tracker {
         queue: ring.queue(),
         full_queue,
         requests,
@@ -151,7 +151,10 @@ fn make(guard: &'static ForkGuard) -> Option<Flusher> {
         pool_cache: PoolCache::new(),
         pool_sets: PoolSets::new(),
         stacks: Stacks::create(config.stacks, &ring),
-    }));
+        _flusher: ptr::from_ref(flusher) as usize,
+        _parents: Tracker::latest(),
+    };
+    let tracker = tracker.keep();
     tracker.producers.count_early(guard.early.swap(0, Ordering::Relaxed));
     guard.open(tracker);
     Some(flusher)

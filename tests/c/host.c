@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -306,21 +307,67 @@ static int blocked_signals(void) {
     return 0;
 }
 
-// A filter of the host's forbids to sleep. 100 on device 0.
-static int no_sleep(void) {
-    struct sock_filter refuse[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_nanosleep, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_nanosleep, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+// A filter of the host's denies the system calls that ARGUMENT names, separated by commas.
+static void deny(void) {
+    static const struct {
+        const char* name;
+        int number;
+    } CALLS[] = {
+#define CALL(name) {#name, SYS_##name},
+        CALL(openat) CALL(mkdir) CALL(mkdirat) CALL(linkat) CALL(unlink) CALL(unlinkat) CALL(rename) CALL(flock) CALL(fcntl)
+        CALL(fallocate) CALL(ftruncate) CALL(fstat) CALL(newfstatat) CALL(statx) CALL(statfs) CALL(fstatfs) CALL(read)
+        CALL(pread64) CALL(lseek) CALL(close) CALL(readlink) CALL(mmap) CALL(munmap) CALL(mremap) CALL(mprotect) CALL(madvise)
+        CALL(memfd_create) CALL(brk) CALL(clone) CALL(clone3) CALL(futex) CALL(nanosleep) CALL(clock_nanosleep)
+        CALL(clock_gettime) CALL(sched_yield) CALL(sched_getaffinity) CALL(gettid) CALL(getpid) CALL(getppid) CALL(geteuid)
+        CALL(getrandom) CALL(prctl) CALL(prlimit64) CALL(rt_sigprocmask) CALL(rt_sigaction) CALL(sigaltstack) CALL(tgkill)
+        CALL(process_vm_readv) CALL(rseq) CALL(set_robust_list) CALL(poll) CALL(ppoll) CALL(kill) CALL(getcwd) CALL(ioctl)
+#undef CALL
     };
-    struct sock_fprog filter = {.len = sizeof refuse / sizeof *refuse, .filter = refuse};
+    struct sock_filter filter[2 * sizeof CALLS / sizeof *CALLS + 2];
+    unsigned short length = 0;
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    char names[256];
+    snprintf(names, sizeof names, "%s", argument);
+    for (char* name = strtok(names, ","); name != NULL; name = strtok(NULL, ",")) {
+        for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; ++i) {
+            if (strcmp(name, CALLS[i].name) != 0) continue;
+            filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)CALLS[i].number, 0, 1);
+            filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+        }
+    }
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {.len = length, .filter = filter};
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    int refused = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
-    int slept = usleep(1);
+    printf("denied %d, filter %ld\n", (length - 2) / 2, syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
+    fflush(stdout);
+}
+
+// Before the first event. 100 on device 0.
+static int denied(void) {
+    deny();
     events(0, 0, 100);
-    printf("filter %d, sleep %d\n", refused, slept);
+    printf("done\n");
+    return 0;
+}
+
+// After it: 1, then 100,000 with pauses in between, on device 0.
+static int denied_later(void) {
+    events(0, 0, 1);
+    deny();
+    for (uint64_t part = 0; part < 10; ++part) {
+        events(0, 1 + part * 10000, 10000);
+        for (volatile int i = 0; i < 5000000; ++i) {
+        }
+    }
+    printf("done\n");
+    return 0;
+}
+
+// Before the first event; then nothing for a minute. 100 on device 0.
+static int denied_idle(void) {
+    deny();
+    events(0, 0, 100);
+    sleep(60);
     return 0;
 }
 
@@ -384,6 +431,35 @@ static int close_all(void) {
     usleep(20000);
     int first = open("/dev/null", O_RDONLY);
     printf("first free descriptor %d\n", first);
+    return 0;
+}
+
+// The same at once, by close_range.
+static int close_from_3(void) {
+    events(0, 0, 100);
+    int closed = (int)syscall(SYS_close_range, 3, ~0U, 0);
+    events(0, 100, 100);
+    usleep(20000);
+    printf("closed %d, first free descriptor %d\n", closed, open("/dev/null", O_RDONLY));
+    return 0;
+}
+
+// A daemon, with 50 on device 0 before it parts, 200 on device 1 after; its first process ends while it runs. Standard output is the pipe
+// that tells of its end.
+static int becomes_a_daemon(void) {
+    events(0, 0, 50);
+    fflush(stdout);
+    if (fork() != 0) _exit(9);
+    setsid();
+    if (fork() != 0) _exit(0);
+    if (chdir("/") != 0) return 2;
+    umask(0);
+    syscall(SYS_close_range, 3, ~0U, 0);
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    usleep(50000);
+    events(1, 0, 200);
+    printf("daemon done\n");
     return 0;
 }
 
@@ -485,13 +561,17 @@ int main(int argc, char** argv) {
         {"signals", signals},
         {"first-in-handler", first_in_handler},
         {"blocked-signals", blocked_signals},
-        {"no-sleep", no_sleep},
+        {"denied", denied},
+        {"denied-later", denied_later},
+        {"denied-idle", denied_idle},
         {"no-files", no_files},
         {"no-files-later", no_files_later},
         {"small-files", small_files},
         {"small-memory", small_memory},
         {"no-threads", no_threads},
         {"close-all", close_all},
+        {"close-range", close_from_3},
+        {"daemon", becomes_a_daemon},
         {"errno", keeps_errno},
         {"broken-stderr", broken_stderr},
         {"full-file-system", full_file_system},

@@ -34,7 +34,9 @@ pub use header::{
 pub use mark::{MARK_BYTES_PER_RECORD, MAX_MARK_BYTES, MarkAssembler, split_mark};
 pub use memory::Memory;
 pub use pool::{CHIPS_PER_POOL, MAX_POOLS, Pool};
-pub use record::{ANY_DEVICE, CoreRange, Event, EventKind, RECORD_WORDS, Record, RecordError, Space, Target, flags};
+pub use record::{
+    ANY_DEVICE, CoreRange, Event, EventKind, OnCore, RECORD_WORDS, Record, RecordError, Space, Target, flags,
+};
 pub use snapshot::{
     MAX_SNAPSHOT_BYTES, SNAPSHOT_HEADER_BYTES, SNAPSHOT_MAGIC, SNAPSHOT_VERSION, Snapshot, SnapshotError,
 };

@@ -8,7 +8,7 @@ use std::{
 use ttmem_ledger::{Amount, LiveRegion, State, narrow};
 use ttmem_recording::Tensor;
 use ttmem_ring::ClockMap;
-use ttmem_wire::Memory;
+use ttmem_wire::{Memory, OnCore};
 
 use super::sites::CallSites;
 use crate::sites::CallSite;
@@ -26,6 +26,8 @@ pub struct Allocation {
     pub size: u64,
     /// Bytes in each bank, where known.
     pub size_per_bank: Option<u64>,
+    /// Where its address is that of one core alone.
+    pub core: Option<OnCore>,
     /// Owners that have not freed it.
     pub owners: u32,
     /// Owners that ever reported it.
@@ -58,6 +60,7 @@ impl Allocation {
             address: region.address,
             size: region.size,
             size_per_bank: region.size_per_bank,
+            core: region.core,
             owners: region.holders,
             reports: region.reports,
             state: region.state,
@@ -86,6 +89,7 @@ impl Allocation {
             address: 0,
             size: 1024,
             size_per_bank: None,
+            core: None,
             owners: 1,
             reports: 1,
             state: State::LiveAtExit,

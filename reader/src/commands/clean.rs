@@ -11,7 +11,7 @@ use clap::Args;
 use ttmem_ring::RingReader;
 
 use super::{output, rings, settings::Place};
-use crate::{Failure, launch, report::shorten};
+use crate::{Failure, launch, report::shorten, visible::visible_path};
 
 /// Remove the rings of dead processes, and empty folders of runs that are over. Prints what it removed.
 ///
@@ -41,7 +41,7 @@ impl Clean {
                 && path.exists()
             {
                 cleaning.failed = true;
-                output::tell(&format!("ttmem: {}: kept: {why}\n", path.display()));
+                output::tell(&format!("ttmem: {}: kept: {why}\n", visible_path(&path)));
             }
         }
         for folder in &over {
@@ -57,7 +57,7 @@ impl Clean {
         let mut done = cleaning.done;
         for folder in under_way {
             let left = if self.dry_run { "would leave" } else { "left" };
-            done += &format!("{left} {} to the run that is under way\n", folder.display());
+            done += &format!("{left} {} to the run that is under way\n", visible_path(&folder));
         }
         if done.is_empty() && !cleaning.failed {
             done = format!("nothing to clean in {}\n", self.place.described());
@@ -117,7 +117,7 @@ impl Cleaning {
 
     fn note(&mut self, path: PathBuf, what: &str) {
         let verb = if self.is_dry { "would remove" } else { "removed" };
-        self.done += &format!("{verb} {}{what}\n", path.display());
+        self.done += &format!("{verb} {}{what}\n", visible_path(&path));
         self.removed.insert(path);
     }
 }

@@ -9,6 +9,7 @@ use super::output;
 use crate::{
     Failure,
     doctor::{Findings, transport},
+    visible::visible_json,
 };
 
 /// Check what keeps ttmem from working here, and print what to do about it.
@@ -42,7 +43,7 @@ impl Doctor {
             findings.measure(self.seconds);
         }
         if self.json {
-            output::print(&(serde_json::to_string_pretty(&findings).unwrap_or_default() + "\n"))?;
+            output::print(&(visible_json(serde_json::to_string_pretty(&findings).unwrap_or_default()) + "\n"))?;
         } else {
             output::print(&findings.text())?;
         }

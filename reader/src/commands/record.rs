@@ -5,7 +5,7 @@ use std::{ffi::OsString, fs::File, path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{judge::Judge, output, run::why_nothing, settings::Settings, tracked};
-use crate::{Failure, Keep, Recorder, SiteStyle, analysis::Analysis, launch, report::bytes};
+use crate::{Failure, Keep, Recorder, SiteStyle, analysis::Analysis, launch, report::bytes, visible::visible_path};
 
 /// Run a command and keep every event in a file, for `ttmem report`, `ttmem diff` and scripts.
 ///
@@ -69,7 +69,7 @@ impl Record {
                 output::tell(&format!(
                     "ttmem: {events} events of {processes} process{} in {} ({}{lost})\nNext: ttmem report {}\n",
                     if processes == 1 { "" } else { "es" },
-                    path.display(),
+                    visible_path(path),
                     bytes(size),
                     output::shell_words([path.to_string_lossy()])
                 ));

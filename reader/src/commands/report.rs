@@ -14,6 +14,7 @@ use crate::{
     html::Drawing,
     replay::{At, Input, moment},
     report::{Report, View},
+    visible::visible_path,
 };
 
 /// Report from recordings, and from the rings of living and dead processes.
@@ -112,7 +113,7 @@ impl ReportFiles {
             let report = Report::new(&analysis, style, None);
             output::write_text_file(path, &drawing.page(&processes, &analysis, &report))?;
             if !quiet {
-                output::tell(&format!("ttmem: the page is in {}\n", path.display()));
+                output::tell(&format!("ttmem: the page is in {}\n", visible_path(path)));
             }
         }
         // Judged as a whole, whatever is shown of it.

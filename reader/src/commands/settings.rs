@@ -149,7 +149,7 @@ impl Place {
             None => "",
         };
         let missing = if named.is_empty() || folder.exists() { "" } else { ": no such folder" };
-        format!("{}{named}{missing}", folder.display())
+        format!("{}{named}{missing}", crate::visible::visible_path(&folder))
     }
 }
 

@@ -13,7 +13,11 @@ use std::{
 use ttmem_ring::{RingReader, create_private_dir, discover};
 
 use super::{output, settings::Settings};
-use crate::{Drainer, Ended, Failure, Keep, Recorder, launch, report::shorten};
+use crate::{
+    Drainer, Ended, Failure, Keep, Recorder, launch,
+    report::shorten,
+    visible::{visible, visible_path},
+};
 
 /// What to run, and how.
 pub(super) struct Tracked<'a> {
@@ -59,7 +63,7 @@ impl Tracked<'_> {
         let mut child = match launch::start(self.command, &variables, &preload, folder, recorder.is_some()) {
             Ok(child) => child,
             Err(error) => {
-                output::tell(&format!("ttmem: {}: {error}\n", self.command[0].to_string_lossy()));
+                output::tell(&format!("ttmem: {}: {error}\n", visible(&self.command[0].to_string_lossy())));
                 let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
                 return Ok(ExitCode::from(code));
             }
@@ -110,7 +114,7 @@ impl Tracked<'_> {
     fn tidy(&self, folder: &Path) {
         if self.keep.rings || running(folder).next().is_some() {
             if !self.quiet {
-                output::tell(&format!("ttmem: the rings are in {}\n", folder.display()));
+                output::tell(&format!("ttmem: the rings are in {}\n", visible_path(folder)));
             }
             return;
         }

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::visible::visible;
+
 pub use transport::Transport;
 
 /// What a check came to.
@@ -106,9 +108,9 @@ impl Findings {
                 Verdict::Note => "note",
                 Verdict::Wrong => "WRONG",
             };
-            text += &format!("{sign:<5}  {:<11}  {}\n", check.check, check.found);
+            text += &format!("{sign:<5}  {:<11}  {}\n", check.check, visible(&check.found));
             if let Some(advice) = &check.advice {
-                text += &format!("{:20}-> {advice}\n", "");
+                text += &format!("{:20}-> {}\n", "", visible(advice));
             }
         }
         text

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ttmem_ledger::{Change, Life};
-use ttmem_wire::{Event, EventKind, Memory, flags};
+use ttmem_wire::{Event, EventKind, Memory, OnCore, flags};
 
 use super::{
     Exporter, Output,
@@ -281,7 +281,12 @@ impl Writer<'_> {
         self.pickle.text("is_expandable")?;
         self.pickle.bool(false)?;
         self.pickle.text("frames")?;
-        let allocator = if allocator == 0 { String::new() } else { format!(", allocator {allocator}") };
+        let allocator = match OnCore::from_code(allocator) {
+            Some(OnCore::At { x, y }) => format!(", core {x}-{y}"),
+            Some(OnCore::Unknown) => ", unknown cores".to_owned(),
+            None if allocator == 0 => String::new(),
+            None => format!(", allocator {allocator}"),
+        };
         self.new_frames(&[format!("memory {memory}{allocator}")])?;
         self.pickle.text("blocks")?;
         self.pickle.empty_list()?;

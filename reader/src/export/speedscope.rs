@@ -11,7 +11,10 @@ use super::{
     Exporter, Output, Value,
     stacks::{Stacks, note_if_empty},
 };
-use crate::replay::{Step, Steps};
+use crate::{
+    replay::{Step, Steps},
+    visible::visible_json,
+};
 
 pub(super) struct Speedscope<'a> {
     steps: &'a Steps,
@@ -77,8 +80,7 @@ impl Exporter for Speedscope<'_> {
                 "weights": weights,
             }],
         });
-        serde_json::to_writer(&mut *output, &file)?;
-        writeln!(output)?;
+        writeln!(output, "{}", visible_json(file.to_string()))?;
         Ok(note_if_empty(is_empty))
     }
 }

@@ -196,6 +196,7 @@ mod tests {
             address: 64,
             size,
             size_per_bank: None,
+            core: None,
             holders: 1,
             reports: 1,
             state: State::Live,

@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use ttmem_ledger::Span;
-use ttmem_wire::Memory;
 
 use super::question::RegionKey;
 use crate::{
@@ -56,9 +55,7 @@ impl RegionAnalysis {
     /// What the region left and no rule covers, the largest first; devices that have it alike are one.
     pub(super) fn leftover(&self) -> Vec<Alike<&Allocation>> {
         let left = self.region.left_allocations.iter().filter(|one| one.suppressed_by.is_none());
-        let key = |one: &&Allocation| -> (Memory, u64, u64, usize) {
-            (one.memory, one.address, one.size, Arc::as_ptr(&one.site) as usize)
-        };
+        let key = |one: &&Allocation| (one.memory, (one.core, one.address), one.size, Arc::as_ptr(&one.site) as usize);
         alike(left, |one| one.device, key)
     }
 }

@@ -231,7 +231,7 @@ impl Tables {
         let mut places = HashMap::new();
         for region in regions {
             let alike = (
-                (region.memory, region.address, region.size, region.size_per_bank),
+                (region.memory, (region.core, region.address), region.size, region.size_per_bank),
                 (region.holders, region.reports, region.site, region.tensor, region.cached, region.globally_allocated),
             );
             match places.get(&alike).map(|&at: &usize| &mut groups[at].1) {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ttmem_ledger::{End, Ledger};
 use ttmem_ring::{AlreadyDrained, CheckpointWriter, ClockMap, Counters, ProcessWatch, Recovery, RingReader, WaitSet};
-use ttmem_wire::{Event, Header, Record};
+use ttmem_wire::{Event, Header, Record, Target};
 
 use super::source::Source;
 use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile};
@@ -213,10 +213,15 @@ impl Session {
             return 0;
         }
         let events = self.apply_all(batch, keep);
-        // What an abort left unanswered is told later, when the file of its site is gone.
+        // What an abort left unanswered is told later, when the files of its site and its pool are gone.
         let requests = self.source.open_requests();
         for event in requests.iter().filter_map(|record| Event::decode(record).ok()) {
             self.account.sites_mut().want(event.site);
+            if let (Target::Pool(index), Source::Open(ring)) = (event.target, &self.source)
+                && let Some(pool) = ring.pool(index)
+            {
+                self.account.learn_pool(index, pool);
+            }
         }
         self.look_for_sites();
         self.source.close();

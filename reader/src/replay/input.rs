@@ -10,7 +10,7 @@ use ttmem_recording::Reader;
 use ttmem_ring::{RING_EXTENSION, RingReader};
 use ttmem_wire::{Record, SNAPSHOT_MAGIC, sites::SITES_MAGIC};
 
-use crate::{Failure, Session, account::is_refusal, plain_file, progress::Watched};
+use crate::{Failure, Session, account::unanswered, plain_file, progress::Watched};
 
 /// Bytes that are read from a recording at once.
 const BUFFER: usize = 1 << 20;
@@ -100,7 +100,7 @@ impl Input {
         let ring = if kind == FileKind::Ring {
             let mut records = Vec::new();
             let session = read_ring(path, live_at_marks, &mut |some| records.extend_from_slice(some))?;
-            let last_words = session.last_words().into_iter().filter(is_refusal).collect();
+            let last_words = unanswered(&session.last_words());
             Some(Box::new(RingCopy { session, records, last_words }))
         } else {
             None

@@ -10,7 +10,7 @@ use super::{
     Input, Stopped,
     recording::{Recording, Replay},
 };
-use crate::{Account, Tell, account::is_refusal};
+use crate::{Account, Tell, account::unanswered};
 
 /// Events whose memory is brought into the processor's cache together.
 const AT_ONCE: usize = 64;
@@ -83,9 +83,8 @@ fn learn(replay: &mut Replay, meta: Meta, apply: &mut Apply<'_>) -> Result<(), S
         }
         Meta::Status(status) => replay.set_status(status),
         Meta::LastWords(words) => {
-            let records = words.records.into_iter().map(|words| Record { words });
-            let refusals: Vec<Record> = records.filter(is_refusal).collect();
-            apply(replay, &refusals)?;
+            let requests: Vec<Record> = words.records.into_iter().map(|words| Record { words }).collect();
+            apply(replay, &unanswered(&requests))?;
         }
         Meta::Sites(sites) => sites.sites.into_iter().for_each(|site| replay.account_mut().sites_mut().learn(site)),
         // Of a later version.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, path::Path};
 
 use ttmem_ledger::{Change, Life, Span};
-use ttmem_wire::{Event, EventKind, Memory, Record, Target};
+use ttmem_wire::{Event, EventKind, Memory, OnCore, Record, Target};
 
 use super::{
     At, Input, ProcessInfo,
@@ -264,6 +264,8 @@ impl<'a> Walker<'a> {
                 None => (&[][..], 0),
             },
         };
+        let is_buffer = matches!(event.kind, EventKind::Allocate | EventKind::Free);
+        let allocator = OnCore::from_code(event.extra).filter(|_| is_buffer).map_or(allocator, OnCore::code);
         if self.device.is_none_or(|device| devices.is_empty() || devices.contains(&device)) {
             self.show(StepKind::Event { event, devices, allocator }, each)?;
         }

@@ -19,7 +19,7 @@ pub enum Origin {
     Interpreter,
     /// Libraries of tt-metal, ttnn and ttmem.
     Metal,
-    /// libc, libstdc++ and the loader.
+    /// libc, libstdc++, libgcc and the loader.
     System,
     /// The user's C++, and other native code.
     Native,
@@ -67,7 +67,7 @@ impl Origin {
         let is_header = frame.symbol.as_ref().is_some_and(|symbol| symbol.starts_with("_ZN5ttmem"));
         if is_header || is_of(&["libttmem", "libtt_metal", "libtt-metal", "libtt_stl", "_ttnncpp", "_ttnn."]) {
             Self::Metal
-        } else if is_of(&["libc.so", "libc-", "ld-linux", "libpthread", "libstdc++"]) {
+        } else if is_of(&["libc.so", "libc-", "ld-linux", "libpthread", "libstdc++", "libgcc_s"]) {
             Self::System
         } else {
             Self::Native

@@ -88,6 +88,7 @@ pub fn snapshot_position(ring: &Path, ring_id: u128) -> Option<u64> {
 pub struct UnnamedSnapshot {
     file: PathBuf,
     name: PathBuf,
+    is_named: bool,
 }
 
 impl UnnamedSnapshot {
@@ -100,7 +101,8 @@ impl UnnamedSnapshot {
         let header = snapshot.encode(content);
         // Growing a file beyond this limit would end the process with SIGXFSZ.
         sys::check_size_limit((header.len() + content.len()) as u64)?;
-        let written = Self { file: ring.with_extension(UNFINISHED_EXTENSION), name: snapshot_path(ring) };
+        let written =
+            Self { file: ring.with_extension(UNFINISHED_EXTENSION), name: snapshot_path(ring), is_named: false };
         let file = written.open()?;
         file.write_all_at(&header, 0)?;
         file.write_all_at(content, header.len() as u64)?;
@@ -131,12 +133,12 @@ impl UnnamedSnapshot {
     ///
     /// # Errors
     /// Those of the system; the one before stays then.
-    pub fn name(self) -> io::Result<()> {
+    pub fn name(mut self) -> io::Result<()> {
         // The first has nothing to change places with, and some file systems do not know how.
         if !exchange(&self.file, &self.name) {
             fs::rename(&self.file, &self.name)?;
         }
-        std::mem::forget(self);
+        self.is_named = true;
         Ok(())
     }
 }
@@ -153,7 +155,9 @@ fn exchange(one: &Path, other: &Path) -> bool {
 
 impl Drop for UnnamedSnapshot {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.file);
+        if !self.is_named {
+            let _ = fs::remove_file(&self.file);
+        }
     }
 }
 

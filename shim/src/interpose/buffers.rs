@@ -2,14 +2,16 @@
 
 use std::ffi::c_void;
 
-use ttmem_wire::{Event, EventKind, MAX_MARK_BYTES, Memory, flags, split_mark};
+use ttmem_wire::{Event, EventKind, Memory, flags, split_mark};
 
 use super::{
     building, call_real, devices, hook,
     message::Reason,
     metal::{Facts, Metal, Object},
     numbers::{PREALLOCATED, Remembered},
-    program, watched, witnesses_of,
+    program,
+    watched::{self, Thrown},
+    witnesses_of,
 };
 use crate::{
     capture::{self, Site, guarded, record},
@@ -18,8 +20,8 @@ use crate::{
     tracker::Tracker,
 };
 
-/// What the allocator is asked for, from before the real call until it is answered. An exception that nobody catches ends the
-/// process before it is seen: then the open request in the ring file tells.
+/// What the allocator is asked for, from before the real call until it is answered. A process that ends in the call leaves the
+/// open request in the ring file.
 struct Asked {
     tracker: &'static Tracker,
     metal: &'static Metal,
@@ -71,32 +73,30 @@ impl Asked {
             }),
             ..self.request
         };
-        guarded(|| record(self.tracker, event, Site::Given));
+        note_buffer(self.tracker, self.metal, buffer, event, Site::Given);
     }
 
-    /// The allocator threw: memory has run out, or it does not do what was asked. `text` is the exception's, if it can be read.
+    /// The allocator threw: memory has run out, or it does not do what was asked.
     #[cold]
-    fn refused(&self, text: Option<&[u8]>) {
-        let (event, other) = match text.map(Reason::read) {
-            None => (self.request, None),
-            Some(Reason::OutOfMemory { size_per_bank, space }) => {
-                (Event { size_per_bank: self.request.size_per_bank.or(size_per_bank), space, ..self.request }, None)
-            }
-            Some(Reason::Other(said)) => {
-                (Event { size_per_bank: None, flags: flags::OTHER_REASON, ..self.request }, Some(said))
-            }
+    fn refused(&self, thrown: Thrown<'_>) {
+        let other = |said| (Event { size_per_bank: None, flags: flags::OTHER_REASON, ..self.request }, Some(said));
+        let (event, said) = match thrown {
+            Thrown::ThreadEnded => return self.answered(),
+            Thrown::Unseen => (self.request, None),
+            Thrown::OfType(name) => other([&b"an exception of type "[..], name]),
+            Thrown::Says(text) => match Reason::read(text) {
+                Reason::OutOfMemory { size_per_bank, space } => {
+                    (Event { size_per_bank: self.request.size_per_bank.or(size_per_bank), space, ..self.request }, None)
+                }
+                Reason::Other(said) => other([said, b""]),
+            },
         };
         guarded(|| {
             record(self.tracker, event, Site::Given);
             // The ledger finds the refusal by the thread.
-            if let Some(said) = other {
-                const PREFIX: &[u8] = b"\x1frefused:";
-                let mut mark = [0; MAX_MARK_BYTES];
-                let said = &said[..said.len().min(MAX_MARK_BYTES - PREFIX.len())];
-                let length = PREFIX.len() + said.len();
-                mark[..PREFIX.len()].copy_from_slice(PREFIX);
-                mark[PREFIX.len()..length].copy_from_slice(said);
-                split_mark(&mark[..length]).for_each(|part| record(self.tracker, part, Site::Given));
+            if let Some([said, more]) = said {
+                let mark = [&b"\x1frefused:"[..], said, more].concat();
+                split_mark(&mark).for_each(|part| record(self.tracker, part, Site::Given));
             }
         });
         self.answered();
@@ -135,7 +135,7 @@ hook! {
             return unsafe { real(allocator, buffer) };
         };
         // SAFETY: as above.
-        let address = unsafe { watched::call(allocator, buffer, real, &|text| asked.refused(text)) };
+        let address = unsafe { watched::call(allocator, buffer, real, &|thrown| asked.refused(thrown)) };
         asked.granted(buffer, address);
         address
     }
@@ -150,7 +150,7 @@ hook! {
         // Before the real call: as soon as it has begun, another thread may be given the same bytes.
         if let Some((tracker, metal)) = witnesses_of(buffer) {
             let event = Event { kind: EventKind::Free, address: metal.address(buffer), ..Event::default() };
-            note_event(tracker, metal, allocator, &metal.facts(buffer), event);
+            note_event(tracker, metal, allocator, buffer, &metal.facts(buffer), event);
         }
         call_real!(DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (allocator, buffer), else no_real(&DEALLOCATE));
     }
@@ -184,18 +184,36 @@ hook! {
         {
             let address = metal.address(buffer);
             let event = Event { kind: EventKind::Free, address, flags: flags::PREALLOCATED, ..Event::default() };
-            note_event(tracker, metal, std::ptr::null(), &metal.facts(buffer), event);
+            note_event(tracker, metal, std::ptr::null(), buffer, &metal.facts(buffer), event);
         }
         call_real!(TRACK_DEALLOCATE, fn(*mut c_void, *mut c_void) -> (), (graph, buffer), else no_real(&TRACK_DEALLOCATE));
     }
 }
 
 #[inline(always)]
-fn note_event(tracker: &'static Tracker, metal: &Metal, allocator: Object, facts: &Facts, event: Event) {
+fn note_event(
+    tracker: &'static Tracker,
+    metal: &Metal,
+    allocator: Object,
+    buffer: Object,
+    facts: &Facts,
+    event: Event,
+) {
     if let Some(target) = devices::target(tracker, metal, facts.device, allocator) {
         let memory = Some(Memory::from_buffer_type(facts.memory));
         let site = if event.kind == EventKind::Allocate { Site::Here } else { Site::Given };
-        guarded(|| record(tracker, Event { memory, target, holder: facts.holder, ..event }, site));
+        note_buffer(tracker, metal, buffer, Event { memory, target, holder: facts.holder, ..event }, site);
+    }
+}
+
+/// Records an event of this valid buffer; of one that has an address of its own on each core, an event for each.
+#[inline(always)]
+fn note_buffer(tracker: &'static Tracker, metal: &Metal, buffer: Object, event: Event, site: Site) {
+    match &metal.per_core {
+        Some(per_core) if per_core.is_one(buffer, event.memory) => {
+            guarded(|| per_core.parts(buffer, event).into_iter().for_each(|part| record(tracker, part, site)));
+        }
+        _ => guarded(|| record(tracker, event, site)),
     }
 }
 
@@ -228,7 +246,7 @@ fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
         flags: flags::PREALLOCATED | for_program(),
         ..Event::default()
     };
-    note_event(tracker, metal, std::ptr::null(), &facts, event);
+    note_event(tracker, metal, std::ptr::null(), buffer, &facts, event);
 }
 
 #[cold]

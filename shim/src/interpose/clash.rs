@@ -2,7 +2,7 @@
 //! tensors from the top downwards. Before each launch tt-metal looks whether they meet, and throws if they do.
 //!
 //! Only its message has the figures: of dataflow buffers it reports none elsewhere. So the exception is looked at as it
-//! passes, and goes on as it was. (One that nobody catches passes nobody.)
+//! passes, and goes on as it was.
 
 use std::ffi::c_void;
 
@@ -11,7 +11,8 @@ use ttmem_wire::{CoreRange, Event, EventKind, Memory, flags};
 use super::{
     devices, hook,
     message::{after, number, number_after},
-    metal, programs, watched,
+    metal, programs,
+    watched::{self, Thrown},
 };
 use crate::{
     capture::{self, Site, guarded, record},
@@ -44,18 +45,19 @@ unsafe fn validate(real: &Symbol, program: *mut c_void, device: *const c_void, k
         // SAFETY: the mangled names fix the signature of both; what they leave in the register of a result is not looked at.
         let real = unsafe { std::mem::transmute::<*mut c_void, watched::Function>(address) };
         // SAFETY: the caller's own arguments.
-        unsafe { watched::call(program, device, real, &|text| note(program, device, kinds, text)) };
+        unsafe { watched::call(program, device, real, &|thrown| note(program, device, kinds, thrown)) };
     }
 }
 
-/// Notes the refusal. `text` is the exception's, if it can be read.
-fn note(program: *const c_void, device: *const c_void, kinds: u16, text: Option<&[u8]>) {
-    let told = match text.map(Told::read) {
-        // Something else is wrong with the program.
-        Some(None) => return,
-        Some(Some(told)) => told,
-        None => Told::default(),
+/// Notes the refusal, if it is one.
+fn note(program: *const c_void, device: *const c_void, kinds: u16, thrown: Thrown<'_>) {
+    let told = match thrown {
+        Thrown::Says(text) => Told::read(text),
+        Thrown::Unseen => Some(Told::default()),
+        Thrown::OfType(_) | Thrown::ThreadEnded => None,
     };
+    // Else something else is wrong with the program.
+    let Some(told) = told else { return };
     if let Some((tracker, metal)) = fork_guard::tracker().zip(metal::known())
         && let Some(target) = devices::target(tracker, metal, device, std::ptr::null())
     {

@@ -8,7 +8,7 @@ use std::{
 use once_cell::race::OnceBox;
 use ttmem_wire::CoreRange;
 
-use super::fields;
+use super::{fields, per_core::PerCore};
 use crate::{complain, symbols::Symbol};
 
 /// `tt::tt_metal::Buffer`, `IDevice`, … : only ever passed on.
@@ -46,6 +46,8 @@ pub(super) struct Metal {
     id_slot: usize,
     /// Of wheels where a buffer's fields are read: what they are compared with.
     fields: Option<fields::Witnesses>,
+    /// Of buffers with an address of their own on each core.
+    pub(super) per_core: Option<PerCore>,
 }
 
 /// `CoreRange`: two corners, each x and y.
@@ -254,6 +256,7 @@ impl Metal {
                 device_vtable: need(symbol!(c"_ZTVN2tt8tt_metal6DeviceE"))? as usize + VTABLE_PREFIX,
                 id_slot,
                 fields,
+                per_core: PerCore::resolve(),
             })
         }
     }

@@ -19,6 +19,7 @@ mod gathering;
 mod message;
 mod metal;
 mod numbers;
+mod per_core;
 mod placed;
 mod program;
 mod programs;

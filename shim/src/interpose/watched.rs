@@ -5,22 +5,32 @@ use std::ffi::c_void;
 /// A function of tt-metal: `this`, another pointer, and a result in a register, if it has one.
 pub(super) type Function = unsafe extern "C-unwind" fn(*mut c_void, *const c_void) -> u64;
 
-/// What is done with an exception's text.
-struct Watch<'a> {
-    seen: &'a dyn Fn(Option<&[u8]>),
+/// How a call ended that did not return.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Thrown<'a> {
+    /// By a `std::runtime_error`, which is what tt-metal throws, with this text.
+    Says(&'a [u8]),
+    /// By an exception of another type, with the type's mangled name; empty where it is none of C++'s.
+    OfType(&'a [u8]),
+    /// By an exception that cannot be looked at here.
+    #[cfg_attr(target_arch = "x86_64", expect(dead_code, reason = "here it can be"))]
+    Unseen,
+    /// By the end of its thread: nothing was thrown.
+    ThreadEnded,
 }
 
-/// Calls `real`, and `seen` with its exception's text, where that can be read, if it throws.
+/// What is done with an exception.
+struct Watch<'a> {
+    seen: &'a dyn Fn(Thrown<'_>),
+}
+
+/// Calls `real`, and `seen` with its exception if it throws. On x86-64 `seen` runs before any frame is unwound, so that it sees an
+/// exception that nobody catches too; what `real` has locked may be locked then.
 ///
 /// # Safety
 /// The arguments are what `real` takes.
 #[inline(always)]
-pub(super) unsafe fn call(
-    first: *mut c_void,
-    second: *const c_void,
-    real: Function,
-    seen: &dyn Fn(Option<&[u8]>),
-) -> u64 {
+pub(super) unsafe fn call(first: *mut c_void, second: *const c_void, real: Function, seen: &dyn Fn(Thrown<'_>)) -> u64 {
     // SAFETY: as promised.
     unsafe { watch(first, second, real, Watch { seen }) }
 }
@@ -33,12 +43,12 @@ use other::watch;
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
-    use std::ffi::{CStr, c_char};
+    use std::ffi::{CStr, c_char, c_int};
 
-    use super::{Function, Watch, c_void};
+    use super::{Function, Thrown, Watch, c_void};
 
-    // A function with one cleanup, as a compiler would write it: while the call in it is unwound, `seen` runs, and the
-    // exception goes on. The C personality of libgcc knows cleanups and nothing else.
+    // A function with a personality and no cleanups: the unwinder asks `look` about it, first while it searches for a handler and
+    // then while it unwinds (Itanium C++ ABI: Exception Handling, 1.3). The watch lies in rbx meanwhile.
     std::arch::global_asm!(
         ".pushsection .text.ttmem_call_watched,\"ax\",@progbits",
         ".hidden ttmem_call_watched",
@@ -46,63 +56,27 @@ mod x86_64 {
         ".type ttmem_call_watched,@function",
         "ttmem_call_watched:",
         ".cfi_startproc",
-        ".cfi_personality 0x9b, DW.ref.__gcc_personality_v0",
-        ".cfi_lsda 0x1b, .Lttmem_lsda",
+        ".cfi_personality 0x1b, {look}",
         "push rbx",
         ".cfi_def_cfa_offset 16",
         ".cfi_offset rbx, -16",
         "mov rbx, rcx",
-        ".Lttmem_begin:",
         "call rdx",
-        ".Lttmem_end:",
-        ".cfi_remember_state",
         "pop rbx",
         ".cfi_def_cfa_offset 8",
         "ret",
-        ".cfi_restore_state",
-        ".Lttmem_landing:",
-        "mov rsi, rbx",
-        "mov rbx, rax",
-        "mov rdi, rax",
-        "call {seen}",
-        "mov rdi, rbx",
-        "call {resume}",
-        "ud2",
-        ".Lttmem_after:",
-        ".size ttmem_call_watched, .Lttmem_after-ttmem_call_watched",
+        ".size ttmem_call_watched, .-ttmem_call_watched",
         ".cfi_endproc",
         ".popsection",
-        // Where in the function an exception may pass, and where it goes then.
-        ".pushsection .gcc_except_table.ttmem_call_watched,\"a\",@progbits",
-        ".p2align 2",
-        ".Lttmem_lsda:",
-        ".byte 0xff",
-        ".byte 0xff",
-        ".byte 0x01",
-        ".uleb128 .Lttmem_calls_end-.Lttmem_calls",
-        ".Lttmem_calls:",
-        ".uleb128 .Lttmem_begin-ttmem_call_watched",
-        ".uleb128 .Lttmem_end-.Lttmem_begin",
-        ".uleb128 .Lttmem_landing-ttmem_call_watched",
-        ".uleb128 0",
-        ".Lttmem_calls_end:",
-        ".popsection",
-        ".hidden DW.ref.__gcc_personality_v0",
-        ".weak DW.ref.__gcc_personality_v0",
-        ".pushsection .data.rel.ro.DW.ref.__gcc_personality_v0,\"awG\",@progbits,DW.ref.__gcc_personality_v0,comdat",
-        ".p2align 3",
-        ".type DW.ref.__gcc_personality_v0,@object",
-        ".size DW.ref.__gcc_personality_v0, 8",
-        "DW.ref.__gcc_personality_v0:",
-        ".quad __gcc_personality_v0",
-        ".popsection",
-        seen = sym seen,
-        resume = sym _Unwind_Resume,
+        look = sym look,
     );
 
     unsafe extern "C-unwind" {
         fn ttmem_call_watched(first: *mut c_void, second: *const c_void, real: Function, watch: *const c_void) -> u64;
-        fn _Unwind_Resume(exception: *mut c_void) -> !;
+    }
+
+    unsafe extern "C" {
+        fn _Unwind_GetGR(context: *mut c_void, register: c_int) -> u64;
     }
 
     #[inline(always)]
@@ -111,9 +85,33 @@ mod x86_64 {
         unsafe { ttmem_call_watched(first, second, real, (&raw const watch).cast()) }
     }
 
-    unsafe extern "C" fn seen(exception: *const c_void, watch: *const c_void) {
-        // SAFETY: the unwinder's exception, which nobody has caught yet; and what `call` was given.
-        unsafe { ((*watch.cast::<Watch<'_>>()).seen)(text(exception)) };
+    /// DWARF's number of rbx.
+    const RBX: c_int = 3;
+    /// `_UA_SEARCH_PHASE`, `_UA_FORCE_UNWIND`.
+    const SEARCH: c_int = 1;
+    const FORCED: c_int = 8;
+    /// `_URC_CONTINUE_UNWIND`
+    const GO_ON: c_int = 8;
+
+    /// The personality: notes what is thrown while a handler is searched for, and asks for nothing.
+    unsafe extern "C" fn look(
+        _version: c_int,
+        actions: c_int,
+        class: u64,
+        exception: *const c_void,
+        context: *mut c_void,
+    ) -> c_int {
+        // SAFETY: the unwinder's own context, in which rbx is that of the function above: what `call` was given. The exception is
+        // the unwinder's, and nobody has caught it yet.
+        unsafe {
+            let watch = _Unwind_GetGR(context, RBX) as *const Watch<'_>;
+            if actions & SEARCH != 0 {
+                ((*watch).seen)(thrown(class, exception));
+            } else if actions & FORCED != 0 {
+                ((*watch).seen)(Thrown::ThreadEnded);
+            }
+        }
+        GO_ON
     }
 
     /// "GNUCC++\0": thrown by C++ code, and not rethrown from another thread.
@@ -127,27 +125,34 @@ mod x86_64 {
     /// Of a message that goes on with a backtrace, the beginning says it.
     const MOST: usize = 2048;
 
-    /// What a `std::runtime_error` says, which is what tt-metal throws; `None` of anything else.
-    ///
     /// # Safety
     /// `exception` is what the unwinder gives, and nobody has caught it yet.
-    unsafe fn text<'a>(exception: *const c_void) -> Option<&'a [u8]> {
+    unsafe fn thrown<'a>(class: u64, exception: *const c_void) -> Thrown<'a> {
         let unwinders = exception.cast::<u8>();
-        // SAFETY: every exception begins with its class; one of C++ has its type before that, where the Itanium C++ ABI
-        // puts it, and the object behind it. The name of a type is its second word. A runtime_error has a vtable with
-        // what(), which throws nothing and whose text lives as long as the exception.
+        // SAFETY: an exception of C++ has its type before the unwinder's part, where the Itanium C++ ABI puts it, and the object
+        // behind it. The name of a type is its second word. A runtime_error has a vtable with what(), which throws nothing and
+        // whose text lives as long as the exception.
         unsafe {
-            if unwinders.cast::<u64>().read() != CPP {
-                return None;
+            if class != CPP {
+                return Thrown::OfType(b"");
             }
             let type_info = unwinders.sub(TYPE).cast::<*const *const c_char>().read();
-            if type_info.is_null() || CStr::from_ptr(type_info.add(1).read()) != c"St13runtime_error" {
-                return None;
+            if type_info.is_null() {
+                return Thrown::OfType(b"");
+            }
+            // A name that only one library knows begins with an asterisk.
+            let name = CStr::from_ptr(type_info.add(1).read()).to_bytes();
+            let name = name.strip_prefix(b"*").unwrap_or(name);
+            if name != b"St13runtime_error" {
+                return Thrown::OfType(name);
             }
             let object = unwinders.add(HEADER);
             let vtable = object.cast::<*const unsafe extern "C" fn(*const u8) -> *const c_char>().read();
             let text = vtable.add(WHAT).read()(object);
-            (!text.is_null()).then(|| std::slice::from_raw_parts(text.cast::<u8>(), libc::strnlen(text, MOST)))
+            if text.is_null() {
+                return Thrown::OfType(name);
+            }
+            Thrown::Says(std::slice::from_raw_parts(text.cast::<u8>(), libc::strnlen(text, MOST)))
         }
     }
 }
@@ -155,11 +160,11 @@ mod x86_64 {
 /// Where nobody has written that function yet: a destructor runs, which knows of no text.
 #[cfg(not(target_arch = "x86_64"))]
 mod other {
-    use super::{Function, Watch, c_void};
+    use super::{Function, Thrown, Watch, c_void};
 
     impl Drop for Watch<'_> {
         fn drop(&mut self) {
-            (self.seen)(None);
+            (self.seen)(Thrown::Unseen);
         }
     }
 

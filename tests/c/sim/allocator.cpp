@@ -2,7 +2,9 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <new>
 #include <stdexcept>
+#include <utility>
 
 #include "books.hpp"
 #include "graveyard.hpp"
@@ -54,9 +56,25 @@ static Statistics statistics(const std::map<uint64_t, uint64_t>& taken, uint64_t
     return statistics;
 }
 
+static ttsim::Failure next_failure = ttsim::Failure::none;
+
+[[gnu::noinline]] static void throws() { throw std::runtime_error("inside"); }
+static void no_exception_leaves() noexcept { throws(); }
+
+static void fail_if_told() {
+    switch (std::exchange(next_failure, ttsim::Failure::none)) {
+        case ttsim::Failure::none: return;
+        case ttsim::Failure::other_reason:
+            throw std::runtime_error("TT_FATAL @ allocator.cpp:1: x\ninfo:\nL1_SMALL only supports sharded allocations\nbacktrace:\n");
+        case ttsim::Failure::other_type: throw std::bad_alloc();
+        case ttsim::Failure::noexcept_inside: no_exception_leaves();
+    }
+}
+
 uint64_t AllocatorImpl::allocate_buffer(Buffer* buffer) {
     ttsim::books::called(ttsim::books::Call::allocate);
     std::lock_guard guard(state_->mutex);
+    fail_if_told();
     uint64_t bytes = (buffer->size_per_bank_ + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     auto& taken = state_->taken[buffer->type_];
     uint64_t address = BASE;
@@ -109,3 +127,5 @@ void AllocatorImpl::deallocate_buffers() {
 }
 
 }  // namespace tt::tt_metal
+
+void ttsim::fail_next_allocation(Failure how) { tt::tt_metal::next_failure = how; }

@@ -233,6 +233,14 @@ void uncaught() {
     Tensor refused = interleaved(mesh, L1, 1 << 30, TILE);
 }
 
+// It says that memory was not what was missing, throws something else, or ends the program itself.
+void uncaught_for(Failure how) {
+    Mesh mesh = open_mesh(2);
+    step("before");
+    fail_next_allocation(how);
+    Tensor refused = interleaved(mesh, L1, TILE, TILE);
+}
+
 // What a capture only pretends to allocate is no memory; nor are buffers of size 0, nor views that are not tracked.
 void pretended() {
     Mesh mesh = open_mesh(2);
@@ -607,6 +615,9 @@ const std::map<std::string, void (*)()> SCENARIOS = {
     {"clash", clash},
     {"many-borrowed", many_borrowed},
     {"uncaught", uncaught},
+    {"uncaught-other-reason", [] { uncaught_for(Failure::other_reason); }},
+    {"uncaught-other-type", [] { uncaught_for(Failure::other_type); }},
+    {"terminated-inside", [] { uncaught_for(Failure::noexcept_inside); }},
     {"pretended", pretended},
     {"second-holders", second_holders},
     {"circular-buffers", circular_buffers},

@@ -83,6 +83,10 @@ private:
     bool is_placed_ = false, looks_for_room_ = false;
 };
 
+// How the next allocation fails.
+enum class Failure { none, other_reason, other_type, noexcept_inside };
+void fail_next_allocation(Failure how);
+
 // The next close of this chip throws.
 void fail_next_close(int chip);
 

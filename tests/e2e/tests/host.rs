@@ -90,6 +90,31 @@ fn forks_while_threads_report() {
 }
 
 #[test]
+fn a_daemon_has_a_ring_of_its_own() {
+    assert_rings(&watched("daemon", ""), &[&[(0, 50)], &[(1, 200)]]);
+}
+
+#[test]
+fn limits_that_are_there_from_the_start() {
+    // Address space for the program and hardly more, then for the ring too, then for call sites; descriptors; files.
+    let cases = [
+        ("-v 9000", 0, "cannot map a file"),
+        ("-v 40000", 1, "no call sites"),
+        ("-v 400000", 1, ""),
+        ("-n 4", 0, "cannot make a file"),
+        ("-n 16", 1, ""),
+        ("-f 64", 0, "cannot reserve memory"),
+    ];
+    for (limit, rings, words) in cases {
+        let script = format!("ulimit {limit}; exec \"$0\" events 100");
+        let program = c_program("host.c");
+        let (dead, lines) = watched_by(|| Run::new("sh").args(["-c", &script]).arg(&program));
+        assert_eq!((dead.len(), lines.is_empty()), (rings, words.is_empty()), "{limit}: {lines:?}");
+        assert!(lines.iter().all(|line| line.contains(words)), "{limit}: {lines:?}");
+    }
+}
+
+#[test]
 fn exec_begins_anew() {
     assert_rings(&watched("fork-exec", ""), &[&[(0, 100)], &[(9, 20)]]);
     // Until its exec a vfork child is its parent.
@@ -128,11 +153,6 @@ fn the_first_event_on_the_smallest_stack() {
 }
 
 #[test]
-fn where_the_host_may_not_sleep() {
-    assert_rings(&watched("no-sleep", ""), &[&[(0, 100)]]);
-}
-
-#[test]
 fn events_from_signal_handlers() {
     let files = folder();
     let words_file = files.path().join("words");
@@ -163,6 +183,7 @@ fn no_thread_of_ours_takes_the_hosts_signals() {
 fn the_ring_needs_no_descriptor() {
     assert_rings(&watched("no-files-later", ""), &[&[(0, 1000)]]);
     assert_rings(&watched("close-all", ""), &[&[(0, 200)]]);
+    assert_rings(&watched("close-range", ""), &[&[(0, 200)]]);
 }
 
 #[test]

@@ -138,6 +138,18 @@ fn host_on_a_small_file_system(size: &str, case: &str, preload: bool) -> Option<
 }
 
 #[test]
+fn a_read_only_file_system_is_one_line() {
+    let Some(plain) = host_on_a_small_file_system("1m,ro", "events", false) else {
+        skip("this user may not mount a file system of its own (unshare --mount)");
+        return;
+    };
+    let preloaded = host_on_a_small_file_system("1m,ro", "events", true).expect("as before");
+    assert_eq!(preloaded.without_our_lines(), plain);
+    assert_eq!(preloaded.our_lines().len(), 1, "{}", preloaded.stderr);
+    assert!(preloaded.stderr.contains("Read-only file system"), "{}", preloaded.stderr);
+}
+
+#[test]
 fn a_full_file_system_is_one_line_and_never_a_signal() {
     // Too small for a ring.
     let Some(plain) = host_on_a_small_file_system("1m", "events", false) else {

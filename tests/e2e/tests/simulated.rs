@@ -232,8 +232,32 @@ fn an_exception_that_nobody_catches_ends_the_program_as_ever() {
         assert_eq!(process["ended"]["signal"], 6);
         assert_eq!(live_count(&process), 2);
         assert_eq!(process["live"][0]["state"], "orphaned");
-        // Its last words: what the allocator was asked for when it threw.
-        assert_eq!(process["out_of_memory"].as_array().map(Vec::len), Some(1), "{}", process["out_of_memory"]);
+        let refused = &process["out_of_memory"];
+        assert_eq!(refused.as_array().map(Vec::len), Some(1), "{refused}");
+        // The allocator's own figures: the exception is seen before it ends the program.
+        assert_eq!((&refused[0]["size"], &refused[0]["free_bytes_per_bank"]), (&(1 << 30).into(), &(1 << 20).into()));
+        assert_eq!(refused[0]["other_reason"], Value::Null);
+    }
+}
+
+#[test]
+fn out_of_memory_is_what_the_allocator_says_is_even_if_nobody_catches_it() {
+    for (name, reason) in [
+        ("uncaught-other-reason", "L1_SMALL only supports sharded allocations"),
+        ("uncaught-other-type", "an exception of type St9bad_alloc"),
+        ("terminated-inside", "the process aborted in the allocator's call"),
+    ] {
+        let (outcome, process, _) = compare(Variant::Wheel, Loading::Local, name);
+        assert_eq!(outcome.code(), 134);
+        let refused = &process["out_of_memory"];
+        assert_eq!(
+            (refused.as_array().map(Vec::len), &refused[0]["other_reason"]),
+            (Some(1), &reason.into()),
+            "{name}"
+        );
+        for figure in ["size_per_bank", "free_bytes_per_bank", "missing_bytes_per_bank"] {
+            assert_eq!(refused[0][figure], Value::Null, "{name}: {figure}");
+        }
     }
 }
 

@@ -17,7 +17,7 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 use ttmem_ledger::{Headroom, State, Together, Totals};
 use ttmem_recording::Tensor;
-use ttmem_wire::Memory;
+use ttmem_wire::{Memory, OnCore};
 
 pub use difference::{ChangeReport, DifferenceReport, SideReport};
 pub use fragmentation::{BlockReport, FragmentationReport, WayOutReport};
@@ -235,6 +235,9 @@ pub struct AllocationReport {
     pub size: u64,
     /// Bytes in each bank; null where they are not known.
     pub size_per_bank: Option<u64>,
+    /// Where each core has an address of its own: which one, as "x-y"; "unknown" where the address stands for the holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core: Option<String>,
     /// Holders that have not let go.
     pub holders: u32,
     /// Reports of an allocation of it.
@@ -387,6 +390,14 @@ pub(crate) struct Context<'a> {
     pub(crate) rules: &'a [&'a str],
 }
 
+/// "0-7", as tt-metal writes a core; or "unknown".
+pub(super) fn core_name(core: OnCore) -> String {
+    match core {
+        OnCore::At { x, y } => format!("{x}-{y}"),
+        OnCore::Unknown => "unknown".to_owned(),
+    }
+}
+
 impl Context<'_> {
     /// A call site's frames, innermost first.
     fn frames(&self, site: &CallSite) -> Vec<String> {
@@ -415,6 +426,7 @@ impl Context<'_> {
             address: one.address,
             size: one.size,
             size_per_bank: one.size_per_bank,
+            core: one.core.map(core_name),
             holders: one.owners,
             reports: one.reports,
             state: state_name(one.state).into(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ttmem_ledger::{Anomalies, State};
-use ttmem_wire::Memory;
+use ttmem_wire::{Memory, OnCore};
 
 use super::{
     AllocationReport, EndedReport, GrowthReport, ProcessReport, Report, STATES, SourceReport, SpanReport,
@@ -102,6 +102,7 @@ impl Facts {
             address: report.address,
             size: report.size,
             size_per_bank: report.size_per_bank,
+            core: report.core.as_deref().map(core),
             owners: report.holders,
             reports: report.reports,
             state: STATES.iter().find(|(_, name)| *name == report.state).map_or(State::Live, |&(state, _)| state),
@@ -194,4 +195,10 @@ fn course(verdict: &str, reason: Option<&str>) -> Course {
 
 fn memory(name: &str) -> Memory {
     name.parse().unwrap_or(Memory::Unknown(u8::MAX))
+}
+
+/// What [`super::core_name`] wrote.
+fn core(name: &str) -> OnCore {
+    let known = name.split_once('-').and_then(|(x, y)| Some((x.parse().ok()?, y.parse().ok()?)));
+    known.map_or(OnCore::Unknown, |(x, y)| OnCore::At { x, y })
 }

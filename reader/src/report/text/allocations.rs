@@ -8,6 +8,7 @@ use std::{
 
 use ttmem_ledger::State;
 use ttmem_recording::Tensor;
+use ttmem_wire::OnCore;
 
 use super::{Screen, stack};
 use crate::{
@@ -41,7 +42,7 @@ fn kinds(all: &[Allocation]) -> Vec<Kind<'_>> {
     let groups = alike(
         all,
         |one| one.device,
-        |one| (one.memory, one.address, one.size, one.size_per_bank, held(one), one.site_key()),
+        |one| (one.memory, (one.core, one.address), one.size, one.size_per_bank, held(one), one.site_key()),
     );
     let mut kinds: Vec<Kind<'_>> = Vec::new();
     let mut places = HashMap::new();
@@ -83,7 +84,7 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, title: &str, all: &[A
     let listed = &kinds[..kinds.len().min(LISTED)];
     let memory_width = listed.iter().map(|kind| kind.first.memory.to_string().len() + 1).fold(9, usize::max);
     let shape = |kind: &Kind<'_>| match (kind.number, kind.sizes) {
-        (1, _) => format!("at {:#x}", kind.first.address),
+        (1, _) => at(kind.first),
         (number, (least, most)) if least == most => format!("{} of {}", count(number), bytes(most)),
         (number, (least, most)) => format!("{} of {} to {}", count(number), bytes(least), bytes(most)),
     };
@@ -103,6 +104,15 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, title: &str, all: &[A
         screen.faint(out, &format!("{:>12}  {} more; --json FILE has all", "", count(rest)))?;
     }
     writeln!(out)
+}
+
+/// Its address, and the core whose address it is.
+pub(super) fn at(one: &Allocation) -> String {
+    match one.core {
+        None => format!("at {:#x}", one.address),
+        Some(OnCore::At { x, y }) => format!("at {:#x} on core {x}-{y}", one.address),
+        Some(OnCore::Unknown) => "at unknown addresses".to_owned(),
+    }
 }
 
 fn remarks(kind: &Kind<'_>) -> String {

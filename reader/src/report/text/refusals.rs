@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use ttmem_wire::Space;
 
-use super::{Screen, fragmentation, stack};
+use super::{Screen, allocations::at, fragmentation, stack};
 use crate::{
     analysis::{Collision, Refusal},
     report::words::{
@@ -110,7 +110,7 @@ fn write_holdings(out: &mut impl Write, screen: &Screen, last: &Refusal, which: 
     if let Some((clash, lowest)) = last.clash.as_ref().and_then(|clash| Some((clash, clash.lowest.as_ref()?))) {
         let op = lowest.site.op.as_ref().map_or_else(String::new, |op| format!(", of {op}"));
         screen.faint(out, &format!("  the lowest buffer {which}:"))?;
-        let what = format!("{} at {:#x}{op}", lowest.memory, lowest.address);
+        let what = format!("{} {}{op}", lowest.memory, at(lowest));
         screen.wrapped(out, &format!("{:>12}  ", bytes(lowest.size)), &what)?;
         stack::write(out, screen, 14, &lowest.site)?;
         let number = clash.in_the_way.allocations;
@@ -137,7 +137,7 @@ fn write_holdings(out: &mut impl Write, screen: &Screen, last: &Refusal, which: 
         }
         for one in last.largest.iter().take(HOLDINGS) {
             let why = if one.cached { ", program cache" } else { "" };
-            writeln!(out, "{:>12}  {} at {:#x}{why}", bytes(one.size), one.memory, one.address)?;
+            writeln!(out, "{:>12}  {} {}{why}", bytes(one.size), one.memory, at(one))?;
         }
         return Ok(());
     }

@@ -18,6 +18,7 @@ pub const FINDING_IDS: &[&str] = &[
     "sites-full",
     "held-by-fewer",
     "allocators-overlap",
+    "addresses-unknown",
     "cached",
     "unmatched-frees",
     "released-at-close",
@@ -38,6 +39,7 @@ pub(crate) fn id(observation: &Observation) -> &'static str {
         Observation::Ledger(finding) => match finding {
             Finding::HeldByFewerThanReported { .. } => "held-by-fewer",
             Finding::AllocatorsOverlap { .. } => "allocators-overlap",
+            Finding::AddressesUnknown { .. } => "addresses-unknown",
             Finding::Cached { .. } => "cached",
             Finding::NoCircularBufferRelease { .. } => "no-cb-release",
             Finding::UnmatchedFrees { .. } => "unmatched-frees",
@@ -106,6 +108,12 @@ fn of_ledger(finding: &Finding) -> String {
             "{regions} {} of {memory} on device {device} in bytes that another allocator has handed out too: a mesh and \
              its submesh are in use at the same time.",
             noun(*regions, "allocation lies", "allocations lie")
+        ),
+        Finding::AddressesUnknown { regions, bytes } => format!(
+            "{regions} {} an address of its own on each core ({}), which this build of tt-metal does not show: the sizes are \
+             exact, the addresses are not.",
+            noun(*regions, "allocation has", "allocations have"),
+            size(bytes)
         ),
         Finding::Cached { regions, bytes } => format!(
             "{regions} {} held by the program cache ({}): kernel binaries and their like, which go when the cache is \
