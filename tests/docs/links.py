@@ -48,7 +48,7 @@ def unnamed_variables(help_text):
     """Variables that the library reads and `--help` does not name, or `--help` and docs/environment.md does not."""
     config = (ROOT / "shim" / "src" / "config.rs").read_text()
     read = set(re.findall(r'Variable::new\(c"(TT\w+)"\)', config))
-    named = set(re.findall(r"^  ((?:TT|NO_)[A-Z_]+)", help_text.partition("Environment:")[2], re.M))
+    named = set(re.findall(r"^  ((?:TT|NO_)[A-Z_]+)", help_text.partition("\nEnvironment")[2], re.M))
     told = set(re.findall(r"`([A-Z_]+)`", "\n".join(re.findall(r"^\| (`[^|]*)\|", (DOCS / "environment.md").read_text(), re.M))))
     if not read or not named:
         return ["no variables found: has the code or --help another form now?"]
