@@ -107,6 +107,15 @@ void ttmem_region_end(uint64_t region);
 // Whether events are taken.
 bool ttmem_enabled(void);
 
+// Starts tracking in a process that did not preload the library: tt-metal's calls come to it from now on, of all libraries that are
+// loaded and that are loaded later. What an allocator holds by then is reported as allocated before, without call sites. Returns whether
+// events are taken; where they are already, it only looks at libraries that were loaded meanwhile. Not for signal handlers.
+bool ttmem_start(void);
+
+// Stops tracking: waits until all that was reported before is in the ring, and ends the ring. Calls go to tt-metal alone from now on,
+// where ttmem_start had them come here. ttmem_start begins anew, with another ring. Not for signal handlers.
+void ttmem_stop(void);
+
 // Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; returns whether it is. Not
 // needed for safety: what was reported is in shared memory at once and survives the process.
 bool ttmem_flush(uint32_t timeout_ms);

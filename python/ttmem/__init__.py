@@ -6,14 +6,15 @@
     with ttmem.region("decode"):
         step()
 
-Everything here does nothing, and costs next to nothing, in a process without libttmem.so (`ttmem run` preloads it).
+`ttmem run` preloads libttmem.so; `ttmem.start()` loads it into a process that runs. Without it everything else here does
+nothing, and costs next to nothing.
 See docs/python.md.
 """
 
-from ttmem._library import enabled, flush, library_version, mark
+from ttmem._library import enabled, flush, library_version, mark, start, stop
 from ttmem._memory import memory_stats
 from ttmem._region import region
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "enabled", "flush", "library_version", "mark", "memory_stats", "region"]
+__all__ = ["__version__", "enabled", "flush", "library_version", "mark", "memory_stats", "region", "start", "stop"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from pathlib import Path
+
+from ttmem._find import find_library
 
 #: Longer names of marks are cut here by the library (bytes of UTF-8).
 MAX_MARK_BYTES = 255
@@ -11,11 +14,15 @@ RESERVED = "\x1f"
 
 
 class _Library:
-    """The functions, with their types. A function that the library lacks raises AttributeError."""
+    """The functions, with their types. A function that the library lacks raises AttributeError.
 
-    def __init__(self) -> None:
+    Args:
+        path: where the library is, None if it is in the process already.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
         # A mark takes nanoseconds and keeps the GIL, since to release it takes longer. A flush waits, and releases it.
-        quick, slow = ctypes.PyDLL(None), ctypes.CDLL(None)
+        quick, slow = ctypes.PyDLL(path), ctypes.CDLL(path)
         self.mark = quick.ttmem_mark
         self.mark.argtypes, self.mark.restype = [ctypes.c_char_p], None
         self.region_begin = quick.ttmem_region_begin
@@ -30,6 +37,10 @@ class _Library:
         self.version.argtypes, self.version.restype = [], ctypes.c_char_p
         self.flush = slow.ttmem_flush
         self.flush.argtypes, self.flush.restype = [ctypes.c_uint32], ctypes.c_bool
+        self.start = slow.ttmem_start
+        self.start.argtypes, self.start.restype = [], ctypes.c_bool
+        self.stop = slow.ttmem_stop
+        self.stop.argtypes, self.stop.restype = [], None
         self.memory = slow.ttmem_memory
         self.memory.argtypes, self.memory.restype = [ctypes.c_int32, ctypes.c_uint8, ctypes.c_void_p], ctypes.c_bool
 
@@ -41,8 +52,52 @@ def _find() -> _Library | None:
         return None
 
 
-#: A library comes into a process before Python does, or never.
+#: A library comes into a process before Python does, or by `start`.
 library = _find()
+
+
+def start() -> bool:
+    """Starts tracking in this process, if it was not started by `ttmem run`. No rebuild, no preload, no restart.
+
+    Calls of tt-metal come to the library from now on. Memory that an allocator holds by then is reported as "allocated before
+    tracking began", with exact bytes and without a call site, once that allocator is used again. Program memory of programs
+    that ran before is not known. Where tracking is on already, nothing changes. The variables `TTMEM_*` are read at the first
+    call: TTMEM_DISABLE=1 keeps tracking off.
+
+    Returns:
+        Whether events are captured.
+
+    Raises:
+        RuntimeError: if libttmem.so cannot be found or loaded.
+
+    Source: `ttmem_start` of include/ttmem.h. Some milliseconds.
+    """
+    global library
+    if library is None:
+        path = _path()
+        try:
+            library = _Library(str(path))
+        except (AttributeError, OSError) as error:
+            raise RuntimeError(f"ttmem.start: {path}: {error}") from None
+    return bool(library.start())
+
+
+def _path() -> Path:
+    path = find_library()
+    if path is None:
+        raise RuntimeError("ttmem.start: no libttmem.so; install it (pip install ttmem), or set TTMEM_LIBRARY to its path")
+    return path
+
+
+def stop() -> None:
+    """Stops tracking. What was reported stays readable: `ttmem report` shows it as a process that stopped tracking.
+
+    A later `start` begins anew. Without the library, nothing happens.
+
+    Source: `ttmem_stop` of include/ttmem.h.
+    """
+    if library is not None:
+        library.stop()
 
 
 def cut(name: str, room: int = MAX_MARK_BYTES) -> bytes:

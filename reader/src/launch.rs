@@ -175,7 +175,7 @@ pub(crate) fn exit_code(ended: Ended) -> u8 {
     match ended {
         Ended::Code(code) => code as u8,
         Ended::Signal(signal) => (128 + signal) as u8,
-        Ended::Unknown => 1,
+        Ended::Unknown | Ended::Stopped => 1,
     }
 }
 

@@ -90,6 +90,8 @@ pub enum Ended {
     Signal(i32),
     /// It is gone, and nobody said how.
     Unknown,
+    /// Not at all: it stopped tracking, and may have run on.
+    Stopped,
 }
 
 /// The same moment on two clocks.

@@ -11,6 +11,7 @@ use ttmem_wire::{Event, EventKind, MAX_MARK_BYTES, Memory, Target, flags, split_
 
 use crate::{
     capture::{Site, guarded, record, record_inline, tracker},
+    control,
     flush::flush,
     flusher::wake_flusher,
     fork_guard,
@@ -168,6 +169,23 @@ unsafe fn text<'a>(name: *const c_char) -> Option<&'a [u8]> {
 #[unsafe(no_mangle)]
 pub extern "C" fn ttmem_enabled() -> bool {
     startup::is_on()
+}
+
+/// Starts tracking in a process that did not preload the library: tt-metal's calls come to it from now on, of all libraries that are
+/// loaded and that are loaded later. What an allocator holds by then is reported as allocated before, without call sites. Returns whether
+/// events are taken; where they are already, it only looks at libraries that were loaded meanwhile. Not for signal handlers.
+#[unsafe(no_mangle)]
+pub extern "C" fn ttmem_start() -> bool {
+    let mut is_on = false;
+    guarded(|| is_on = control::start());
+    is_on
+}
+
+/// Stops tracking: waits until all that was reported before is in the ring, and ends the ring. Calls go to tt-metal alone from now on,
+/// where ttmem_start had them come here. ttmem_start begins anew, with another ring. Not for signal handlers.
+#[unsafe(no_mangle)]
+pub extern "C" fn ttmem_stop() {
+    guarded(control::stop);
 }
 
 /// Waits until all that was reported before is in the ring, at most `timeout_ms` milliseconds; returns whether it is. Not

@@ -15,24 +15,24 @@ const NAP: Duration = Duration::from_micros(100);
 
 /// What the flusher is asked for. It replies when what was reported before lies in the ring.
 pub(crate) enum Request {
-    Flush(FlushRequest),
+    Flush(Reply),
     Memory(MemoryRequest),
+    /// To end, too.
+    Stop(Reply),
 }
 
-/// Asks the flusher to reply when all is in the ring that was reported before it takes the request.
-pub(crate) struct FlushRequest {
-    reply: Sender<()>,
-}
+/// Where the flusher replies that all is in the ring that was reported before it took the request.
+pub(crate) struct Reply(Sender<()>);
 
-impl FlushRequest {
+impl Reply {
     fn new() -> (Self, Receiver<()>) {
         let (reply, replied) = bounded(1);
-        (Self { reply }, replied)
+        (Self(reply), replied)
     }
 
     /// For the flusher. A caller that does not wait any more needs no reply.
-    pub(crate) fn reply(self) {
-        let _ = self.reply.try_send(());
+    pub(crate) fn send(self) {
+        let _ = self.0.try_send(());
     }
 }
 
@@ -43,9 +43,14 @@ pub(crate) fn flush(tracker: &Tracker, timeout: Duration, wake: impl Fn()) -> bo
     if in_ring + tracker.flusher.skipped() == claimed {
         return true;
     }
+    request(tracker, Request::Flush, timeout, wake)
+}
+
+/// Whether the flusher does what `kind` says, within this time. `wake` wakes it.
+pub(crate) fn request(tracker: &Tracker, kind: fn(Reply) -> Request, timeout: Duration, wake: impl Fn()) -> bool {
     let since = Instant::now();
-    let (request, replied) = FlushRequest::new();
-    let mut unsent = Some(Request::Flush(request));
+    let (reply, replied) = Reply::new();
+    let mut unsent = Some(kind(reply));
     loop {
         if let Some(request) = unsent.take()
             && let Err(error) = tracker.requests.try_send(request)

@@ -14,7 +14,7 @@ use ttmem_ring::{
 
 use crate::{
     checkpoints::{Checkpoints, Share},
-    flush::Request,
+    flush::{Reply, Request},
     full_queue::FullQueue,
     last_thread::{self, Leader},
     signals, thread,
@@ -47,6 +47,8 @@ pub(crate) struct Flusher {
     requests: Receiver<Request>,
     /// Taken from the channel, and not replied to yet.
     open_requests: Vec<Request>,
+    /// Who asked it to end, once all is in the ring.
+    stopped: Option<Reply>,
     full_queue: &'static FullQueue,
     clock: Clock,
     clock_noted_ns: u64,
@@ -89,6 +91,7 @@ impl Flusher {
             state: ring.flusher().state(),
             requests,
             open_requests: Vec::new(),
+            stopped: None,
             full_queue,
             clock: ring.clock(),
             clock_noted_ns: 0,
@@ -96,7 +99,7 @@ impl Flusher {
         }
     }
 
-    /// Until the process ends; or until this is its last thread, which must be able to end it.
+    /// Until the process ends, or tracking is stopped; or until this is its last thread, which must be able to end it.
     pub(crate) fn run(&mut self) {
         // SAFETY: the name is NUL-terminated and short enough.
         unsafe { libc::pthread_setname_np(libc::pthread_self(), c"ttmem-flush".as_ptr()) };
@@ -104,6 +107,11 @@ impl Flusher {
         loop {
             let drained = self.round();
             self.note_clock();
+            if let Some(reply) = self.stopped.take() {
+                self.drain.note_stopped();
+                self.wake_reader();
+                return reply.send();
+            }
             self.checkpoints.prepare(&self.drain);
             quiet = if drained.records > 0 { Duration::ZERO } else { quiet + NAP };
             if drained.ring_full && self.checkpoint() {
@@ -139,7 +147,8 @@ impl Flusher {
         if !drained.ring_full {
             for request in self.open_requests.drain(..) {
                 match request {
-                    Request::Flush(request) => request.reply(),
+                    Request::Flush(reply) => reply.send(),
+                    Request::Stop(reply) => self.stopped = Some(reply),
                     Request::Memory(request) => request.reply(self.checkpoints.account(&self.drain)),
                 }
             }

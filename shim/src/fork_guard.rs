@@ -88,10 +88,11 @@ impl ForkGuard {
         self.tracker.store(ptr::from_ref(tracker).cast_mut(), Ordering::Release);
     }
 
-    /// Lets none through.
-    #[cfg(feature = "switch")]
+    /// Lets none through: the next event starts anew.
     pub(crate) fn close(&self) {
         // SYNC (V): Release, as in `open`; nothing is published.
         self.tracker.store(ptr::null_mut(), Ordering::Release);
+        self.waited_in_vain.store(0, Ordering::Relaxed);
+        self.starting.store(0, Ordering::Relaxed);
     }
 }

@@ -13,6 +13,8 @@ static MODE: AtomicU8 = AtomicU8::new(UNKNOWN);
 const UNKNOWN: u8 = 0;
 const ON: u8 = 1;
 const OFF: u8 = 2;
+/// Tracking was stopped, and may be started again.
+const PAUSED: u8 = 3;
 
 /// Whether events are taken; `None` before the environment was read.
 pub(crate) fn get() -> Option<bool> {
@@ -36,6 +38,16 @@ pub(crate) fn turn_off(reason: fmt::Arguments<'_>) {
         complain::once(format_args!("off: {reason}"));
         MODE.store(OFF, Ordering::Relaxed);
     }
+}
+
+/// Ends tracking until [`resume`]; false if it is not on.
+pub(crate) fn pause() -> bool {
+    MODE.compare_exchange(ON, PAUSED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+}
+
+/// Begins again after [`pause`].
+pub(crate) fn resume() {
+    let _ = MODE.compare_exchange(PAUSED, ON, Ordering::Relaxed, Ordering::Relaxed);
 }
 
 /// See the module `switch`.

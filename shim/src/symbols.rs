@@ -22,6 +22,11 @@ impl Symbol {
         Self { name, address: AtomicPtr::new(ptr::null_mut()) }
     }
 
+    /// The mangled name, for the dynamic linker.
+    pub(crate) fn c_name(&self) -> &'static CStr {
+        self.name
+    }
+
     /// The mangled name.
     pub(crate) fn name(&self) -> &'static str {
         self.name.to_str().unwrap_or("?")

@@ -79,9 +79,9 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Whether the process has ended.
+    /// Whether the process has ended, and what is live then was left by its owners.
     pub fn is_end(self) -> bool {
-        matches!(self, Self::Ended(_))
+        matches!(self, Self::Ended(ended) if ended != Ended::Stopped)
     }
 }
 

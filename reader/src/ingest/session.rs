@@ -27,6 +27,8 @@ pub enum Ended {
     Signal(i32),
     /// It is gone, and nobody can say how.
     Unknown,
+    /// Not at all: it stopped tracking, and may run on.
+    Stopped,
 }
 
 impl From<ttmem_recording::Ended> for Ended {
@@ -35,6 +37,7 @@ impl From<ttmem_recording::Ended> for Ended {
             ttmem_recording::Ended::Code(code) => Self::Code(code),
             ttmem_recording::Ended::Signal(signal) => Self::Signal(signal),
             ttmem_recording::Ended::Unknown => Self::Unknown,
+            ttmem_recording::Ended::Stopped => Self::Stopped,
         }
     }
 }
@@ -45,14 +48,19 @@ impl From<Ended> for ttmem_recording::Ended {
             Ended::Code(code) => Self::Code(code),
             Ended::Signal(signal) => Self::Signal(signal),
             Ended::Unknown => Self::Unknown,
+            Ended::Stopped => Self::Stopped,
         }
     }
 }
 
-impl From<Ended> for End {
-    /// What a ledger asks: by itself, or not.
-    fn from(ended: Ended) -> Self {
-        if matches!(ended, Ended::Code(_)) { Self::Exited } else { Self::Killed }
+impl Ended {
+    /// What a ledger asks: by itself, or not; or whether its allocations may live on.
+    pub(crate) fn end(self) -> Option<End> {
+        match self {
+            Self::Code(_) => Some(End::Exited),
+            Self::Signal(_) | Self::Unknown => Some(End::Killed),
+            Self::Stopped => None,
+        }
     }
 }
 
@@ -293,7 +301,11 @@ impl Session {
     }
 
     fn conclude(&mut self, told: Option<Ended>) {
-        let ended = told.or_else(|| self.source.exit_status().map(Ended::Code)).unwrap_or(Ended::Unknown);
+        let ended = match told.or_else(|| self.source.exit_status().map(Ended::Code)) {
+            _ if self.source.has_stopped() => Ended::Stopped,
+            Some(ended) => ended,
+            None => Ended::Unknown,
+        };
         if ended == Ended::Signal(ABORT) {
             // An exception that nobody catches aborts the process before the library can note it: what the allocator was
             // asked for then stands in the ring file.
@@ -301,7 +313,9 @@ impl Session {
         }
         self.ended = Some(ended);
         self.watch = None;
-        self.account.ledger_mut().end(ended.into());
+        if let Some(end) = ended.end() {
+            self.account.ledger_mut().end(end);
+        }
     }
 
     /// What the allocator was being asked for when the process aborted.

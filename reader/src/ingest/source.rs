@@ -23,6 +23,7 @@ pub(crate) struct Remains {
     clock: ClockMap,
     counters: Counters,
     exit_status: Option<i32>,
+    has_stopped: bool,
     open_requests: Vec<Record>,
 }
 
@@ -41,6 +42,7 @@ impl Source {
                 clock: ring.clock(),
                 counters,
                 exit_status: ring.exit_status(),
+                has_stopped: ring.has_stopped(),
                 open_requests: ring.open_requests(),
             }));
         }
@@ -78,6 +80,13 @@ impl Source {
         match self {
             Self::Open(ring) => ring.exit_status(),
             Self::Closed(remains) => remains.exit_status,
+        }
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        match self {
+            Self::Open(ring) => ring.has_stopped(),
+            Self::Closed(remains) => remains.has_stopped,
         }
     }
 

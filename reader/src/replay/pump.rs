@@ -39,7 +39,9 @@ pub(crate) fn pump(input: &Input, apply: &mut Apply<'_>) -> Result<Recording, St
             apply(&mut replay, &ring.records)?;
             apply(&mut replay, &ring.last_words)?;
             if let Some(ended) = told.ended {
-                replay.account_mut().ledger_mut().end(ended.into());
+                if let Some(end) = ended.end() {
+                    replay.account_mut().ledger_mut().end(end);
+                }
             }
             Ok(Recording { processes: vec![replay], is_cut: false })
         }

@@ -70,7 +70,9 @@ impl Replay {
     pub(super) fn conclude(&mut self, is_cut: bool) {
         self.is_cut = is_cut && self.status.ended.is_none();
         if let Some(ended) = self.ended() {
-            self.account.ledger_mut().end(ended.into());
+            if let Some(end) = ended.end() {
+                self.account.ledger_mut().end(end);
+            }
         }
     }
 

@@ -85,8 +85,10 @@ impl SiteFile {
             Some(Some(code)) => PythonFrame {
                 function: code.function.clone(),
                 file: code.file.clone(),
-                // Code that the compiler made up belongs to the line of the `def`.
-                line: line_at(code.format, &code.lines, code.first_line, frame.at).or(Some(code.first_line)),
+                // Code that the compiler made up belongs to the line of the `def`. No source has a line 0.
+                line: line_at(code.format, &code.lines, code.first_line, frame.at)
+                    .or(Some(code.first_line))
+                    .filter(|&line| line > 0),
             },
             _ => PythonFrame { function: "?".into(), file: "?".into(), line: None },
         }

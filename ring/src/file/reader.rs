@@ -165,9 +165,12 @@ impl RingReader {
         &self.path
     }
 
-    /// Whether the process still has its ring: the lock that dies with its mapping is held. A shared lock is tried, so
-    /// that two readers that ask at once do not take each other for the process.
+    /// Whether the process still puts events into its ring: it has not stopped, and the lock that dies with its mapping is held. A
+    /// shared lock is tried, so that two readers that ask at once do not take each other for the process.
     pub fn is_alive(&self) -> bool {
+        if self.has_stopped() {
+            return false;
+        }
         match flock(&self.file, libc::LOCK_SH) {
             Ok(()) => {
                 let _ = flock(&self.file, libc::LOCK_UN);
@@ -325,6 +328,11 @@ impl RingReader {
     /// The pool of this index.
     pub fn pool(&self, index: u32) -> Option<Pool> {
         self.mapped.pools().get(index)
+    }
+
+    /// Whether the process stopped tracking before it ended.
+    pub fn has_stopped(&self) -> bool {
+        self.mapped.flusher().has_stopped()
     }
 
     /// The exit code with which the process ran its exit handlers, if it came so far.

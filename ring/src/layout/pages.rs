@@ -40,13 +40,16 @@ pub struct FlusherPage {
     pub(crate) state: FutexLine,
     /// A later reading of the clock: ticks and ns, both zero until there is one.
     pub(crate) clock: ClockLine,
-    /// 0, or the exit code + 1 that the process ran its exit handlers with.
+    /// 0, or the exit code + 1 that the process ran its exit handlers with, or [`STOPPED`].
     pub(crate) exited: Line,
     /// Changes when a parked reader is to wake up.
     pub(crate) wakeups: FutexLine,
     /// Sequence numbers that the flusher claimed for no event: see [`crate::Queue`].
     pub(crate) skipped: Line,
 }
+
+/// In place of an exit code: the process stopped tracking, and runs on.
+const STOPPED: u64 = 1 << 32;
 
 /// A sequence lock around two words.
 #[derive(Debug, Default)]
@@ -186,10 +189,24 @@ impl FlusherPage {
         self.exited.0.store(u64::from(code as u32 & 0xFF) + 1, Ordering::Release);
     }
 
+    /// Notes that the process takes no more events. What it has reported lies in the ring.
+    pub(crate) fn set_stopped(&self) {
+        // SYNC (R): Release, pairs with the Acquire load in `has_stopped`.
+        self.exited.0.store(STOPPED, Ordering::Release);
+    }
+
+    /// Whether the process takes no more events, though it may run.
+    #[cfg(not(any(loom, shuttle)))]
+    pub(crate) fn has_stopped(&self) -> bool {
+        // SYNC (R): Acquire, pairs with the Release store in `set_stopped`.
+        self.exited.0.load(Ordering::Acquire) == STOPPED
+    }
+
     /// The exit code with which the process ran its exit handlers, if it came so far.
     #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn exit_status(&self) -> Option<i32> {
         // SYNC (R): Acquire, pairs with the Release store in `set_exited`.
-        self.exited.0.load(Ordering::Acquire).checked_sub(1).map(|code| code as i32)
+        let code = self.exited.0.load(Ordering::Acquire).checked_sub(1)?;
+        u8::try_from(code).ok().map(i32::from)
     }
 }

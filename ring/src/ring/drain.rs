@@ -155,6 +155,11 @@ impl<'a> Drain<'a> {
         self.ring.parked_reader()
     }
 
+    /// Notes that the process takes no more events: what it has reported is drained.
+    pub fn note_stopped(&mut self) {
+        self.ring.note_stopped();
+    }
+
     /// Notes how the clock stands now: ticks, and ns of `CLOCK_MONOTONIC`.
     pub fn note_clock(&mut self, ticks: u64, monotonic_ns: u64) {
         self.ring.note_clock(ticks, monotonic_ns);

@@ -97,6 +97,11 @@ impl<'a> RingWriter<'a> {
         skipped.store(skipped.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// See [`FlusherPage::set_stopped`].
+    pub(crate) fn note_stopped(&mut self) {
+        self.flusher.set_stopped();
+    }
+
     /// Notes how the clock stands now.
     pub(crate) fn note_clock(&mut self, ticks: u64, monotonic_ns: u64) {
         self.flusher.note_clock(ticks, monotonic_ns);

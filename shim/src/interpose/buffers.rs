@@ -208,7 +208,7 @@ fn note_event(
 
 /// Records an event of this valid buffer; of one that has an address of its own on each core, an event for each.
 #[inline(always)]
-fn note_buffer(tracker: &'static Tracker, metal: &Metal, buffer: Object, event: Event, site: Site) {
+pub(super) fn note_buffer(tracker: &'static Tracker, metal: &Metal, buffer: Object, event: Event, site: Site) {
     match &metal.per_core {
         Some(per_core) if per_core.is_one(buffer, event.memory) => {
             guarded(|| per_core.parts(buffer, event).into_iter().for_each(|part| record(tracker, part, site)));

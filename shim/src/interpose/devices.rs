@@ -3,7 +3,7 @@
 use ttmem_wire::{Pool, Target};
 
 use super::{
-    capacity,
+    allocated_before, capacity,
     metal::{DeviceKind, Metal, Object},
 };
 use crate::tracker::Tracker;
@@ -39,6 +39,7 @@ fn ask(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Obje
     let entered = tracker.pool_cache.insert(tracker.pools, device as usize, allocator as usize, pool).map(Target::Pool);
     if let Some(target) = entered {
         capacity::note(tracker, allocator, target);
+        allocated_before::note(tracker, metal, device, allocator);
     }
     entered.or(only)
 }

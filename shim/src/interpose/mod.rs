@@ -4,6 +4,7 @@
 //! The signatures are those of the ttnn wheels 0.77 to 0.81. `this` and references are plain pointers in the Itanium C++
 //! ABI. Every function is `extern "C-unwind"`: a C++ exception passes our frame as it passes any other.
 
+mod allocated_before;
 mod buffers;
 mod building;
 mod capacity;
@@ -77,8 +78,8 @@ macro_rules! call_real {
 }
 use call_real;
 
-/// Stands in for a function of tt-metal's: exports ours under its mangled name, and makes the symbol by which the real one is found. The
-/// build script writes the name into abi/exports.txt.
+/// Stands in for a function of tt-metal's: exports ours under its mangled name, makes the symbol by which the real one is found, and lists
+/// both for [`crate::patch`]. The build script writes the name into abi/exports.txt.
 macro_rules! hook {
     (
         $(#[$attribute:meta])*
@@ -90,6 +91,12 @@ macro_rules! hook {
         $(#[$attribute])*
         #[unsafe(export_name = $name)]
         unsafe extern "C-unwind" fn $function($($argument: $type),*) $(-> $result)? $body
+
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = "ttmem_hooks")]
+            static HOOK: crate::patch::Hook = crate::patch::Hook { symbol: &$symbol, function: $function as *const () };
+        };
     };
 }
 use hook;

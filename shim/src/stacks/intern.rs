@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 
 use ttmem_wire::sites::{
-    self, CODE_HEAD, CUT_NATIVE, CUT_PYTHON, Frame, MAX_FRAMES, MODULE_HEAD, STACK_HEAD, TensorRecord,
+    self, CODE_HEAD, CUT_NATIVE, CUT_PYTHON, Frame, LineTable, MAX_FRAMES, MODULE_HEAD, STACK_HEAD, TensorRecord,
 };
 
 use super::{
@@ -141,7 +141,34 @@ impl Stacks {
     }
 }
 
+/// Stands for a call site that nobody saw, as a Python function of this name would.
+const BEFORE_TRACKING: &[u8] = b"allocated before tracking began";
+const OURSELVES: &[u8] = b"ttmem";
+
 impl Stacks {
+    /// The site of what was allocated before tracking began; 0 if there is no room.
+    #[cold]
+    pub(crate) fn before_tracking(&self) -> u32 {
+        let mut key = Key::new();
+        key.add(BEFORE_TRACKING.as_ptr() as u64);
+        let key = key.finish();
+        let found = self.stacks.find(key).or_else(|| crate::thread::keeping_errno(|| self.write_before_tracking(key)));
+        found.unwrap_or(0)
+    }
+
+    fn write_before_tracking(&self, key: u64) -> Option<u32> {
+        let lengths = [OURSELVES.len(), BEFORE_TRACKING.len(), 0];
+        let mut code = self.file.space(CODE_HEAD + lengths.iter().sum::<usize>())?;
+        sites::code_head(LineTable::Pairs, 0, lengths).into_iter().for_each(|word| code.put_word(word));
+        code.put(OURSELVES);
+        code.put(BEFORE_TRACKING);
+        let frame = Frame { of: code.reference(), at: 0 };
+        let mut stack = self.file.space(STACK_HEAD + 8)?;
+        stack.put_word(sites::stack_head(0, 1, 0));
+        stack.put_word(frame.word());
+        Some(self.stacks.insert(key, stack.reference()))
+    }
+
     /// The record that says what a tensor is; 0 if there is no room. One that was seen before is one lookup.
     #[inline(always)]
     pub(crate) fn tensor(&self, kind: &TensorRecord, shape: &[u32], padded_shape: &[u32]) -> u32 {

@@ -117,6 +117,11 @@ uint64_t AllocatorImpl::lowest_l1_address() const {
     return taken.empty() ? UINT64_MAX : taken.begin()->first;
 }
 
+std::unordered_set<Buffer*> AllocatorImpl::get_allocated_buffers() const {
+    std::lock_guard guard(state_->mutex);
+    return {state_->buffers.begin(), state_->buffers.end()};
+}
+
 void AllocatorImpl::deallocate_buffers() {
     ttsim::books::called(ttsim::books::Call::deallocate_buffers);
     std::lock_guard guard(state_->mutex);

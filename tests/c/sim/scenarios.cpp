@@ -605,7 +605,36 @@ void demo() {
     std::_Exit(0);
 }
 
+// Tracking begins in the middle, ends, and begins again: see load_started.c. What is placed lowest first is freed and taken again.
+void late() {
+    Mesh mesh = open_mesh(2), lone = open_mesh(std::vector<int>{5});
+    Tensor dram = interleaved(mesh, DRAM, 1 << 20, TILE), l1 = interleaved(mesh, L1, 128 << 10, TILE),
+           shards = sharded(mesh, L1, 256 << 10, 8), small = interleaved(mesh, L1_SMALL, 1000, 1024),
+           other = interleaved(lone, DRAM, 64 << 10, TILE);
+    step("not yet");
+    step("start");
+    Tensor more = interleaved(mesh, DRAM, 24576, TILE);
+    other.reset();
+    step("first events");
+    l1.reset();
+    dram.reset();
+    Tensor again = interleaved(mesh, DRAM, 2 << 20, TILE);
+    step("stop");
+    again.reset();
+    Tensor unseen = interleaved(lone, L1, 32 << 10, TILE);
+    step("unseen");
+    step("start again");
+    more.reset();
+    Tensor last = interleaved(lone, DRAM, 4096, TILE);
+    step("second ring");
+    for (Tensor* tensor : {&shards, &small, &unseen, &last}) tensor->reset();
+    step("all freed");
+    mesh->close();
+    lone->close();
+}
+
 const std::map<std::string, void (*)()> SCENARIOS = {
+    {"late", late},
     {"chips-1", chips_1},
     {"chips-8", chips_8},
     {"chips-32", chips_32},

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -111,6 +112,7 @@ public:
     TTSIM_HOOKED void deallocate_buffers();
     TTSIM_HOOKED uint32_t get_alignment(BufferType type) const;
     uint64_t lowest_l1_address() const;
+    TTSIM_HOOKED std::unordered_set<Buffer*> get_allocated_buffers() const;
 
 private:
     struct State;

@@ -145,7 +145,7 @@ pub enum Variant {
     NoGetters,
 }
 
-/// The folder with `libtt_metal.so`, `libscenarios.so`, `linked` and `local`.
+/// The folder with `libtt_metal.so`, `libscenarios.so`, `linked`, `local` and `started`.
 pub fn simulation(variant: Variant) -> PathBuf {
     static DONE: OnceLock<Mutex<HashMap<Variant, PathBuf>>> = OnceLock::new();
     let mut done = DONE.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -182,7 +182,9 @@ fn build_simulation(variant: Variant) -> PathBuf {
         let mut linked = compiler(&scenarios);
         linked.arg("-DSCENARIO_LINKED");
         against(linked, "linked");
-        let local = sources.join("load_local.c");
-        succeed(compiler(&local).arg(&local).arg("-o").arg(folder.join("local")));
+        for (source, output) in [("load_local.c", "local"), ("load_started.c", "started")] {
+            let source = sources.join(source);
+            succeed(compiler(&source).arg(&source).args(["-rdynamic", "-o"]).arg(folder.join(output)));
+        }
     })
 }

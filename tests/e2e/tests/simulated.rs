@@ -1,9 +1,9 @@
 //! Scenarios against the simulated tt-metal: at every step, what ttmem says equals the simulator's own books.
 
-use std::fs;
+use std::{collections::HashMap, fs, path::PathBuf};
 
-use serde_json::Value;
-use ttmem_e2e::{Outcome, Report, Run, Variant, folder, simulation};
+use serde_json::{Value, json};
+use ttmem_e2e::{Outcome, Report, Run, Variant, folder, library, simulation};
 
 /// How a scenario gets tt-metal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ enum Loading {
     Local,
     /// The program links it.
     Linked,
+    /// The same as `Local`, and the library is not preloaded but started by hand.
+    Started,
 }
 
 fn scenario(variant: Variant, loading: Loading, name: &str) -> Run {
@@ -19,6 +21,11 @@ fn scenario(variant: Variant, loading: Loading, name: &str) -> Run {
     match loading {
         Loading::Local => Run::new(simulation.join("local")).arg(simulation.join("libscenarios.so")).arg(name),
         Loading::Linked => Run::new(simulation.join("linked")).arg(name),
+        Loading::Started => {
+            let words = ["-u", "LD_PRELOAD"].map(PathBuf::from);
+            let files = [simulation.join("started"), library().to_path_buf(), simulation.join("libscenarios.so")];
+            Run::new("/usr/bin/env").args(words.iter().chain(&files)).arg(name)
+        }
     }
 }
 
@@ -27,7 +34,9 @@ fn scenario(variant: Variant, loading: Loading, name: &str) -> Run {
 fn compare(variant: Variant, loading: Loading, name: &str) -> (Outcome, Value, Vec<(String, Value)>) {
     let files = folder();
     let truth_file = files.path().join("truth");
-    let plain = scenario(variant, loading, name).outcome();
+    // Without ttmem one way of starting it is none.
+    let without = if loading == Loading::Started { Loading::Local } else { loading };
+    let plain = scenario(variant, without, name).outcome();
     let (traced, report) = scenario(variant, loading, name).arg(&truth_file).traced();
     assert_eq!(traced.stdout, plain.stdout, "{name}");
     assert_eq!(traced.stderr, plain.stderr, "{name}");
@@ -86,7 +95,7 @@ fn exact(name: &str) -> Value {
 
 fn exact_on(variant: Variant, name: &str, fields: &[&[&str]]) -> Value {
     let mut last = Value::Null;
-    for loading in [Loading::Linked, Loading::Local] {
+    for loading in [Loading::Linked, Loading::Local, Loading::Started] {
         let (_, process, steps) = compare(variant, loading, name);
         assert!(!steps.is_empty());
         let marks = process["marks"].as_array().expect("marks");
@@ -112,6 +121,43 @@ fn exact_on(variant: Variant, name: &str, fields: &[&[&str]]) -> Value {
 
 fn live_count(process: &Value) -> usize {
     process["live"].as_array().expect("a list of live regions").len()
+}
+
+/// Tracking that begins late knows what is live from the first event of each allocator on; what was there has no call site.
+#[test]
+fn tracking_begins_late_ends_and_begins_again() {
+    let files = folder();
+    let truth_file = files.path().join("truth");
+    let (outcome, report) = scenario(Variant::Wheel, Loading::Started, "late").arg(&truth_file).traced();
+    assert_eq!(outcome.stderr, "");
+    assert_eq!(outcome.code(), 0);
+    let truth = fs::read_to_string(&truth_file).expect("the truth file");
+    let truth: HashMap<String, Value> = truth
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line of truth"))
+        .map(|line| (line["step"].as_str().expect("a step").to_owned(), line["truth"].clone()))
+        .collect();
+    let of = |ended: Value| {
+        let mut rings = report.processes().iter().filter(|process| process["ended"] == ended);
+        rings.next().unwrap_or_else(|| panic!("{ended}: {:#?}", report.processes()))
+    };
+    let (first, second) = (of(json!({"stopped": true})), of(json!({"code": 0})));
+    for (process, steps) in [(first, &["first events", "stop"][..]), (second, &["second ring", "all freed"])] {
+        for step in steps {
+            let mark = Report::mark(process, step);
+            assert_rows(&truth[*step], mark, &LIVE, step);
+            assert_live(&truth[*step], mark, step);
+        }
+        assert_eq!((Report::events(process).2, &process["unmatched_frees"]), (0, &0.into()));
+    }
+    assert_eq!(report.processes().len(), 2);
+    assert_eq!(first["verdict"]["answer"], "clean", "nothing is left by a process that runs on");
+    let sites = |step| {
+        let live = Report::mark(first, step)["live"].as_array().expect("a list").clone();
+        live.iter().filter(|one| one["site"][0] == "allocated before tracking began (ttmem)").count()
+    };
+    // Of two chips: four tensors, then two of them.
+    assert_eq!((sites("first events"), sites("stop")), (8, 4));
 }
 
 #[test]

@@ -144,6 +144,8 @@ pub enum EndedReport {
     Signal(i32),
     /// It is gone, and nobody can say how. Always true.
     Unknown(bool),
+    /// Not at all: it stopped tracking, and may have run on. Always true.
+    Stopped(bool),
 }
 
 /// What became of the events of a process. Once it has ended, reported = drained + lost.
@@ -466,6 +468,7 @@ impl Context<'_> {
                 Ending::Ended(Ended::Code(code)) => Some(EndedReport::Code(code)),
                 Ending::Ended(Ended::Signal(signal)) => Some(EndedReport::Signal(signal)),
                 Ending::Ended(Ended::Unknown) => Some(EndedReport::Unknown(true)),
+                Ending::Ended(Ended::Stopped) => Some(EndedReport::Stopped(true)),
                 Ending::Running | Ending::Cut(_) => None,
             },
             events: EventCounts::new(counts),

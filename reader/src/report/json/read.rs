@@ -46,6 +46,7 @@ impl Facts {
                 Some(EndedReport::Code(code)) => Ending::Ended(Ended::Code(code)),
                 Some(EndedReport::Signal(signal)) => Ending::Ended(Ended::Signal(signal)),
                 Some(EndedReport::Unknown(_)) => Ending::Ended(Ended::Unknown),
+                Some(EndedReport::Stopped(_)) => Ending::Ended(Ended::Stopped),
                 None if report.is_cut => Ending::Cut(report.cut_after),
                 None => Ending::Running,
             },

@@ -40,6 +40,7 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnal
         Ending::Ended(Ended::Code(_)) => "Live at exit",
         Ending::Ended(Ended::Signal(_)) => "Live when it was killed",
         Ending::Ended(Ended::Unknown) => "Live when it ended",
+        Ending::Ended(Ended::Stopped) => "Live when tracking stopped",
     };
     allocations::write(out, screen, title, &process.live)?;
     allocations::write(out, screen, "Released by a close, not by their owners", &process.released_at_close)?;

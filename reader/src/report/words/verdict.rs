@@ -175,6 +175,7 @@ pub(crate) fn ending(end: Ending) -> String {
         Ending::Ended(Ended::Code(code)) => format!("exited with code {code}"),
         Ending::Ended(Ended::Signal(signal)) => format!("was killed by signal {signal}"),
         Ending::Ended(Ended::Unknown) => "ended; exit status unknown".to_owned(),
+        Ending::Ended(Ended::Stopped) => "stopped tracking".to_owned(),
     }
 }
 

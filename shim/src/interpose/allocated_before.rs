@@ -1,0 +1,133 @@
+//! What an allocator held before tracking began, where it began late: reported when the allocator is first seen.
+//!
+//! The list is the allocator's own, copied under its lock. A buffer in it lives until its free goes through
+//! [`super::buffers`], which comes here first. A free that was inside the real function before our hook was in place has some
+//! microseconds less than it took to get here.
+
+use std::{ffi::c_void, mem::transmute, ptr};
+
+use ttmem_wire::{Event, EventKind, Memory};
+
+use super::{
+    buffers, devices,
+    metal::{Metal, Object},
+};
+use crate::{patch, symbols::Symbol, tracker::Tracker};
+
+static GET: Symbol = Symbol::new(c"_ZNK2tt8tt_metal13AllocatorImpl21get_allocated_buffersEv");
+
+/// A `std::unordered_set<Buffer*>` as libstdc++ lays it out.
+#[repr(C)]
+struct BufferSet {
+    buckets: *mut *mut c_void,
+    bucket_count: usize,
+    first: *mut Node,
+    count: usize,
+    rehash_policy: [usize; 2],
+    single_bucket: *mut c_void,
+}
+
+/// An element of it. The hash of a pointer is not kept.
+#[repr(C)]
+struct Node {
+    next: *mut Node,
+    buffer: Object,
+}
+
+/// The buffers of an allocator, our own copy.
+struct Buffers<'a> {
+    set: BufferSet,
+    /// Whether its buckets are memory of their own: those of a small set are a word of it.
+    has_buckets: bool,
+    delete: unsafe extern "C-unwind" fn(*mut c_void),
+    metal: &'a Metal,
+}
+
+impl<'a> Buffers<'a> {
+    /// `None` in a build that does not say.
+    fn of(metal: &'a Metal, allocator: Object) -> Option<Self> {
+        let get = GET.address();
+        let delete = metal.operator_delete?;
+        if get.is_null() {
+            return None;
+        }
+        let mut set = BufferSet {
+            buckets: ptr::null_mut(),
+            bucket_count: 0,
+            first: ptr::null_mut(),
+            count: 0,
+            rehash_policy: [0; 2],
+            single_bucket: ptr::null_mut(),
+        };
+        // SAFETY: the mangled name fixes the signature: a set is returned through a hidden pointer. The allocator is the one whose
+        // call we stand in, and none of its locks is held.
+        unsafe {
+            let get: unsafe extern "C-unwind" fn(*mut BufferSet, Object) = transmute(get);
+            get(&raw mut set, allocator);
+        }
+        let has_buckets = !set.buckets.is_null() && !ptr::eq(set.buckets, &raw const set.single_bucket);
+        Some(Self { set, has_buckets, delete, metal })
+    }
+
+    fn each(&self, mut visit: impl FnMut(Object)) {
+        let mut node = self.set.first;
+        // The count bounds the walk, should the layout be another.
+        for _ in 0..self.set.count {
+            if node.is_null() {
+                return;
+            }
+            // SAFETY: a node of our own copy.
+            let Node { next, buffer } = unsafe { node.read() };
+            if !buffer.is_null() && self.metal.can_read(buffer) {
+                visit(buffer);
+            }
+            node = next;
+        }
+    }
+}
+
+impl Drop for Buffers<'_> {
+    fn drop(&mut self) {
+        let mut node = self.set.first;
+        // SAFETY: nodes and buckets of our own copy come from operator new.
+        unsafe {
+            while !node.is_null() {
+                let next = (*node).next;
+                (self.delete)(node.cast());
+                node = next;
+            }
+            if self.has_buckets {
+                (self.delete)(self.set.buckets.cast());
+            }
+        }
+    }
+}
+
+/// Reports what this valid allocator holds for `device`, if tracking began late.
+#[cold]
+pub(super) fn note(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Object) {
+    if allocator.is_null() || !patch::is_active() {
+        return;
+    }
+    let Some(held) = Buffers::of(metal, allocator) else { return };
+    let site = tracker.stacks.map_or(0, |stacks| stacks.before_tracking());
+    held.each(|buffer| {
+        let facts = metal.facts(buffer);
+        if !ptr::eq(facts.device, device) {
+            return;
+        }
+        let Some(target) = devices::target(tracker, metal, device, allocator) else { return };
+        let event = Event {
+            kind: EventKind::Allocate,
+            memory: Some(Memory::from_buffer_type(facts.memory)),
+            target,
+            holder: facts.holder,
+            address: metal.address(buffer),
+            size: metal.size(buffer),
+            size_per_bank: Some(metal.cut_out(allocator, metal.size_per_bank(buffer))),
+            site,
+            ..Event::default()
+        };
+        buffers::note_buffer(tracker, metal, buffer, event, crate::capture::Site::Given);
+    });
+}

@@ -1,0 +1,182 @@
+//! Starts tracking in a process that did not preload the library: our functions are written into the GOT of each loaded library, as
+//! memray does. The hooks are those of the preload, one list for both ways.
+
+mod loading;
+mod object;
+
+use std::{
+    ffi::{CStr, c_int, c_void},
+    ptr,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use once_cell::race::OnceBox;
+
+use crate::{complain, symbols::Symbol};
+use object::{Object, Slot};
+
+/// A function of ours, and the function that it stands in for. The `hook!`s lay them into a section of their own.
+#[repr(C)]
+pub(crate) struct Hook {
+    pub(crate) symbol: &'static Symbol,
+    pub(crate) function: *const (),
+}
+
+// SAFETY: constant, and the function may be called on any thread.
+unsafe impl Sync for Hook {}
+
+unsafe extern "C" {
+    // The linker's bounds of the section `ttmem_hooks`.
+    #[link_name = "__start_ttmem_hooks"]
+    static FIRST_HOOK: u8;
+    #[link_name = "__stop_ttmem_hooks"]
+    static HOOKS_END: u8;
+}
+
+fn hooks() -> &'static [Hook] {
+    let (first, end) = (&raw const FIRST_HOOK, &raw const HOOKS_END);
+    // SAFETY: the section holds nothing but the statics that `hook!` puts there, one after the other.
+    unsafe { std::slice::from_raw_parts(first.cast(), (end as usize - first as usize) / size_of::<Hook>()) }
+}
+
+/// A name, and the two functions that it may stand for.
+struct Entry {
+    name: &'static CStr,
+    ours: usize,
+    /// `None` of dlopen.
+    symbol: Option<&'static Symbol>,
+}
+
+impl Entry {
+    /// What stood in a slot before; 0 where it cannot be found any more.
+    fn real(&self) -> usize {
+        self.symbol.map_or_else(loading::real, |symbol| symbol.address() as usize)
+    }
+}
+
+/// All of them, by name.
+fn entries() -> &'static [Entry] {
+    static ENTRIES: OnceBox<Vec<Entry>> = OnceBox::new();
+    ENTRIES.get_or_init(|| {
+        let of_hook = |hook: &'static Hook| Entry {
+            name: hook.symbol.c_name(),
+            ours: hook.function as usize,
+            symbol: Some(hook.symbol),
+        };
+        let dlopen = Entry { name: c"dlopen", ours: loading::function(), symbol: None };
+        let mut entries: Vec<Entry> = hooks().iter().map(of_hook).chain([dlopen]).collect();
+        entries.sort_unstable_by_key(|entry| entry.name);
+        Box::new(entries)
+    })
+}
+
+fn entry(name: &CStr) -> Option<&'static Entry> {
+    let entries = entries();
+    entries.binary_search_by_key(&name, |entry| entry.name).ok().map(|at| &entries[at])
+}
+
+/// Whether slots hold our functions. SYNC: Relaxed; the loader's own lock orders walks.
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+/// Libraries that had ever been loaded at the last walk.
+static SEEN: AtomicU64 = AtomicU64::new(0);
+
+/// Whether calls come through slots that we wrote, so that tracking may have begun late.
+pub(crate) fn is_active() -> bool {
+    ACTIVE.load(Ordering::Relaxed)
+}
+
+/// Writes our functions into each loaded library, and from now on into each that dlopen loads by its path. Where the library was
+/// preloaded they are there already.
+pub(crate) fn install() {
+    // Before the walk, not in it: the loader's lock is held there, and a lookup takes another.
+    entries();
+    ACTIVE.store(true, Ordering::Relaxed);
+    SEEN.store(0, Ordering::Relaxed);
+    refresh();
+}
+
+/// Looks at libraries that were loaded since the last look.
+pub(crate) fn refresh() {
+    if is_active() {
+        let mut refused = false;
+        walk(true, &mut |entry, slot| {
+            let now = slot.get();
+            // 0 is what a weak function has that nobody defines.
+            if now != entry.ours && now != 0 {
+                refused |= slot.set(entry.ours).is_err();
+            }
+        });
+        if refused {
+            complain::once(format_args!(
+                "the kernel refuses to make a library's GOT writable: part of its calls go untracked"
+            ));
+        }
+    }
+}
+
+/// Puts tt-metal's own functions back.
+pub(crate) fn remove() {
+    if ACTIVE.swap(false, Ordering::Relaxed) {
+        // Looked up before the walk, see `install`.
+        let real: Vec<usize> = entries().iter().map(Entry::real).collect();
+        walk(false, &mut |entry, slot| {
+            let at = entries().iter().position(|one| ptr::eq(one, entry));
+            if let Some(&real) = at.and_then(|at| real.get(at))
+                && slot.get() == entry.ours
+                && real != 0
+            {
+                let _ = slot.set(real);
+            }
+        });
+    }
+}
+
+/// What a walk does with a slot.
+type Visit<'a> = &'a mut dyn FnMut(&'static Entry, Slot<'_>);
+
+struct Walk<'a> {
+    /// Whether nothing is to be done if nothing was loaded since the last one.
+    only_if_new: bool,
+    visit: Visit<'a>,
+}
+
+/// Calls `visit` with each slot of each library but this one.
+fn walk(only_if_new: bool, visit: Visit<'_>) {
+    let mut walk = Walk { only_if_new, visit };
+    // SAFETY: callback and argument fit together, and both outlive the call.
+    unsafe { libc::dl_iterate_phdr(Some(callback), (&raw mut walk).cast()) };
+}
+
+unsafe extern "C" fn callback(info: *mut libc::dl_phdr_info, _size: usize, walk: *mut c_void) -> c_int {
+    // SAFETY: the loader gives a valid record for the time of the call; the argument is that of `walk`, not otherwise used meanwhile.
+    let (info, walk) = unsafe { (&*info, &mut *walk.cast::<Walk<'_>>()) };
+    if walk.only_if_new {
+        if SEEN.swap(info.dlpi_adds, Ordering::Relaxed) == info.dlpi_adds {
+            return 1;
+        }
+        walk.only_if_new = false;
+    }
+    if is_ours(info) {
+        return 0;
+    }
+    // SAFETY: as above.
+    if let Some(object) = unsafe { Object::read(info) } {
+        object.each_slot(|name, slot| {
+            if let Some(entry) = entry(name) {
+                (walk.visit)(entry, slot);
+            }
+        });
+    }
+    0
+}
+
+/// Whether this is the library that we are in.
+fn is_ours(info: &libc::dl_phdr_info) -> bool {
+    let here = (&raw const ACTIVE) as usize;
+    // SAFETY: the loader's program headers of a loaded library, as many as it says.
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    headers.iter().filter(|header| header.p_type == libc::PT_LOAD).any(|header| {
+        let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+        (start..start.wrapping_add(header.p_memsz as usize)).contains(&here)
+    })
+}
