@@ -108,9 +108,13 @@ void ttmem_region_end(uint64_t region);
 bool ttmem_enabled(void);
 
 // Starts tracking in a process that did not preload the library: tt-metal's calls come to it from now on, of all libraries that are
-// loaded and that are loaded later. What an allocator holds by then is reported as allocated before, without call sites. Returns whether
-// events are taken; where they are already, it only looks at libraries that were loaded meanwhile. Not for signal handlers.
-bool ttmem_start(void);
+// loaded and that are loaded later. What an allocator holds by then is reported as allocated before, without call sites. The ring is
+// made in `folder`, or in that of TTMEM_DIR if it is null. Returns whether events are taken; where they are already, it only looks at
+// libraries that were loaded meanwhile. Not for signal handlers.
+//
+// # Safety
+// `folder` is null or a NUL-terminated string.
+bool ttmem_start(const char *folder);
 
 // Stops tracking: waits until all that was reported before is in the ring, and ends the ring. Calls go to tt-metal alone from now on,
 // where ttmem_start had them come here. ttmem_start begins anew, with another ring. Not for signal handlers.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from pathlib import Path
 
 from ttmem._find import find_library
@@ -38,7 +39,7 @@ class _Library:
         self.flush = slow.ttmem_flush
         self.flush.argtypes, self.flush.restype = [ctypes.c_uint32], ctypes.c_bool
         self.start = slow.ttmem_start
-        self.start.argtypes, self.start.restype = [], ctypes.c_bool
+        self.start.argtypes, self.start.restype = [ctypes.c_char_p], ctypes.c_bool
         self.stop = slow.ttmem_stop
         self.stop.argtypes, self.stop.restype = [], None
         self.memory = slow.ttmem_memory
@@ -56,13 +57,16 @@ def _find() -> _Library | None:
 library = _find()
 
 
-def start() -> bool:
+def start(folder: str | os.PathLike[str] | None = None) -> bool:
     """Starts tracking in this process, if it was not started by `ttmem run`. No rebuild, no preload, no restart.
 
     Calls of tt-metal come to the library from now on. Memory that an allocator holds by then is reported as "allocated before
     tracking began", with exact bytes and without a call site, once that allocator is used again. Program memory of programs
     that ran before is not known. Where tracking is on already, nothing changes. The variables `TTMEM_*` are read at the first
     call: TTMEM_DISABLE=1 keeps tracking off.
+
+    Args:
+        folder: where the ring is made, in place of TTMEM_DIR. It must exist, and be the user's own.
 
     Returns:
         Whether events are captured.
@@ -79,7 +83,7 @@ def start() -> bool:
             library = _Library(str(path))
         except (AttributeError, OSError) as error:
             raise RuntimeError(f"ttmem.start: {path}: {error}") from None
-    return bool(library.start())
+    return bool(library.start(None if folder is None else os.fsencode(folder)))
 
 
 def _path() -> Path:

@@ -12,6 +12,7 @@
 
 mod account;
 pub mod analysis;
+mod attach;
 pub mod commands;
 pub mod doctor;
 pub mod export;

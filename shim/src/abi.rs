@@ -172,12 +172,20 @@ pub extern "C" fn ttmem_enabled() -> bool {
 }
 
 /// Starts tracking in a process that did not preload the library: tt-metal's calls come to it from now on, of all libraries that are
-/// loaded and that are loaded later. What an allocator holds by then is reported as allocated before, without call sites. Returns whether
-/// events are taken; where they are already, it only looks at libraries that were loaded meanwhile. Not for signal handlers.
+/// loaded and that are loaded later. What an allocator holds by then is reported as allocated before, without call sites. The ring is
+/// made in `folder`, or in that of TTMEM_DIR if it is null. Returns whether events are taken; where they are already, it only looks at
+/// libraries that were loaded meanwhile. Not for signal handlers.
+///
+/// # Safety
+/// `folder` is null or a NUL-terminated string.
 #[unsafe(no_mangle)]
-pub extern "C" fn ttmem_start() -> bool {
+pub unsafe extern "C" fn ttmem_start(folder: *const c_char) -> bool {
     let mut is_on = false;
-    guarded(|| is_on = control::start());
+    guarded(|| {
+        // SAFETY: as promised.
+        let folder = (!folder.is_null()).then(|| unsafe { CStr::from_ptr(folder) });
+        is_on = control::start(folder);
+    });
     is_on
 }
 

@@ -62,6 +62,16 @@ static CLOCK: Variable = Variable::new(c"TTMEM_CLOCK");
 static LOG: Variable = Variable::new(c"TTMEM_LOG");
 static STACKS: Variable = Variable::new(c"TTMEM_STACKS");
 
+/// The folder that whoever started tracking by hand asked for, in place of TTMEM_DIR.
+static CHOSEN: Variable = Variable::new(c"TTMEM_DIR");
+
+/// Remembers the folder for the next ring; `None` for that of the environment. The copy is never freed: a flusher may read it.
+pub(crate) fn choose_folder(folder: Option<&CStr>) {
+    // SAFETY: a NUL-terminated string.
+    let copy = folder.map_or(ptr::null_mut(), |folder| unsafe { libc::strdup(folder.as_ptr()) });
+    CHOSEN.value.store(copy, Ordering::Relaxed);
+}
+
 /// Reads the environment. For the constructor: libc and atomics only.
 pub(crate) fn remember() {
     for variable in [&DISABLE, &TRACKING, &DIR, &RUNTIME_DIR, &RING_BYTES, &ON_FULL, &FOLD, &CLOCK, &LOG, &STACKS] {
@@ -156,7 +166,7 @@ impl Config {
         let mut complaints = Vec::new();
         let owned = |variable: &Variable| variable.get().map(OsString::from);
         let config = Self {
-            folder: ttmem_ring::folder_for(owned(&DIR), owned(&RUNTIME_DIR)),
+            folder: ttmem_ring::folder_for(owned(&CHOSEN).or_else(|| owned(&DIR)), owned(&RUNTIME_DIR)),
             ring_bytes: RING_BYTES.parsed(
                 DEFAULT_RING_BYTES,
                 "a number of bytes from 4096 to 1 GiB",

@@ -1,14 +1,17 @@
 //! Starting and stopping by hand, in a process that was not started with the library.
 
 use std::{
+    ffi::CStr,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use crate::{
+    config,
     flush::{self, Request},
     flusher::wake_flusher,
     fork_guard, mode, patch, startup,
+    tracker::Tracker,
 };
 
 /// How long a stop waits for the flusher.
@@ -31,10 +34,11 @@ impl Drop for Turn {
     }
 }
 
-/// Takes events from now on; returns whether it does.
-pub(crate) fn start() -> bool {
+/// Takes events from now on, into a ring in this folder; returns whether it does.
+pub(crate) fn start(folder: Option<&CStr>) -> bool {
     let Some(_turn) = Turn::take() else { return false };
     mode::resume();
+    config::choose_folder(folder);
     if !startup::is_on() {
         return false;
     }
@@ -49,14 +53,26 @@ pub(crate) fn start() -> bool {
 /// Takes no events any more, and ends the ring: a later start makes another.
 pub(crate) fn stop() {
     let Some(_turn) = Turn::take() else { return };
+    if let Some(tracker) = let_go() {
+        flush::request(tracker, Request::Stop, PATIENCE, || wake_flusher(tracker.flusher.state()));
+    }
+}
+
+/// The same, since a reader asked for it; for the flusher itself, which then ends. False if another thread does it.
+pub(crate) fn stop_from_flusher() -> bool {
+    let Some(_turn) = Turn::take() else { return false };
+    let_go().is_some()
+}
+
+/// Sends calls to tt-metal alone again, and events nowhere. Gives the tracker that was.
+fn let_go() -> Option<&'static Tracker> {
     patch::remove();
     // Before the tracker is out of reach: an event that finds none starts no other.
     if !mode::pause() {
-        return;
+        return None;
     }
-    if let (Some(guard), Some(tracker)) = (fork_guard::make(), fork_guard::tracker()) {
-        startup::settle_early(tracker);
-        guard.close();
-        flush::request(tracker, Request::Stop, PATIENCE, || wake_flusher(tracker.flusher.state()));
-    }
+    let (guard, tracker) = (fork_guard::make()?, fork_guard::tracker()?);
+    startup::settle_early(tracker);
+    guard.close();
+    Some(tracker)
 }

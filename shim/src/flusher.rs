@@ -14,6 +14,7 @@ use ttmem_ring::{
 
 use crate::{
     checkpoints::{Checkpoints, Share},
+    control,
     flush::{Reply, Request},
     full_queue::FullQueue,
     last_thread::{self, Leader},
@@ -47,7 +48,8 @@ pub(crate) struct Flusher {
     requests: Receiver<Request>,
     /// Taken from the channel, and not replied to yet.
     open_requests: Vec<Request>,
-    /// Who asked it to end, once all is in the ring.
+    /// Whether it ends once all is in the ring, and whom it replies to then.
+    is_last_round: bool,
     stopped: Option<Reply>,
     full_queue: &'static FullQueue,
     clock: Clock,
@@ -91,6 +93,7 @@ impl Flusher {
             state: ring.flusher().state(),
             requests,
             open_requests: Vec::new(),
+            is_last_round: false,
             stopped: None,
             full_queue,
             clock: ring.clock(),
@@ -107,10 +110,15 @@ impl Flusher {
         loop {
             let drained = self.round();
             self.note_clock();
-            if let Some(reply) = self.stopped.take() {
+            if self.is_last_round && !drained.ring_full {
                 self.drain.note_stopped();
                 self.wake_reader();
-                return reply.send();
+                return self.stopped.take().map_or((), Reply::send);
+            }
+            if self.drain.is_asked_to_stop() && !self.is_last_round && control::stop_from_flusher() {
+                // Events that were on their way are in the queue by the next round.
+                self.is_last_round = true;
+                continue;
             }
             self.checkpoints.prepare(&self.drain);
             quiet = if drained.records > 0 { Duration::ZERO } else { quiet + NAP };
@@ -148,7 +156,10 @@ impl Flusher {
             for request in self.open_requests.drain(..) {
                 match request {
                     Request::Flush(reply) => reply.send(),
-                    Request::Stop(reply) => self.stopped = Some(reply),
+                    Request::Stop(reply) => {
+                        self.stopped = Some(reply);
+                        self.is_last_round = true;
+                    }
                     Request::Memory(request) => request.reply(self.checkpoints.account(&self.drain)),
                 }
             }

@@ -18,6 +18,7 @@ mod complain;
 mod config;
 mod control;
 mod fired;
+mod first_sight;
 mod flush;
 mod flusher;
 mod fork_guard;

@@ -79,12 +79,23 @@ impl PoolCache {
         Some(entry.value.load(Ordering::Relaxed) as u32)
     }
 
-    /// Enters what was asked of tt-metal. `None` if there is no room.
+    /// Enters what was asked of tt-metal, after `before` has run with the pool's number. `None` if there is no room.
     #[cold]
-    pub(crate) fn insert(&self, table: PoolTable<'_>, device: usize, allocator: usize, mut pool: Pool) -> Option<u32> {
+    pub(crate) fn insert(
+        &self,
+        table: PoolTable<'_>,
+        device: usize,
+        allocator: usize,
+        mut pool: Pool,
+        before: impl FnOnce(u32),
+    ) -> Option<u32> {
+        let index = {
+            let _turn = self.take_turn();
+            pool.allocator = self.allocator_number(allocator);
+            table.enter(&pool)?
+        };
+        before(index);
         let _turn = self.take_turn();
-        pool.allocator = self.allocator_number(allocator);
-        let index = table.enter(&pool)?;
         let used = self.used().len();
         let free = self.used().iter().position(|entry| entry.device.load(Ordering::Relaxed) == 0).unwrap_or(used);
         let entry = self.entries.get(free)?;
@@ -168,11 +179,11 @@ mod tests {
     fn a_closed_device_is_forgotten_and_its_address_means_another() {
         let slots: Vec<Slot> = (0..8).map(|_| Slot::default()).collect();
         let (table, cache) = (PoolTable::new(&slots), PoolCache::new());
-        assert_eq!(cache.insert(table, 0x1000, 0, pool(&[0])), Some(0));
+        assert_eq!(cache.insert(table, 0x1000, 0, pool(&[0]), |_| ()), Some(0));
         assert_eq!(cache.find(0x1000, 0), Some(0));
         cache.remove_device(0x1000);
         assert_eq!(cache.find(0x1000, 0), None);
-        assert_eq!(cache.insert(table, 0x1000, 0, pool(&[7])), Some(1));
+        assert_eq!(cache.insert(table, 0x1000, 0, pool(&[7]), |_| ()), Some(1));
     }
 
     #[test]
@@ -180,7 +191,7 @@ mod tests {
         let slots: Vec<Slot> = (0..8).map(|_| Slot::default()).collect();
         let (table, cache) = (PoolTable::new(&slots), PoolCache::new());
         for round in 1..500 {
-            assert_eq!(cache.insert(table, 0x1000 * round, 0x10 * round, pool(&[0, 1])), Some(0));
+            assert_eq!(cache.insert(table, 0x1000 * round, 0x10 * round, pool(&[0, 1]), |_| ()), Some(0));
             let mut released = Vec::new();
             cache.remove_allocator(0x10 * round, |pool| released.push(pool));
             assert_eq!(released, [0]);
@@ -193,7 +204,7 @@ mod tests {
         let (table, cache) = (PoolTable::new(&slots), PoolCache::new());
         let chips: Vec<usize> = (1..250).collect();
         for &chip in &chips {
-            assert!(cache.insert(table, chip * 0x2340, 0, pool(&[chip as i32])).is_some());
+            assert!(cache.insert(table, chip * 0x2340, 0, pool(&[chip as i32]), |_| ()).is_some());
         }
         for &chip in chips.iter().chain(chips.iter().rev()) {
             let found = cache.find(chip * 0x2340, 0).and_then(|pool| table.get(pool));
@@ -207,8 +218,8 @@ mod tests {
     fn two_allocators_at_once_have_two_numbers_and_only_one_is_released() {
         let slots: Vec<Slot> = (0..8).map(|_| Slot::default()).collect();
         let (table, cache) = (PoolTable::new(&slots), PoolCache::new());
-        let mesh = cache.insert(table, 0x1000, 0x10, pool(&[0, 1])).unwrap();
-        let submesh = cache.insert(table, 0x2000, 0x20, pool(&[0])).unwrap();
+        let mesh = cache.insert(table, 0x1000, 0x10, pool(&[0, 1]), |_| ()).unwrap();
+        let submesh = cache.insert(table, 0x2000, 0x20, pool(&[0]), |_| ()).unwrap();
         assert_ne!(table.get(mesh).unwrap().allocator, table.get(submesh).unwrap().allocator);
         cache.remove_allocator(0x20, |pool| assert_eq!(pool, submesh));
         assert_eq!((cache.find(0x1000, 0x10), cache.find(0x2000, 0x20)), (Some(mesh), None));

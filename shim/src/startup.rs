@@ -13,7 +13,9 @@ use ttmem_ring::{Clock, CreateOptions, QUEUE_SLOTS, RingFile};
 use crate::{
     complain,
     config::{self, Config},
-    fired, flush,
+    fired,
+    first_sight::FirstSight,
+    flush,
     flusher::{self, Flusher},
     fork_guard::{self, ForkGuard},
     full_queue::FullQueue,
@@ -150,6 +152,7 @@ fn make(guard: &'static ForkGuard) -> Option<&'static mut Flusher> {
         pools: ring.pools(),
         pool_cache: PoolCache::new(),
         pool_sets: PoolSets::new(),
+        first_sight: FirstSight::default(),
         stacks: Stacks::create(config.stacks, &ring),
         _flusher: ptr::from_ref(flusher) as usize,
         _parents: Tracker::latest(),

@@ -8,7 +8,10 @@ use std::{
 use crossbeam_channel::Sender;
 use ttmem_ring::{Clock, FlusherPage, PoolTable, ProducerPage, Queue};
 
-use crate::{flush::Request, full_queue::FullQueue, pool_cache::PoolCache, pool_sets::PoolSets, stacks::Stacks};
+use crate::{
+    first_sight::FirstSight, flush::Request, full_queue::FullQueue, pool_cache::PoolCache, pool_sets::PoolSets,
+    stacks::Stacks,
+};
 
 /// The parts of a tracked process. Never dropped: threads may be inside until the very end.
 pub(crate) struct Tracker {
@@ -22,6 +25,7 @@ pub(crate) struct Tracker {
     pub(crate) pools: PoolTable<'static>,
     pub(crate) pool_cache: PoolCache,
     pub(crate) pool_sets: PoolSets,
+    pub(crate) first_sight: FirstSight,
     pub(crate) stacks: Option<&'static Stacks>,
     /// Where the flusher is: in a child that was forked, its thread's stack no longer says so.
     pub(crate) _flusher: usize,

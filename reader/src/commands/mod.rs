@@ -1,5 +1,6 @@
 //! The commands. Each is a file; this one reads the command line and turns a [`Failure`] into one line and exit code 2.
 
+mod attach;
 mod clean;
 mod diff;
 mod doctor;
@@ -40,6 +41,7 @@ const FAILED: u8 = 2;
   ttmem run -- python model.py               find leaks, and the line of code
   ttmem run --json out.json -- pytest -x     the same, for a script
   ttmem record -o run.ttmem -- python m.py   keep every event, for later
+  ttmem attach 4242                          track a process that runs
   ttmem diff before.ttmem after.ttmem        compare two runs
   ttmem explain held-by-fewer                explain a sentence of a report
   ttmem export run.ttmem -f perfetto -o t    for ui.perfetto.dev, and others
@@ -92,6 +94,7 @@ struct Arguments {
 enum Command {
     Run(run::Run),
     Record(record::Record),
+    Attach(attach::Attach),
     Report(report::ReportFiles),
     Diff(diff::DiffFiles),
     Explain(explain::Explain),
@@ -121,6 +124,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Run(run) => run.run(),
         Command::Record(record) => record.run(),
+        Command::Attach(attach) => attach.run(),
         Command::Report(report) => report.run(),
         Command::Diff(diff) => diff.run(),
         Command::Explain(explain) => explain.run(),

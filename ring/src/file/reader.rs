@@ -330,6 +330,11 @@ impl RingReader {
         self.mapped.pools().get(index)
     }
 
+    /// Asks the process to stop tracking, as `ttmem_stop` does. Its flusher sees it within a second.
+    pub fn ask_to_stop(&self) {
+        self.mapped.reader().ask_to_stop();
+    }
+
     /// Whether the process stopped tracking before it ended.
     pub fn has_stopped(&self) -> bool {
         self.mapped.flusher().has_stopped()

@@ -70,6 +70,8 @@ pub struct ReaderPage {
     pub(crate) pid: Line,
     /// 1 while the draining reader is parked.
     pub(crate) parked: Line,
+    /// 1 once a reader wants the process to stop tracking.
+    pub(crate) stop: Line,
 }
 
 /// A type that may lie on a page of a ring file.
@@ -127,6 +129,17 @@ impl ReaderPage {
     #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn note_holder(&self, pid: u32) {
         self.pid.0.store(u64::from(pid), Ordering::Relaxed);
+    }
+
+    /// Asks the process to stop tracking.
+    #[cfg(not(any(loom, shuttle)))]
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.0.store(1, Ordering::Relaxed);
+    }
+
+    /// Whether a reader has asked for that.
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.stop.0.load(Ordering::Relaxed) != 0
     }
 
     /// Releases all records below `tail`; for a reader in the same process.

@@ -155,6 +155,11 @@ impl<'a> Drain<'a> {
         self.ring.parked_reader()
     }
 
+    /// Whether a reader has asked the process to stop tracking.
+    pub fn is_asked_to_stop(&self) -> bool {
+        self.ring.is_asked_to_stop()
+    }
+
     /// Notes that the process takes no more events: what it has reported is drained.
     pub fn note_stopped(&mut self) {
         self.ring.note_stopped();

@@ -97,6 +97,11 @@ impl<'a> RingWriter<'a> {
         skipped.store(skipped.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// See [`ReaderPage::is_asked_to_stop`].
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.reader.is_asked_to_stop()
+    }
+
     /// See [`FlusherPage::set_stopped`].
     pub(crate) fn note_stopped(&mut self) {
         self.flusher.set_stopped();

@@ -6,14 +6,15 @@
 
 use std::{ffi::c_void, mem::transmute, ptr};
 
-use ttmem_wire::{Event, EventKind, Memory};
+use ttmem_wire::{Event, EventKind, Memory, Target};
 
 use super::{
-    buffers, devices,
-    metal::{Metal, Object},
+    buffers,
+    metal::{Getter, Metal, Object},
 };
 use crate::{patch, symbols::Symbol, tracker::Tracker};
 
+static IS_ALLOCATED: Symbol = Symbol::new(c"_ZNK2tt8tt_metal6Buffer12is_allocatedEv");
 static GET: Symbol = Symbol::new(c"_ZNK2tt8tt_metal13AllocatorImpl21get_allocated_buffersEv");
 
 /// A `std::unordered_set<Buffer*>` as libstdc++ lays it out.
@@ -40,15 +41,16 @@ struct Buffers<'a> {
     /// Whether its buckets are memory of their own: those of a small set are a word of it.
     has_buckets: bool,
     delete: unsafe extern "C-unwind" fn(*mut c_void),
+    is_allocated: Getter<bool>,
     metal: &'a Metal,
 }
 
 impl<'a> Buffers<'a> {
     /// `None` in a build that does not say.
     fn of(metal: &'a Metal, allocator: Object) -> Option<Self> {
-        let get = GET.address();
+        let (get, is_allocated) = (GET.address(), IS_ALLOCATED.address());
         let delete = metal.operator_delete?;
-        if get.is_null() {
+        if get.is_null() || is_allocated.is_null() {
             return None;
         }
         let mut set = BufferSet {
@@ -61,12 +63,13 @@ impl<'a> Buffers<'a> {
         };
         // SAFETY: the mangled name fixes the signature: a set is returned through a hidden pointer. The allocator is the one whose
         // call we stand in, and none of its locks is held.
-        unsafe {
+        let is_allocated = unsafe {
             let get: unsafe extern "C-unwind" fn(*mut BufferSet, Object) = transmute(get);
             get(&raw mut set, allocator);
-        }
+            transmute::<*mut c_void, Getter<bool>>(is_allocated)
+        };
         let has_buckets = !set.buckets.is_null() && !ptr::eq(set.buckets, &raw const set.single_bucket);
-        Some(Self { set, has_buckets, delete, metal })
+        Some(Self { set, has_buckets, delete, is_allocated, metal })
     }
 
     fn each(&self, mut visit: impl FnMut(Object)) {
@@ -78,7 +81,8 @@ impl<'a> Buffers<'a> {
             }
             // SAFETY: a node of our own copy.
             let Node { next, buffer } = unsafe { node.read() };
-            if !buffer.is_null() && self.metal.can_read(buffer) {
+            // SAFETY: a valid buffer of the list. One that another thread has been given, and not noted yet, has no address.
+            if !buffer.is_null() && self.metal.can_read(buffer) && unsafe { (self.is_allocated)(buffer) } {
                 visit(buffer);
             }
             node = next;
@@ -105,7 +109,7 @@ impl Drop for Buffers<'_> {
 
 /// Reports what this valid allocator holds for `device`, if tracking began late.
 #[cold]
-pub(super) fn note(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Object) {
+pub(super) fn note(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Object, target: Target) {
     if allocator.is_null() || !patch::is_active() {
         return;
     }
@@ -116,7 +120,6 @@ pub(super) fn note(tracker: &'static Tracker, metal: &Metal, device: Object, all
         if !ptr::eq(facts.device, device) {
             return;
         }
-        let Some(target) = devices::target(tracker, metal, device, allocator) else { return };
         let event = Event {
             kind: EventKind::Allocate,
             memory: Some(Memory::from_buffer_type(facts.memory)),

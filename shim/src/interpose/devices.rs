@@ -20,6 +20,11 @@ pub(super) fn target(tracker: &'static Tracker, metal: &Metal, device: Object, a
 #[cold]
 #[inline(never)]
 fn ask(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Object) -> Option<Target> {
+    // One thread sees it first. The others wait: what the allocator holds by now is reported before anything that they do to it.
+    let _first = tracker.first_sight.take();
+    if let Some(pool) = tracker.pool_cache.find(device as usize, allocator as usize) {
+        return Some(Target::Pool(pool));
+    }
     let chips = match metal.kind(device) {
         Some(DeviceKind::Mesh) => metal.mesh_chips(device),
         Some(DeviceKind::Chip) => vec![metal.chip_id(device)],
@@ -36,10 +41,9 @@ fn ask(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Obje
     // Not by MeshDevice::id(), which counts up with every open: a mesh that is opened again is to find its entry again.
     let pool = Pool { allocator: 0, chips };
     // Without room in the table a single chip can still be named; events on a mesh are then lost, and counted.
-    let entered = tracker.pool_cache.insert(tracker.pools, device as usize, allocator as usize, pool).map(Target::Pool);
-    if let Some(target) = entered {
-        capacity::note(tracker, allocator, target);
-        allocated_before::note(tracker, metal, device, allocator);
-    }
-    entered.or(only)
+    let entered = tracker.pool_cache.insert(tracker.pools, device as usize, allocator as usize, pool, |pool| {
+        capacity::note(tracker, allocator, Target::Pool(pool));
+        allocated_before::note(tracker, metal, device, allocator, Target::Pool(pool));
+    });
+    entered.map(Target::Pool).or(only)
 }

@@ -9,7 +9,7 @@
 
 static bool is_on;
 static void (*mark)(const char*);
-static bool (*start)(void);
+static bool (*start)(const char*);
 static void (*stop)(void);
 
 static void* load(const char* path) {
@@ -20,7 +20,7 @@ static void* load(const char* path) {
 
 // What the scenarios find under this name.
 void ttmem_mark(const char* name) {
-    if (strncmp(name, "start", 5) == 0) is_on = start();
+    if (strncmp(name, "start", 5) == 0) is_on = start(NULL);
     if (is_on) mark(name);
     if (strncmp(name, "stop", 4) != 0) return;
     stop();
@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
     *(void**)&mark = dlsym(ttmem, "ttmem_mark");
     *(void**)&start = dlsym(ttmem, "ttmem_start");
     *(void**)&stop = dlsym(ttmem, "ttmem_stop");
-    if (!is_late) is_on = start();
+    if (!is_late) is_on = start(NULL);
     if (!is_late) scenarios = load(argv[2]);
     if (scenarios == NULL) return 2;
     int (*scenario_main)(int, char**);

@@ -8,6 +8,8 @@
 
 #include <dlfcn.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -633,7 +635,43 @@ void late() {
     lone->close();
 }
 
+// A server that somebody attaches to: two threads allocate and free, and keep one in a hundred, until standard input ends. The first
+// thread sleeps in a system call; of a "busy-server" it computes.
+void serve(bool is_busy) {
+    Mesh mesh = open_mesh(2);
+    Tensor weights = interleaved(mesh, DRAM, 1 << 20, TILE);
+    std::atomic<bool> ends = false;
+    auto work = [&](BufferType type, std::vector<Tensor>& kept) {
+        for (uint64_t request = 0; !ends; ++request) {
+            Tensor one = interleaved(mesh, type, 4096, TILE), other = interleaved(mesh, type, 2048, TILE);
+            if (request % 100 == 0 && kept.size() < 50) kept.push_back(std::move(one));
+            std::this_thread::sleep_for(std::chrono::microseconds(200));
+        }
+    };
+    std::vector<Tensor> in_dram, in_l1;
+    std::thread first([&] { work(DRAM, in_dram); }), second([&] { work(L1, in_l1); });
+    step("serving");
+    if (is_busy) {
+        std::thread reader([&] { while (std::getchar() != EOF) {} ends = true; });
+        uint64_t sum = 0;
+        while (!ends) for (int i = 0; i < 1000000; ++i) sum += i ^ sum;
+        reader.join();
+    }
+    while (!is_busy && std::getchar() != EOF) {}
+    ends = true;
+    first.join();
+    second.join();
+    step("served");
+    // By hand: a handful of the last, so that each allocator is seen once more.
+    Tensor last = interleaved(mesh, DRAM, 4096, TILE);
+    step("all");
+    std::fflush(truth_file);
+    std::quick_exit(0);
+}
+
 const std::map<std::string, void (*)()> SCENARIOS = {
+    {"server", [] { serve(false); }},
+    {"busy-server", [] { serve(true); }},
     {"late", late},
     {"chips-1", chips_1},
     {"chips-8", chips_8},

@@ -1,0 +1,126 @@
+//! `ttmem attach`: processes that were not started with ttmem, under load.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use ttmem_e2e::{Outcome, Report, Run, Variant, command, folder, number, simulation, skip};
+
+/// A scenario that allocates on two threads until its standard input is closed.
+fn serve(name: &str, truth: &Path) -> Child {
+    let simulation = simulation(Variant::Wheel);
+    let mut server = Command::new(simulation.join("local"));
+    server.arg(simulation.join("libscenarios.so")).arg(name).arg(truth);
+    let mut server = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a server");
+    let mut line = String::new();
+    BufReader::new(server.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("its first line");
+    assert_eq!(line, "step serving\n");
+    server
+}
+
+fn attach(pid: u32, rings: &Path, words: &[&str]) -> Run {
+    Run::new(command()).arg("attach").arg(pid.to_string()).args(words).env("TTMEM_DIR", rings)
+}
+
+fn report(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).expect("a report")).expect("JSON")
+}
+
+fn gdb_is_missing() -> bool {
+    let is_missing = Command::new("gdb").arg("--version").stdout(Stdio::null()).status().is_err();
+    if is_missing {
+        skip("no gdb");
+    }
+    is_missing
+}
+
+/// Attached, detached and attached again while it serves; at last until it ends, and then all that it held is known.
+fn again_and_again(name: &str) {
+    if gdb_is_missing() {
+        return;
+    }
+    let files = folder();
+    let (truth, json) = (files.path().join("truth"), files.path().join("report.json"));
+    let json_words = ["--quiet", "--json", json.to_str().expect("a path")];
+    let mut server = serve(name, &truth);
+    for _ in 0..number("TTMEM_TEST_ATTACHED", 3) {
+        let words = [&json_words[..], &["--duration", "0.3"]].concat();
+        let outcome = attach(server.id(), files.path(), &words).outcome();
+        assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""));
+        let report = report(&json);
+        let process = &report["processes"][0];
+        assert_eq!(process["ended"], json!({"stopped": true}));
+        assert_eq!((Report::events(process).2, &process["unmatched_frees"]), (0, &0.into()));
+        assert!(
+            Report::totals(process, 1, "DRAM").live_bytes >= 1 << 20,
+            "what was there before is known: {process:#}"
+        );
+    }
+    let mut last = Command::new(command());
+    last.arg("attach").arg(server.id().to_string()).args(&json_words[1..]).env("TTMEM_DIR", files.path());
+    let mut last = last.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("ttmem attach");
+    let mut line = String::new();
+    BufReader::new(last.stderr.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
+    assert!(line.starts_with("ttmem: tracking pid"), "{line}");
+    drop(server.stdin.take());
+    let steps: Vec<String> =
+        BufReader::new(server.stdout.take().expect("a pipe")).lines().map(|line| line.expect("a line")).collect();
+    assert_eq!(
+        (steps, server.wait().expect("an end").code()),
+        (vec!["step served".to_owned(), "step all".to_owned()], Some(0))
+    );
+    assert_eq!(last.wait().expect("an end").code(), Some(0));
+    let truth = fs::read_to_string(&truth).expect("the truth");
+    let truth: Value = serde_json::from_str(truth.lines().last().expect("a line")).expect("a line of truth");
+    let report = report(&json);
+    let process = &report["processes"][0];
+    assert_eq!((Report::events(process).2, &process["unmatched_frees"]), (0, &0.into()));
+    for (device, row) in truth["truth"]["devices"].as_array().expect("devices").iter().enumerate() {
+        for memory in ["DRAM", "L1"] {
+            let (told, truth) = (Report::totals(process, device as i64, memory), &row["memory"][memory]);
+            assert_eq!(
+                json!([told.live_buffers, told.live_bytes]),
+                json!([truth["live_buffers"], truth["live_bytes"]])
+            );
+        }
+    }
+    assert_eq!(fs::read_dir(files.path()).expect("the folder").count(), 2, "only what the test made is left");
+}
+
+#[test]
+fn a_server_that_sleeps_is_attached_to_again_and_again() {
+    again_and_again("server");
+}
+
+#[test]
+fn a_server_whose_first_thread_computes_is_attached_to_again_and_again() {
+    again_and_again("busy-server");
+}
+
+#[test]
+fn what_forbids_it_is_said_in_one_line() {
+    let files = folder();
+    let refused = |outcome: Outcome, words: &str| {
+        let line = outcome.stderr.trim_end();
+        assert!(outcome.code() == 2 && line.contains(words) && !line.contains('\n'), "{words:?}: {line}");
+    };
+    refused(attach(0x7FFF_FFFF, files.path(), &[]).outcome(), "no such process");
+    let mut server = serve("server", &files.path().join("truth"));
+    let without_gdb = attach(server.id(), files.path(), &[]).env("PATH", "/nonexistent");
+    refused(without_gdb.outcome(), "gdb is not on PATH; install it");
+    let library = ["--library", "/nonexistent/libttmem.so"];
+    refused(attach(server.id(), files.path(), &library).outcome(), "--library names no file");
+    if !gdb_is_missing() {
+        let not_one = files.path().join("libttmem.so");
+        fs::write(&not_one, "no library").expect("a file");
+        let words = ["--library", not_one.to_str().expect("a path")];
+        refused(attach(server.id(), files.path(), &words).outcome(), "its dynamic linker refuses");
+    }
+    assert_eq!(server.try_wait().expect("its state"), None, "it runs on");
+    drop(server.stdin.take());
+    assert_eq!(server.wait().expect("an end").code(), Some(0));
+}
