@@ -11,6 +11,8 @@ nothing, and costs next to nothing.
 See docs/python.md.
 """
 
+from typing import Any
+
 from ttmem._library import enabled, flush, library_version, mark, start, stop
 from ttmem._memory import memory_stats
 from ttmem._region import region
@@ -18,3 +20,10 @@ from ttmem._region import region
 __version__ = "0.1.0"
 
 __all__ = ["__version__", "enabled", "flush", "library_version", "mark", "memory_stats", "region", "start", "stop"]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext ttmem`: the cell magic `%%ttmem` (docs/python.md)."""
+    from ttmem._notebook import load
+
+    load(shell)

@@ -23,7 +23,8 @@ class _Library:
 
     def __init__(self, path: str | None = None) -> None:
         # A mark takes nanoseconds and keeps the GIL, since to release it takes longer. A flush waits, and releases it.
-        quick, slow = ctypes.PyDLL(path), ctypes.CDLL(path)
+        # For all, as a preloaded library is: what is loaded later finds it first.
+        quick, slow = ctypes.PyDLL(path, ctypes.RTLD_GLOBAL), ctypes.CDLL(path)
         self.mark = quick.ttmem_mark
         self.mark.argtypes, self.mark.restype = [ctypes.c_char_p], None
         self.region_begin = quick.ttmem_region_begin

@@ -16,9 +16,9 @@ MEMORIES = ("DRAM", "L1", "L1_SMALL", "TRACE", *OF_PROGRAMS, "SYSTEM_MEMORY")
 LEFTOVER = ("limit_device_leftover", "limit_device_leaks")
 MARKERS = {
     "limit_device_memory": "limit_device_memory(size, memory=None): fail the test if it brings more than `size` to any one "
-    'device, in one memory ("DRAM", "L1", "L1_SMALL", "TRACE", "CB", "DFB", "SCRATCHPAD") or in any but the last three; needs --ttmem',
+    'device, in one memory ("DRAM", "L1", "L1_SMALL", "TRACE", "CB", "DFB", "SCRATCHPAD") or in any but the last three',
     "limit_device_leftover": 'limit_device_leftover(size="0 B", memory=None): fail the test if it leaves allocations of more '
-    "than `size`, over all devices, in one memory or in all; needs --ttmem",
+    "than `size`, over all devices, in one memory or in all",
     "limit_device_leaks": "limit_device_leaks: another name of limit_device_leftover",
 }
 

@@ -6,24 +6,19 @@ It is loaded by its entry point where the package is installed, else by `-p ttme
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any, Generator
 
 import pytest
 
-from ttmem import _library, enabled
-from ttmem._find import COMMAND_MISSING, find_command, find_library
+from ttmem import start
+from ttmem._find import COMMAND_MISSING, find_command
 from ttmem._follow import FollowError, check_suppressions
 from ttmem._pytest_limits import MARKERS, BadLimit, limits_of, marks_of
 from ttmem._sizes import parse_size
 
-#: Set in the process that takes the place of one without the library, so that it is not replaced for ever.
-REPLACED = "TTMEM_PYTEST_PRELOADED"
 #: Options, as error messages name them.
 LIMIT_LEFTOVER, SUPPRESSIONS = "--ttmem-limit-leftover", "--ttmem-suppressions"
-#: LD_PRELOAD takes no path with these in it.
-SEPARATORS = " :\t\n$"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,64 +44,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("ttmem_suppressions", f"the FILE of {SUPPRESSIONS}, from the folder of this file")
 
 
-@pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, None]:
-    # Before pytest begins to capture output: this may replace the process.
-    if early_config.known_args_namespace.ttmem and not _is_worker():
-        _ensure_library(early_config)
-    yield
-
-
 def _is_worker() -> bool:
     return "PYTEST_XDIST_WORKER" in os.environ
-
-
-def _ensure_library(config: pytest.Config) -> None:
-    """Replaces this process by one with libttmem.so in it, unless it has the library already."""
-    if _library.library is not None:
-        if not enabled():
-            raise pytest.UsageError(
-                "--ttmem: the library is in the process but turned off; unset TTMEM_DISABLE and TT_ALLOC_TRACKING_ENABLED"
-            )
-        return
-    if os.environ.get(REPLACED):
-        raise pytest.UsageError(
-            f"--ttmem: LD_PRELOAD={os.environ.get('LD_PRELOAD', '')} did not bring libttmem.so into {sys.executable}; is it "
-            "statically linked, setuid, or of another architecture?"
-        )
-    library = find_library()
-    if library is None:
-        raise pytest.UsageError(
-            "--ttmem: libttmem.so is not in this process and was not found; set TTMEM_LIBRARY to its path, or put the "
-            "command `ttmem` with the library beside it on PATH"
-        )
-    by_hand = f"start it as: LD_PRELOAD={library} python -m pytest --ttmem ..."
-    if any(separator in str(library) for separator in SEPARATORS):
-        raise pytest.UsageError(f"--ttmem: LD_PRELOAD takes no path with a space, ':' or '$': {library}")
-    if list(config.invocation_params.args) != sys.argv[1:]:
-        # pytest.main() of some program: to run all of it again may do harm.
-        raise pytest.UsageError(f"--ttmem: libttmem.so is not in this process, which is not pytest's own; {by_hand}")
-    preloaded = ":".join(filter(None, [str(library), os.environ.get("LD_PRELOAD")]))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    try:
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"LD_PRELOAD": preloaded, REPLACED: "1"})
-    except OSError as error:
-        raise pytest.UsageError(f"--ttmem: pytest cannot be started again ({error}); {by_hand}") from None
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS.values():
         config.addinivalue_line("markers", line)
     leftover_of_all = _limit_of_all(config)
-    if not config.getoption("--ttmem"):
-        if config.option.ttmem_suppressions is not None:
-            raise pytest.UsageError(f"{SUPPRESSIONS} needs --ttmem")
-        config.pluginmanager.register(Unmeasured(), "ttmem-unmeasured")
-    elif not config.getoption("collectonly", False):
+    if not config.getoption("--ttmem") and config.option.ttmem_suppressions is not None:
+        raise pytest.UsageError(f"{SUPPRESSIONS} needs --ttmem")
+    if not config.getoption("collectonly", False):
         # An absolute path, since xdist gives the option to workers in any folder.
         suppressions = config.option.ttmem_suppressions = _suppressions(config)
-        config.pluginmanager.register(Activation(config, leftover_of_all, suppressions), "ttmem-activation")
+        activation = Activation(config, leftover_of_all, suppressions)
+        config.pluginmanager.register(activation if config.getoption("--ttmem") else OnDemand(activation), "ttmem-activation")
 
 
 def _limit_of_all(config: pytest.Config) -> int | None:
@@ -135,14 +87,30 @@ def _suppressions(config: pytest.Config) -> str | None:
     return str(folder / named)
 
 
-class Unmeasured:
-    """Without --ttmem nothing checks a limit: a test that has one fails, rather than pass unmeasured."""
+class OnDemand:
+    """Without --ttmem: measures if a test has a limit. Where that cannot be, such a test fails, rather than pass unmeasured."""
+
+    def __init__(self, activation: Activation) -> None:
+        self._activation = activation
+        self._trouble: str | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        plugins = session.config.pluginmanager
+        if plugins.hasplugin("dsession") or not any(marks_of(item) for item in session.items):
+            return
+        try:
+            self._activation.pytest_sessionstart(session)
+        except pytest.UsageError as error:
+            self._trouble = str(error)
+        else:
+            plugins.register(self._activation, "ttmem-activated")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         names = marks_of(item)
-        if names:
-            pytest.fail(f"{item.nodeid}: {names[0]} is checked with --ttmem only; run pytest --ttmem", pytrace=False)
+        if names and self._trouble is not None:
+            pytest.fail(f"{item.nodeid}: {names[0]} is not checked: {self._trouble}", pytrace=False)
 
 
 class BadMarks:
@@ -180,7 +148,7 @@ class Activation:
             # The controller of xdist's workers runs no test. A bad file is its error, not one of each worker.
             self._check_suppressions()
             return
-        _check_process()
+        _ensure_library()
         from ttmem._pytest_measure import Latecomer, Measure
 
         try:
@@ -213,11 +181,15 @@ class Activation:
             self._measure = None
 
 
-def _check_process() -> None:
-    if _library.library is None or not enabled():
+def _ensure_library() -> None:
+    """Brings libttmem.so into this process, unless it is there already, and starts it."""
+    try:
+        is_on = start()
+    except RuntimeError as error:
+        raise pytest.UsageError(f"--ttmem: {error}") from None
+    if not is_on:
         raise pytest.UsageError(
-            "--ttmem: libttmem.so is not in this process; load the plugin with -p ttmem.pytest_plugin or install the "
-            f"package, or set LD_PRELOAD={find_library() or 'libttmem.so'} before the start"
+            "--ttmem: the library is in the process but turned off; unset TTMEM_DISABLE and TT_ALLOC_TRACKING_ENABLED"
         )
     if find_command() is None:
         raise pytest.UsageError(f"--ttmem: {COMMAND_MISSING}")
@@ -225,7 +197,7 @@ def _check_process() -> None:
 
 def _check_alone() -> None:
     folder = os.environ.get("TTMEM_DIR", "")
-    if Path(folder).name.startswith("run-") and not os.environ.get(REPLACED) and not _is_worker():
+    if Path(folder).name.startswith("run-") and not _is_worker():
         raise pytest.UsageError(
             "--ttmem: `ttmem run` drains this process already; run pytest --ttmem by itself, without `ttmem run`"
         )

@@ -28,6 +28,11 @@ def python_with_pytest():
     return need.environment(_folder() / "pytest", wheel.find_python(), "pytest", *PLUGINS)
 
 
+def python_with_notebooks():
+    """A python that runs notebooks."""
+    return need.environment(_folder() / "notebook", wheel.find_python(), "nbconvert", "nbconvert", "ipykernel")
+
+
 def pytest_beside(python):
     """A folder with the same for another environment's python, to be named in PYTHONPATH: that environment stays as it is."""
     return need.beside(_folder() / "beside", python, "pytest", *PLUGINS)

@@ -141,12 +141,23 @@ class Marks(PluginTest):
     def test_limits_with_xdist(self):
         self.assert_by_name(self.pytest("test_limits.py", "--ttmem", "-n", "2"))
 
-    def test_a_mark_needs_the_option(self):
-        outcome = self.pytest("test_limits.py", "test_forty.py")
+    def test_a_mark_is_enough(self):
+        outcome = self.pytest("test_limits.py")
+        self.assert_by_name(outcome)
+        self.assertIn("tests, ", outcome.text.partition("device memory")[2], "with a summary")
+        self.assert_by_name(self.pytest("test_limits.py", "-n", "2"))
+
+    def test_nothing_is_measured_without_marks(self):
+        outcome = self.pytest("test_forty.py")
+        self.assertEqual((outcome.code, len(outcome.named("passed"))), (0, 40), outcome.text)
+        self.assertNotIn("device memory", outcome.text)
+
+    def test_a_limit_that_cannot_be_checked_fails_its_test(self):
+        outcome = self.pytest("test_limits.py", "test_forty.py", TTMEM_LIBRARY="/nowhere/libttmem.so")
         marked = {name for name in outcome.outcomes if not name.startswith("test_number")}
         self.assertEqual(outcome.named("failure") | outcome.named("skipped"), marked, outcome.text)
         self.assertEqual(len(outcome.named("passed")), 40)
-        line = "test_limits.py::test_passes_in_binary_units: limit_device_memory is checked with --ttmem only; run pytest --ttmem"
+        line = "test_limits.py::test_passes_in_binary_units: limit_device_memory is not checked: --ttmem: ttmem.start: no libttmem.so"
         self.assertIn(line, outcome.messages["test_passes_in_binary_units"])
 
     def test_bad_marks_fail_their_tests_with_one_line(self):

@@ -156,7 +156,7 @@ set {{char[{library_bytes}]}}$text = {library}
 set {{char[{folder_bytes}]}}($text + 1024) = {folder}
 set {{char[{function_bytes}]}}($text + 2048) = \"{function}\"
 eval \"break *{entry:#x} thread %d\", $caller
-ttmem_call $dlopen $text 2
+ttmem_call $dlopen $text {now_for_all}
 set $library = $rax
 if $library
 ttmem_call $dlsym $library ($text+2048)
@@ -172,6 +172,7 @@ end
 end
 ",
         safe = safe_place(target.sleeps()),
+        now_for_all = libc::RTLD_NOW | libc::RTLD_GLOBAL,
         library_bytes = library.len() - 1,
         folder_bytes = folder.len() - 1,
         function_bytes = function.len() + 1,

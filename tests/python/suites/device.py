@@ -5,11 +5,16 @@ import itertools
 
 DRAM, L1 = 0, 1
 _library = ctypes.CDLL(None)
-_present = hasattr(_library, "report_allocation")
-if _present:
+_addresses = itertools.count(0x1000, 0x1000)
+
+
+def _is_there():
+    """Whether the library is in the process by now."""
+    if not hasattr(_library, "report_allocation"):
+        return False
     _library.report_allocation.argtypes = [ctypes.c_int32, ctypes.c_uint64, ctypes.c_uint8, ctypes.c_uint64]
     _library.report_deallocation.argtypes = [ctypes.c_int32, ctypes.c_uint64]
-_addresses = itertools.count(0x1000, 0x1000)
+    return True
 
 
 class Buffer:
@@ -17,11 +22,11 @@ class Buffer:
 
     def __init__(self, size, memory=DRAM, device=0):
         self.device, self.address, self.is_live = device, next(_addresses), True
-        if _present:
+        if _is_there():
             _library.report_allocation(device, size, memory, self.address)
 
     def free(self):
-        if self.is_live and _present:
+        if self.is_live and _is_there():
             _library.report_deallocation(self.device, self.address)
         self.is_live = False
 
