@@ -96,7 +96,7 @@ impl GrowthSource {
 
 impl Growth {
     /// Whether this is no question for slices of time any more: marks or closes decide it, or are enough to know better.
-    pub(super) fn settles(&self) -> bool {
+    fn settles(&self) -> bool {
         let is_decided = !matches!(self.course(), Course::Undecided(_));
         self.point != Loop::Time && (is_decided || self.iterations >= ENOUGH_TO_KNOW)
     }
@@ -178,11 +178,14 @@ pub(super) fn loops(series: &[Series], clock: &ClockMap, sites: &CallSites<'_>) 
         }
         growth
     });
-    let mut loops: Vec<Growth> = merged.collect();
+    merged.collect()
+}
+
+/// Leaves out slices of time where marks or closes settle the question. Suppressed sources count for neither.
+pub(super) fn settle(loops: &mut Vec<Growth>) {
     if loops.iter().any(Growth::settles) {
         loops.retain(|growth| growth.point != Loop::Time);
     }
-    loops
 }
 
 /// So many iterations that a program names are the loop, though they decide nothing.

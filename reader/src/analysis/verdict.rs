@@ -162,15 +162,11 @@ fn missing(process: &ProcessAnalysis) -> Option<Missing> {
         .then_some(Missing::Miscounted { reported: counts.reported, known })
 }
 
-/// The loops that count: marks and closes; time only where none of these settles it.
+/// The loops that count: marks and closes; time only where it is left and decides, or is the only loop.
 fn deciding(growth: &[Growth]) -> Vec<&Growth> {
     let is_decided = |growth: &&Growth| !matches!(growth.course(), Course::Undecided(_));
     let (by_time, named): (Vec<&Growth>, Vec<&Growth>) = growth.iter().partition(|growth| growth.point == Loop::Time);
-    if named.iter().any(|growth| growth.settles()) || !by_time.iter().any(is_decided) && !named.is_empty() {
-        named
-    } else {
-        by_time
-    }
+    if by_time.iter().any(is_decided) || named.is_empty() { by_time } else { named }
 }
 
 /// What grows in these loops, each source in the loop with the most iterations that shows it.

@@ -101,11 +101,13 @@ fn leftover(process: &ProcessAnalysis) -> Vec<String> {
     sentences
 }
 
-/// Why it is not known whether it grows. That a program without a loop has none is no news.
+/// Why it is not known whether it grows, and what to do. That a program is too short for a loop is no news.
 fn undecided_after((point, looks, why): &(Loop, u64, Undecided)) -> Option<String> {
-    let has_loop = *point != Loop::Time || !matches!(why, Undecided::FewIterations | Undecided::NothingRepeats);
+    let is_by_time = *point == Loop::Time;
+    let has_loop = !is_by_time || *why != Undecided::FewIterations;
     let over = super::growth::looks(point, *looks);
-    has_loop.then(|| format!("Whether it grows is undecided after {over}: {}.", why_undecided(*why)))
+    let advice = if is_by_time { " Mark its loop (ttmem.mark) for an answer." } else { "" };
+    has_loop.then(|| format!("Whether it grows is undecided after {over}: {}.{advice}", why_undecided(*why)))
 }
 
 fn was(held: Held) -> String {
@@ -201,7 +203,10 @@ pub(crate) fn why_undecided(why: Undecided) -> &'static str {
         Undecided::FewGenerations => "too few iterations kept something",
         Undecided::StillFilling => "it may be a cache that still fills",
         Undecided::Paused => "it grew, and has not for longer than usual",
-        Undecided::NothingRepeats => "nothing was freed, so nothing repeats",
+        Undecided::NothingRepeats => {
+            "memory rises to the end and nothing is freed, as in a leak or while a program loads"
+        }
+        Undecided::SizesRise => "no more are live, but each is larger than the one that it replaces",
         Undecided::HardlyRises => "old allocations stay, but what is live hardly rises",
     }
 }
