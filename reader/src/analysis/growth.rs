@@ -3,7 +3,7 @@
 //! The ledger's rule (surviving generations) gives each source its course. Here sources get their call sites, devices that are
 //! alike become one loop, and a loop gets its verdict. See [`ttmem_ledger::Series`].
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use ttmem_ledger::{Course, Point, Series};
 use ttmem_ring::ClockMap;
@@ -111,17 +111,15 @@ impl Growth {
         self.sources.iter().filter(|source| source.grows() && source.cached)
     }
 
-    /// The loop as a whole: it grows where something leaks; it is undecided where a source is.
+    /// The loop as a whole: it grows where something leaks; it is undecided where a source is, for the reason of the one that
+    /// kept most.
     pub fn course(&self) -> Course {
         if self.leaks().next().is_some() {
             return Course::Grows;
         }
-        let mut judged = self.sources.iter().filter(|source| source.size.is_none() && source.is_judged());
-        let undecided = judged.find(|source| matches!(source.course, Course::Undecided(_)));
-        match undecided {
-            Some(source) => source.course,
-            None => Course::Baseline,
-        }
+        let judged = self.sources.iter().filter(|source| source.size.is_none() && source.is_judged());
+        let undecided = judged.filter(|source| matches!(source.course, Course::Undecided(_)));
+        undecided.min_by_key(|source| Reverse(source.generations)).map_or(Course::Baseline, |source| source.course)
     }
 
     /// What all leaks add in an iteration: allocations and bytes.

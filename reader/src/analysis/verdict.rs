@@ -330,6 +330,26 @@ mod tests {
     }
 
     #[test]
+    fn suppressions_come_before_the_choice_of_a_loop() {
+        let on_device = |device: i32, course: Course| GrowthSource {
+            devices: vec![device],
+            ..Growth::example(marks(), course).sources.remove(0)
+        };
+        let undecided = GrowthSource { generations: 2, ..on_device(1, Course::Undecided(Undecided::FewGenerations)) };
+        let paused = on_device(0, Course::Undecided(Undecided::Paused));
+        let mut marked = Growth { iterations: 10, ..Growth::example(marks(), Course::Baseline) };
+        marked.sources.push(undecided);
+        let answer = |rule: &str| {
+            let growth = vec![marked.clone(), Growth::example(Loop::Time, Course::Grows)];
+            decided(ProcessAnalysis::example(Vec::new(), growth), rule).answer
+        };
+        assert_eq!(answer(""), Answer::Leak, "marks do not decide, but time does");
+        assert_eq!(answer("device:1"), Answer::Clean, "marks decide about the rest");
+        marked.sources.push(paused);
+        assert_eq!(marked.course(), Course::Undecided(Undecided::Paused), "the reason of the one that kept most");
+    }
+
+    #[test]
     fn what_grows_over_runs_leaks_in_each_that_has_ended() {
         let run = |kept: u64| {
             let live = (0..kept).map(|at| Allocation { address: at * 4096, ..Allocation::example() }).collect();

@@ -106,7 +106,8 @@ fn undecided_after((point, looks, why): &(Loop, u64, Undecided)) -> Option<Strin
     let is_by_time = *point == Loop::Time;
     let has_loop = !is_by_time || *why != Undecided::FewIterations;
     let over = super::growth::looks(point, *looks);
-    let advice = if is_by_time { " Mark its loop (ttmem.mark) for an answer." } else { "" };
+    let marks_help = matches!(why, Undecided::FewGenerations | Undecided::NothingRepeats | Undecided::StillFilling);
+    let advice = if is_by_time && marks_help { " Mark its loop (ttmem.mark) for an answer." } else { "" };
     has_loop.then(|| format!("Whether it grows is undecided after {over}: {}.{advice}", why_undecided(*why)))
 }
 
@@ -208,5 +209,30 @@ pub(crate) fn why_undecided(why: Undecided) -> &'static str {
         }
         Undecided::SizesRise => "no more are live, but each is larger than the one that it replaces",
         Undecided::HardlyRises => "old allocations stay, but what is live hardly rises",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undecided_by_time_names_what_to_do_where_marks_help() {
+        let sentence = |point: Loop, why| undecided_after(&(point, 12, why)).unwrap_or_default();
+        assert_eq!(
+            sentence(Loop::Time, Undecided::NothingRepeats),
+            "Whether it grows is undecided after 12 slices of time: memory rises to the end and nothing is freed, as in a \
+             leak or while a program loads. Mark its loop (ttmem.mark) for an answer."
+        );
+        assert_eq!(
+            sentence(Loop::Time, Undecided::SizesRise),
+            "Whether it grows is undecided after 12 slices of time: no more are live, but each is larger than the one that \
+             it replaces."
+        );
+        assert_eq!(sentence(Loop::Time, Undecided::FewIterations), "", "a short program has no loop");
+        assert_eq!(
+            sentence(Loop::Marks("step #".into()), Undecided::StillFilling),
+            "Whether it grows is undecided after 12 marks \"step #\": it may be a cache that still fills."
+        );
     }
 }
