@@ -94,6 +94,7 @@ impl Analysis {
         let used = suppressions::apply(suppressions, &mut processes, &mut runs);
         for process in &mut processes {
             growth::settle(&mut process.growth);
+            process.looks_ns = by::looks(process);
             process.verdict = verdict::verdict(process, &runs);
         }
         Self { processes, runs, devices: BTreeMap::new(), suppressions: used }
