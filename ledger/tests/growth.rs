@@ -80,7 +80,10 @@ fn four_marks_tell_a_leak_of_each_iteration_with_its_exact_rate() {
     }
     let three = leaking(3).marks();
     let few = Course::Undecided(Undecided::FewIterations);
-    assert_eq!(courses(&three), [(None, few), (Some(64 * KIB), Course::Baseline), (Some(128 * KIB), few)]);
+    let weights_alone = [(None, few), (Some(64 * KIB), Course::Baseline), (Some(128 * KIB), few)];
+    assert_eq!(courses(&three), weights_alone);
+    // Two see no iteration after the warm-up, and prove nothing of what was born between them.
+    assert_eq!(courses(&leaking(2).marks()), weights_alone);
 }
 
 #[test]
@@ -168,6 +171,28 @@ fn a_program_that_only_loads_is_undecided_by_time() {
     let series = program.series(&Point::Time);
     assert!(series.leaks().is_empty());
     assert_eq!(courses(&series)[0].1, Course::Undecided(Undecided::NothingRepeats));
+}
+
+#[test]
+fn one_tensor_that_becomes_ever_longer_is_no_baseline() {
+    let mut program = Program::default();
+    for step in 0..60 {
+        program.allocate(step, (step + 1) * KIB);
+        if step > 0 {
+            program.free(step - 1);
+        }
+        program.ledger.mark(&format!("step {step}"));
+    }
+    let longer = Course::Undecided(Undecided::SizesRise);
+    assert_eq!(courses(&program.marks())[0], (None, longer));
+    assert_eq!(courses(&program.series(&Point::Time))[0], (None, longer));
+    // The last stays as long as it is.
+    for step in 60..200 {
+        program.allocate(step, 60 * KIB);
+        program.free(step - 1);
+        program.ledger.mark(&format!("step {step}"));
+    }
+    assert_eq!(courses(&program.marks())[0], (None, Course::Baseline));
 }
 
 #[test]

@@ -18,6 +18,7 @@ const LATE: f64 = 0.5;
 const LATEST: f64 = 0.25;
 /// The part of the run in which caches and rings fill.
 const FILLS: f64 = 0.2;
+const FILLS_SLOWLY: f64 = 0.5;
 /// The others become fewer by so much of what is kept, and surely by half of that.
 const INSTEAD: f64 = 0.9;
 const INSTEAD_DEVIATIONS: f64 = 3.0;
@@ -40,7 +41,16 @@ impl Drift {
 
     /// The same without the part of the run in which caches and rings fill.
     pub(super) fn after_filling(track: &Track, first: u32, end: u32) -> Self {
-        Self::of(track, first.max((f64::from(end) * FILLS) as u32), end)
+        Self::after(FILLS, track, first, end)
+    }
+
+    /// The same of the whole run, and without ever more of its begin.
+    pub(super) fn later_and_later(track: &Track, first: u32, end: u32) -> [Self; 3] {
+        [0.0, FILLS, FILLS_SLOWLY].map(|part| Self::after(part, track, first, end))
+    }
+
+    fn after(part: f64, track: &Track, first: u32, end: u32) -> Self {
+        Self::of(track, first.max((f64::from(end) * part) as u32), end)
     }
 
     pub(super) fn points(&self) -> &[(u32, Level)] {
@@ -50,8 +60,8 @@ impl Drift {
     /// Whether ever more is live, though something dies all the time.
     pub(super) fn rises(&self) -> bool {
         self.is_long_enough()
-            && self.deviations() >= RISES
-            && self.falls_less_than(FALL)
+            && self.deviations(allocations) >= RISES
+            && self.falls_less_than(FALL, allocations)
             && self.dies_in_each_third()
             && self.rise(generations) >= ENOUGH
             && [generations, allocations].into_iter().all(|of| self.goes_on(of))
@@ -61,15 +71,25 @@ impl Drift {
     /// Whether that is likely.
     pub(super) fn may_rise(&self) -> bool {
         self.is_long_enough()
-            && self.deviations() >= MAY_RISE
-            && self.falls_less_than(FALL_OF_LIKELY)
+            && self.deviations(allocations) >= MAY_RISE
+            && self.falls_less_than(FALL_OF_LIKELY, allocations)
             && self.dies_in_each_third()
             && self.rise(generations) >= ENOUGH / 2.0
     }
 
+    /// Whether each allocation is larger than the one that it replaces, to the end: not more are live, but ever more bytes.
+    pub(super) fn sizes_rise(&self) -> bool {
+        self.is_long_enough()
+            && self.deviations(size) >= RISES
+            && self.falls_less_than(FALL, size)
+            && self.dies_in_each_third()
+            && self.goes_on(size)
+            && self.rise(bytes) > 0.0
+    }
+
     /// Whether a stack that goes up and down at random hardly gets here.
     pub(super) fn is_no_walk(&self) -> bool {
-        self.is_long_enough() && self.deviations() >= RISES
+        self.is_long_enough() && self.deviations(allocations) >= RISES
     }
 
     /// Whether as much as is kept is missing elsewhere: a cache with a limit keeps what is often used. What is too young to be
@@ -81,17 +101,19 @@ impl Drift {
         let mut among = kept.iter().peekable();
         let mut sum = 0;
         let points = self.points.iter().filter(|&&(bin, _)| bin >= first.bin);
-        let others = points.map(|&(bin, level)| {
+        let parts = points.map(|&(bin, level)| {
             while let Some(cohort) = among.next_if(|cohort| cohort.bin <= bin) {
                 sum += cohort.amount.allocations;
             }
-            allocations(&level) - sum as f64 - (f64::from(bin) - end as f64).max(0.0) * rate
+            let of_kept = sum as f64 + (f64::from(bin) - end as f64).max(0.0) * rate;
+            (of_kept, allocations(&level) - of_kept)
         });
-        let others: Vec<f64> = others.collect();
+        let (of_kept, others): (Vec<f64>, Vec<f64>) = parts.unzip();
         if others.len() < FEWEST {
             return false;
         }
-        let rise = rate * f64::from(self.points[self.points.len() - 1].0 - first.bin);
+        // What is often used is kept fast at first, so both are measured by the same line.
+        let (rise, _) = trend(&of_kept);
         let (change, deviation) = trend(&others);
         change < -INSTEAD * rise && change + INSTEAD_DEVIATIONS * deviation < -INSTEAD / 2.0 * rise
     }
@@ -108,40 +130,40 @@ impl Drift {
     }
 
     /// The rise in standard deviations of a walk with such steps.
-    fn deviations(&self) -> f64 {
-        let steps = self.points.windows(2).map(|pair| allocations(&pair[1].1) - allocations(&pair[0].1));
+    fn deviations(&self, of: fn(&Level) -> f64) -> f64 {
+        let steps = self.points.windows(2).map(|pair| of(&pair[1].1) - of(&pair[0].1));
         let variance: f64 = steps.map(|step| step * step).sum();
-        if variance == 0.0 { 0.0 } else { self.rise(allocations) / variance.sqrt() }
+        if variance == 0.0 { 0.0 } else { self.rise(of) / variance.sqrt() }
     }
 
     /// No fall is larger than so much of the rise.
-    fn falls_less_than(&self, part: f64) -> bool {
+    fn falls_less_than(&self, part: f64, of: fn(&Level) -> f64) -> bool {
         let (mut highest, mut fall) = (0.0_f64, 0.0_f64);
         for (_, level) in &self.points {
-            highest = highest.max(allocations(level));
-            fall = fall.max(highest - allocations(level));
+            highest = highest.max(of(level));
+            fall = fall.max(highest - of(level));
         }
-        fall <= part * self.rise(allocations)
+        fall <= part * self.rise(of)
     }
 
-    /// The levels that divide the run into so many parts.
-    fn parts(&self, parts: usize, of: fn(&Level) -> f64) -> Vec<f64> {
+    /// What each third of the run adds.
+    fn thirds(&self, of: fn(&Level) -> f64) -> [f64; 3] {
         let last = self.points.len() - 1;
-        let at = |part: usize| of(&self.points[last * part / parts].1);
-        (0..parts).map(|part| at(part + 1) - at(part)).collect()
+        let at = |third: usize| of(&self.points[last * third / 3].1);
+        [0, 1, 2].map(|third| at(third + 1) - at(third))
     }
 
     fn dies_in_each_third(&self) -> bool {
-        self.parts(3, |level| level.died as f64).iter().all(|&died| died > 0.0)
+        self.thirds(|level| level.died as f64).iter().all(|&died| died > 0.0)
     }
 
     /// Whether the last third adds about as much as those before, and does so to its end.
     fn goes_on(&self, of: fn(&Level) -> f64) -> bool {
-        let thirds = self.parts(3, of);
+        let [first, second, third] = self.thirds(of);
         // A level is the least of its stretch, so growth shows in the next one.
         let last = self.points.len() - 1;
         let last_sixth = of(&self.points[last].1) - of(&self.points[last * 5 / 6 + 1].1);
-        thirds[2] >= LATE * (thirds[0] + thirds[1]) / 2.0 && last_sixth >= LATEST * self.rise(of) / 6.0
+        third >= LATE * (first + second) / 2.0 && last_sixth >= LATEST * self.rise(of) / 6.0
     }
 }
 
@@ -151,6 +173,14 @@ fn generations(level: &Level) -> f64 {
 
 fn allocations(level: &Level) -> f64 {
     level.allocations as f64
+}
+
+fn bytes(level: &Level) -> f64 {
+    level.bytes as f64
+}
+
+fn size(level: &Level) -> f64 {
+    bytes(level) / allocations(level).max(1.0)
 }
 
 /// The change from the first to the last by a straight line, and its standard deviation.

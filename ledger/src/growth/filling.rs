@@ -14,7 +14,8 @@ use super::{
 const ENOUGH: u64 = 6;
 /// Gaps that vary less come from no cache that fills.
 const REGULAR: f64 = 0.3;
-const HARDLY_RARER: f64 = -0.2;
+/// Births that become rarer, or gaps that become longer, by less than this part of their mean stay as they were.
+const HARDLY: f64 = 0.2;
 /// The same for times, which slices tell only roughly; one in so many may fall into one slice with another.
 const ENOUGH_FOR_CLOCK: usize = 12;
 const ODD: usize = 8;
@@ -49,7 +50,7 @@ pub(super) fn is_filling(track: &Track, case: &Case<'_>, kept: &[&Cohort], end: 
     // A cache is not filled like a clock.
     let is_steady = keeps_all || !of_births.is_likely();
     if kept.len() >= ENOUGH as usize && is_steady {
-        let is_regular = gaps(kept).1 < REGULAR && decline(start)[1].change > HARDLY_RARER;
+        let is_regular = gaps(kept).1 < REGULAR && decline(start)[1].change > -HARDLY;
         if is_regular || case.rules == Rules::Time && is_like_a_clock(case, kept) {
             return false;
         }
@@ -76,8 +77,11 @@ pub(super) fn is_filling(track: &Track, case: &Case<'_>, kept: &[&Cohort], end: 
 
 /// Whether the same time passes from each kept allocation to the next, though more happens in some of it.
 fn is_like_a_clock(case: &Case<'_>, kept: &[&Cohort]) -> bool {
-    let single = kept.iter().filter(|cohort| cohort.amount.allocations == kept[0].amount.allocations).count();
-    if kept.len() < ENOUGH_FOR_CLOCK || (kept.len() - single) * ODD > kept.len() {
+    let mut numbers: Vec<u64> = kept.iter().map(|cohort| cohort.amount.allocations).collect();
+    numbers.sort_unstable();
+    let usual = numbers[numbers.len() / 2];
+    let odd = numbers.iter().filter(|&&number| number != usual).count();
+    if kept.len() < ENOUGH_FOR_CLOCK || odd * ODD > kept.len() {
         return false;
     }
     let times: Vec<f64> = kept.iter().map(|cohort| case.moments.end_of(cohort.bin) as f64).collect();
@@ -85,7 +89,7 @@ fn is_like_a_clock(case: &Case<'_>, kept: &[&Cohort]) -> bool {
     let half = times.len() / 2;
     let (early, _) = spread(&times[..=half]);
     let (late, _) = spread(&times[half..]);
-    variation < REGULAR && late - early < -HARDLY_RARER * mean
+    variation < REGULAR && late - early < HARDLY * mean
 }
 
 /// By how much, in natural logarithms, the iterations that had births are likelier for growth at random, at one rate, than for

@@ -26,6 +26,8 @@ use super::{
 
 /// A loop shorter than this has no verdict on what is kept.
 const FEWEST_LOOKS: u64 = 4;
+/// The looks in which an iteration after the warm-up ends.
+const FEWEST_SEEN: u64 = 3;
 /// Kept generations that prove growth.
 const ENOUGH: u64 = 6;
 /// The same at marks, where each so many iterations keep something.
@@ -79,6 +81,8 @@ pub(super) fn judge(track: &Track, case: &Case<'_>) -> Judged {
         }
         if course == Course::Baseline && drift.may_rise() {
             (kept, course) = (older_than(0), Course::Undecided(Undecided::FewIterations));
+        } else if course == Course::Baseline && drift.sizes_rise() {
+            course = Course::Undecided(Undecided::SizesRise);
         }
     }
     let points = |of: fn(&Cohort) -> f64| {
@@ -187,7 +191,9 @@ fn course(track: &Track, case: &Case<'_>, kept: &Survivors<'_>) -> Course {
         return Course::Grows;
     }
     let (Some(first), Some(last)) = (kept.cohorts.first(), kept.cohorts.last()) else {
-        return Course::Baseline;
+        // What was born between two looks may be kept by each iteration, or by the first alone.
+        let is_new = case.looks < FEWEST_SEEN && track.cohorts().iter().any(|cohort| cohort.bin > 0);
+        return if is_new { Course::Undecided(Undecided::FewIterations) } else { Course::Baseline };
     };
     if case.looks < FEWEST_LOOKS {
         return Course::Undecided(Undecided::FewIterations);
@@ -212,7 +218,11 @@ fn course(track: &Track, case: &Case<'_>, kept: &Survivors<'_>) -> Course {
         return Course::Undecided(Undecided::StillFilling);
     }
     let drift = Drift::of(track, case.first_bin(), case.end());
-    if track.is_stack() && !drift.is_no_walk() || drift.is_elsewhere_less(&kept.cohorts, kept.end) {
+    // Until a cache is full, others become more as well.
+    let is_elsewhere_less = Drift::later_and_later(track, case.first_bin(), case.end())
+        .iter()
+        .any(|drift| drift.is_elsewhere_less(&kept.cohorts, kept.end));
+    if track.is_stack() && !drift.is_no_walk() || is_elsewhere_less {
         return Course::Undecided(Undecided::HardlyRises);
     }
     Course::Grows

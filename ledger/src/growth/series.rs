@@ -65,6 +65,8 @@ pub enum Undecided {
     NothingRepeats,
     /// Old ones stay, but what is live hardly rises: in a stack, or a cache with a limit.
     HardlyRises,
+    /// No more are live than before, but each is larger than the one that it replaces.
+    SizesRise,
 }
 
 /// What a source does over the iterations.

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, f64::consts::TAU};
 
 use crate::{
+    caches::*,
     program::{Id, Program},
     work::*,
 };
@@ -220,6 +221,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     clean("LRU, uniform", |p| lru(p, Keys::Uniform, 64, 16, true, None)),
     clean("LRU, Zipf", |p| lru(p, Keys::Zipf, 64, 16, true, None)),
     clean("LRU, Zipf, by shape", |p| lru(p, Keys::Zipf, 200, 24, false, None)),
+    clean("LFU, Zipf", |p| lfu(p, 80, 14)),
     clean("cache of 8, uniform", |p| cache(p, Keys::Uniform, 8, true)),
     clean("cache of 8, uniform, by shape", |p| cache(p, Keys::Uniform, 8, false)),
     clean("cache of 32, uniform", |p| cache(p, Keys::Uniform, 32, true)),

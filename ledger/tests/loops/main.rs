@@ -5,6 +5,7 @@
 //!
 //!     TTMEM_LOOPS_SEEDS=5 cargo test --release -p ttmem-ledger --test loops -- --ignored --nocapture
 
+mod caches;
 mod families;
 mod program;
 mod work;

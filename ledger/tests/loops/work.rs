@@ -1,6 +1,6 @@
 //! What a loop does in an iteration.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::program::{Id, Program};
 
@@ -97,67 +97,6 @@ pub(crate) fn sine(program: &mut Program, _: u64) -> u64 {
 
 pub(crate) fn walk(program: &mut Program, before: u64) -> u64 {
     (before + program.random.below(7)).saturating_sub(3).clamp(5, 60)
-}
-
-/// How keys are drawn.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Keys {
-    Uniform,
-    Zipf,
-}
-
-pub(crate) fn key(program: &mut Program, keys: Keys, count: u64) -> u64 {
-    if keys == Keys::Uniform {
-        return program.random.below(count);
-    }
-    let all: f64 = (1..=count).map(|rank| 1.0 / rank as f64).sum();
-    let mut drawn = program.random.part() * all;
-    (1..count)
-        .find(|&rank| {
-            drawn -= 1.0 / rank as f64;
-            drawn <= 0.0
-        })
-        .unwrap_or(count)
-        - 1
-}
-
-/// A cache without a limit, whose keys are so many that it fills.
-pub(crate) fn cache(program: &mut Program, keys: Keys, count: u64, same_size: bool) {
-    let mut cache: HashMap<u64, Id> = HashMap::new();
-    each(program, |program| {
-        let key = key(program, keys, count);
-        let size = if same_size { SIZE } else { 32 * KIB * (key + 1) };
-        cache.entry(key).or_insert_with(|| program.allocate(SITE, size));
-    });
-}
-
-pub(crate) fn lru(
-    program: &mut Program,
-    keys: Keys,
-    count: u64,
-    capacity: usize,
-    same_size: bool,
-    leak_every: Option<u64>,
-) {
-    let mut cache: VecDeque<(u64, Id)> = VecDeque::new();
-    each(program, |program| {
-        let key = key(program, keys, count);
-        if let Some(at) = cache.iter().position(|&(cached, _)| cached == key) {
-            let entry = cache.remove(at).expect("it is there");
-            cache.push_back(entry);
-        } else {
-            if cache.len() == capacity
-                && let Some((_, id)) = cache.pop_front()
-            {
-                program.free(id);
-            }
-            let id = program.allocate(SITE, if same_size { SIZE } else { 32 * KIB * (key + 1) });
-            cache.push_back((key, id));
-        }
-        if leak_every.is_some_and(|nth| program.iteration % nth == 0) {
-            program.leak(SITE, SIZE);
-        }
-    });
 }
 
 /// Collects, and gives everything back at once.
@@ -329,26 +268,6 @@ pub(crate) fn invalidated(program: &mut Program, keys: u64, chance: f64, after: 
             }
             lives
         });
-    });
-}
-
-/// An LRU that forgets to free some of what it evicts.
-pub(crate) fn forgetful_lru(program: &mut Program, count: u64, capacity: usize, chance: f64) {
-    let mut cache: VecDeque<(u64, Id)> = VecDeque::new();
-    each(program, |program| {
-        let key = key(program, Keys::Zipf, count);
-        let cached = match cache.iter().position(|&(cached, _)| cached == key) {
-            Some(at) => cache.remove(at),
-            None => None,
-        };
-        if cached.is_none()
-            && cache.len() == capacity
-            && let Some((_, id)) = cache.pop_front()
-        {
-            if program.random.chance(chance) { program.note_leak(SITE, SIZE) } else { program.free(id) }
-        }
-        let entry = cached.unwrap_or_else(|| (key, program.allocate(SITE, SIZE)));
-        cache.push_back(entry);
     });
 }
 

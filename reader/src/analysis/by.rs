@@ -64,10 +64,10 @@ pub struct Row {
 
 /// Adds up what is live; program memory, which overlaps, is left out. The largest first, generations in their order.
 pub fn rows(process: &ProcessAnalysis, live: &[Allocation], by: By) -> Vec<Row> {
-    let looks = looks(process);
     let mut rows: Vec<Row> = Vec::new();
     let mut places: HashMap<Key, usize> = HashMap::new();
     for one in live.iter().filter(|one| !one.memory.is_of_programs()) {
+        let looks = &process.looks_ns;
         let generation = || (!looks.is_empty()).then(|| looks.partition_point(|&at| at <= one.at_ns) as u64);
         let key = match by {
             By::Site => Key::Site(one.site.clone()),
@@ -99,11 +99,34 @@ pub fn rows(process: &ProcessAnalysis, live: &[Allocation], by: By) -> Vec<Row> 
 }
 
 /// When the marks of the loop with the most iterations were passed.
-fn looks(process: &ProcessAnalysis) -> Vec<u64> {
+pub(super) fn looks(process: &ProcessAnalysis) -> Vec<u64> {
     let loops = process.growth.iter().filter_map(|growth| match &growth.point {
         Loop::Marks(name) => Some((growth.iterations, name)),
         _ => None,
     });
     let Some((_, name)) = loops.max_by_key(|&(iterations, _)| iterations) else { return Vec::new() };
     process.marks.iter().filter(|mark| series_name(&mark.name) == *name).map(|mark| mark.at_ns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{Analysis, Course, Growth, MarkedMoment, Suppressions};
+
+    #[test]
+    fn generations_at_a_mark_are_those_of_the_whole_loop() {
+        let mark =
+            |at: u64| MarkedMoment { name: format!("step {at}"), at_ns: 100 * at, totals: Vec::new(), live: None };
+        let born = |at_ns: u64| Allocation { at_ns, ..Allocation::example() };
+        let growth = vec![Growth::example(Loop::Marks("step #".into()), Course::Baseline)];
+        let mut process = ProcessAnalysis::example(Vec::new(), growth);
+        process.marks = (1..6).map(mark).collect();
+        let mut analysis = Analysis::of(vec![process], &Suppressions::default());
+        analysis.select_mark("step 3").expect("it was passed");
+        let live = [born(50), born(150), born(250), born(251)];
+        let rows = rows(&analysis.processes[0], &live, By::Generation);
+        let generations: Vec<_> = rows.into_iter().map(|row| (row.key, row.held.allocations)).collect();
+        let generation = |number| Key::Generation(Some(number));
+        assert_eq!(generations, [(generation(0), 1), (generation(1), 1), (generation(2), 2)]);
+    }
 }

@@ -3,7 +3,7 @@
 //! The ledger's rule (surviving generations) gives each source its course. Here sources get their call sites, devices that are
 //! alike become one loop, and a loop gets its verdict. See [`ttmem_ledger::Series`].
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use ttmem_ledger::{Course, Point, Series};
 use ttmem_ring::ClockMap;
@@ -96,7 +96,7 @@ impl GrowthSource {
 
 impl Growth {
     /// Whether this is no question for slices of time any more: marks or closes decide it, or are enough to know better.
-    pub(super) fn settles(&self) -> bool {
+    fn settles(&self) -> bool {
         let is_decided = !matches!(self.course(), Course::Undecided(_));
         self.point != Loop::Time && (is_decided || self.iterations >= ENOUGH_TO_KNOW)
     }
@@ -111,17 +111,15 @@ impl Growth {
         self.sources.iter().filter(|source| source.grows() && source.cached)
     }
 
-    /// The loop as a whole: it grows where something leaks; it is undecided where a source is.
+    /// The loop as a whole: it grows where something leaks; it is undecided where a source is, for the reason of the one that
+    /// kept most.
     pub fn course(&self) -> Course {
         if self.leaks().next().is_some() {
             return Course::Grows;
         }
-        let mut judged = self.sources.iter().filter(|source| source.size.is_none() && source.is_judged());
-        let undecided = judged.find(|source| matches!(source.course, Course::Undecided(_)));
-        match undecided {
-            Some(source) => source.course,
-            None => Course::Baseline,
-        }
+        let judged = self.sources.iter().filter(|source| source.size.is_none() && source.is_judged());
+        let undecided = judged.filter(|source| matches!(source.course, Course::Undecided(_)));
+        undecided.min_by_key(|source| Reverse(source.generations)).map_or(Course::Baseline, |source| source.course)
     }
 
     /// What all leaks add in an iteration: allocations and bytes.
@@ -178,11 +176,14 @@ pub(super) fn loops(series: &[Series], clock: &ClockMap, sites: &CallSites<'_>) 
         }
         growth
     });
-    let mut loops: Vec<Growth> = merged.collect();
+    merged.collect()
+}
+
+/// Leaves out slices of time where marks or closes settle the question. Suppressed sources count for neither.
+pub(super) fn settle(loops: &mut Vec<Growth>) {
     if loops.iter().any(Growth::settles) {
         loops.retain(|growth| growth.point != Loop::Time);
     }
-    loops
 }
 
 /// So many iterations that a program names are the loop, though they decide nothing.

@@ -93,6 +93,8 @@ impl Analysis {
         let mut runs = runs::over_runs(&processes);
         let used = suppressions::apply(suppressions, &mut processes, &mut runs);
         for process in &mut processes {
+            growth::settle(&mut process.growth);
+            process.looks_ns = by::looks(process);
             process.verdict = verdict::verdict(process, &runs);
         }
         Self { processes, runs, devices: BTreeMap::new(), suppressions: used }

@@ -56,6 +56,8 @@ pub struct ProcessAnalysis {
     pub refusals: Vec<Refusal>,
     /// What each memory's peak was made of.
     pub peaks: Vec<Peak>,
+    /// When the marks of the loop with the most iterations were passed: all of them, also where one mark was chosen.
+    pub looks_ns: Vec<u64>,
     /// The moment that the report is about, if it is about one.
     pub moment: Option<Moment>,
     /// What it allocated in all, if that was asked for.
@@ -137,6 +139,7 @@ impl ProcessAnalysis {
             growth: growth::loops(&ledger.growth(), &clock, &sites),
             refusals: refusals::refusals(ledger.out_of_memory(), &clock, &sites),
             peaks: peak::peaks(ledger, &clock, &sites),
+            looks_ns: Vec::new(),
             moment: None,
             churn: None,
             observations: observations::observations(told),

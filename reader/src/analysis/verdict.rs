@@ -162,15 +162,11 @@ fn missing(process: &ProcessAnalysis) -> Option<Missing> {
         .then_some(Missing::Miscounted { reported: counts.reported, known })
 }
 
-/// The loops that count: marks and closes; time only where none of these settles it.
+/// The loops that count: marks and closes; time only where it is left and decides, or is the only loop.
 fn deciding(growth: &[Growth]) -> Vec<&Growth> {
     let is_decided = |growth: &&Growth| !matches!(growth.course(), Course::Undecided(_));
     let (by_time, named): (Vec<&Growth>, Vec<&Growth>) = growth.iter().partition(|growth| growth.point == Loop::Time);
-    if named.iter().any(|growth| growth.settles()) || !by_time.iter().any(is_decided) && !named.is_empty() {
-        named
-    } else {
-        by_time
-    }
+    if by_time.iter().any(is_decided) || named.is_empty() { by_time } else { named }
 }
 
 /// What grows in these loops, each source in the loop with the most iterations that shows it.
@@ -331,6 +327,26 @@ mod tests {
         assert_eq!(by_time.leaks[0].bytes_per_second().map(f64::round), Some(1024.0));
         let nothing = verdict(undecided, undecided);
         assert_eq!(nothing.beside.undecided, Some((marks(), 40, Undecided::FewIterations)));
+    }
+
+    #[test]
+    fn suppressions_come_before_the_choice_of_a_loop() {
+        let on_device = |device: i32, course: Course| GrowthSource {
+            devices: vec![device],
+            ..Growth::example(marks(), course).sources.remove(0)
+        };
+        let undecided = GrowthSource { generations: 2, ..on_device(1, Course::Undecided(Undecided::FewGenerations)) };
+        let paused = on_device(0, Course::Undecided(Undecided::Paused));
+        let mut marked = Growth { iterations: 10, ..Growth::example(marks(), Course::Baseline) };
+        marked.sources.push(undecided);
+        let answer = |rule: &str| {
+            let growth = vec![marked.clone(), Growth::example(Loop::Time, Course::Grows)];
+            decided(ProcessAnalysis::example(Vec::new(), growth), rule).answer
+        };
+        assert_eq!(answer(""), Answer::Leak, "marks do not decide, but time does");
+        assert_eq!(answer("device:1"), Answer::Clean, "marks decide about the rest");
+        marked.sources.push(paused);
+        assert_eq!(marked.course(), Course::Undecided(Undecided::Paused), "the reason of the one that kept most");
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub struct GrowthReport {
     pub iterations: u64,
     /// `grows`, `baseline` or `undecided`.
     pub verdict: Cow<'static, str>,
-    /// Why it is undecided: `few_iterations`, `few_generations`, `still_filling`, `paused`, `nothing_repeats` or `hardly_rises`.
+    /// Why it is undecided: `few_iterations`, `few_generations`, `still_filling`, `paused`, `nothing_repeats`,
+    /// `hardly_rises` or `sizes_rise`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<Cow<'static, str>>,
     /// The verdict as a sentence.
@@ -115,13 +116,14 @@ pub(super) fn course_name(course: Course) -> &'static str {
 }
 
 /// The reasons for `undecided` by their names.
-pub(super) const REASONS: [(Undecided, &str); 6] = [
+pub(super) const REASONS: [(Undecided, &str); 7] = [
     (Undecided::FewIterations, "few_iterations"),
     (Undecided::FewGenerations, "few_generations"),
     (Undecided::StillFilling, "still_filling"),
     (Undecided::Paused, "paused"),
     (Undecided::NothingRepeats, "nothing_repeats"),
     (Undecided::HardlyRises, "hardly_rises"),
+    (Undecided::SizesRise, "sizes_rise"),
 ];
 
 fn reason(course: Course) -> Option<Cow<'static, str>> {

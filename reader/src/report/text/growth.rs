@@ -7,8 +7,7 @@ use crate::{
     analysis::{Course, Growth, GrowthSource, Held, Loop},
     report::words::{
         count,
-        growth::{amount, per_iteration, rate_of, sentence},
-        noun,
+        growth::{amount, iterations, per_iteration, rate_of, sentence},
     },
 };
 
@@ -51,7 +50,7 @@ pub(super) fn write_sources(out: &mut impl Write, screen: &Screen, growth: &Grow
     for (source, frames) in growing().zip(frames) {
         let suppressed = if source.suppressed_by.is_some() { "; suppressed" } else { "" };
         let rate = rate_of(source.allocations_per_iteration, source.bytes_per_iteration);
-        screen.wrapped(out, "    ", &format!("{rate} {each}, {}{suppressed}", what(source)))?;
+        screen.wrapped(out, "    ", &format!("{rate} {each}, {}{suppressed}", what(source, &growth.point)))?;
         stack::write_frames(out, screen, 6, &source.site, frames)?;
     }
     let more = growing().count().saturating_sub(LISTED);
@@ -70,14 +69,13 @@ pub(super) fn write_sources(out: &mut impl Write, screen: &Screen, growth: &Grow
 }
 
 /// "in DRAM, of several sizes; after the warm-up: 40 made, 10 live, from 10 iterations".
-fn what(source: &GrowthSource) -> String {
+fn what(source: &GrowthSource, point: &Loop) -> String {
     let sizes = if source.size.is_some() { "" } else { ", of several sizes" };
     format!(
-        "in {}{sizes}; after the warm-up: {} made, {} live, from {} {}",
+        "in {}{sizes}; after the warm-up: {} made, {} live, from {}",
         source.memory,
         count(source.births),
         count(source.births_kept),
-        count(source.generations),
-        noun(source.generations, "iteration", "iterations")
+        iterations(point, source.generations)
     )
 }

@@ -64,6 +64,17 @@ pub(crate) fn per_iteration(point: &Loop) -> &'static str {
     }
 }
 
+/// "10 iterations", as the point calls them.
+pub(crate) fn iterations(point: &Loop, number: u64) -> String {
+    let name = match point {
+        Loop::Marks(_) => noun(number, "iteration", "iterations"),
+        Loop::Closes(_) => noun(number, "close", "closes"),
+        Loop::Runs(_) => noun(number, "run", "runs"),
+        Loop::Time => noun(number, "slice", "slices"),
+    };
+    format!("{} {name}", count(number))
+}
+
 /// "40 marks "request #"".
 pub(crate) fn looks(point: &Loop, number: u64) -> String {
     let number = count(number);

@@ -101,11 +101,14 @@ fn leftover(process: &ProcessAnalysis) -> Vec<String> {
     sentences
 }
 
-/// Why it is not known whether it grows. That a program without a loop has none is no news.
+/// Why it is not known whether it grows, and what to do. That a program is too short for a loop is no news.
 fn undecided_after((point, looks, why): &(Loop, u64, Undecided)) -> Option<String> {
-    let has_loop = *point != Loop::Time || !matches!(why, Undecided::FewIterations | Undecided::NothingRepeats);
+    let is_by_time = *point == Loop::Time;
+    let has_loop = !is_by_time || *why != Undecided::FewIterations;
     let over = super::growth::looks(point, *looks);
-    has_loop.then(|| format!("Whether it grows is undecided after {over}: {}.", why_undecided(*why)))
+    let marks_help = matches!(why, Undecided::FewGenerations | Undecided::NothingRepeats | Undecided::StillFilling);
+    let advice = if is_by_time && marks_help { " Mark its loop (ttmem.mark) for an answer." } else { "" };
+    has_loop.then(|| format!("Whether it grows is undecided after {over}: {}.{advice}", why_undecided(*why)))
 }
 
 fn was(held: Held) -> String {
@@ -202,7 +205,35 @@ pub(crate) fn why_undecided(why: Undecided) -> &'static str {
         Undecided::FewGenerations => "too few iterations kept something",
         Undecided::StillFilling => "it may be a cache that still fills",
         Undecided::Paused => "it grew, and has not for longer than usual",
-        Undecided::NothingRepeats => "nothing was freed, so nothing repeats",
+        Undecided::NothingRepeats => {
+            "memory rises to the end and nothing is freed, as in a leak or while a program loads"
+        }
+        Undecided::SizesRise => "no more are live, but each is larger than the one that it replaces",
         Undecided::HardlyRises => "old allocations stay, but what is live hardly rises",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undecided_by_time_names_what_to_do_where_marks_help() {
+        let sentence = |point: Loop, why| undecided_after(&(point, 12, why)).unwrap_or_default();
+        assert_eq!(
+            sentence(Loop::Time, Undecided::NothingRepeats),
+            "Whether it grows is undecided after 12 slices of time: memory rises to the end and nothing is freed, as in a \
+             leak or while a program loads. Mark its loop (ttmem.mark) for an answer."
+        );
+        assert_eq!(
+            sentence(Loop::Time, Undecided::SizesRise),
+            "Whether it grows is undecided after 12 slices of time: no more are live, but each is larger than the one that \
+             it replaces."
+        );
+        assert_eq!(sentence(Loop::Time, Undecided::FewIterations), "", "a short program has no loop");
+        assert_eq!(
+            sentence(Loop::Marks("step #".into()), Undecided::StillFilling),
+            "Whether it grows is undecided after 12 marks \"step #\": it may be a cache that still fills."
+        );
     }
 }
