@@ -9,7 +9,7 @@ use ttmem_wire::Memory;
 use super::{
     Sketch,
     lines::{Line, lines},
-    lives::{Place, Steps},
+    lives::{Lives, Steps},
     moments::{Moment, Tables, Time},
     number::Number,
     once::Once,
@@ -68,7 +68,7 @@ pub(super) struct Process {
     tensors: Vec<String>,
     device_sets: Vec<Vec<i32>>,
     moments: Vec<Moment>,
-    places: Vec<PlaceRow>,
+    places: Places,
     lives: Steps,
     /// Memory, site, size.
     kinds: Vec<(usize, usize, Number)>,
@@ -88,9 +88,19 @@ struct BankRow {
     banks: u32,
 }
 
-/// Memory, address, size, bytes per bank, devices, site, tensor, and 1 cached, 2 globally allocated, 4 pre-allocated, 8 released at
-/// close.
-type PlaceRow = (usize, Number, Number, Option<Number>, usize, usize, Option<usize>, u8);
+/// Where allocations lived: a column for each thing. The letters are those of a row of a moment.
+#[derive(Debug, Default, Serialize)]
+struct Places {
+    m: Vec<usize>,
+    a: Vec<Number>,
+    s: Vec<Number>,
+    b: Vec<Option<Number>>,
+    d: Vec<usize>,
+    f: Vec<usize>,
+    y: Vec<Option<usize>>,
+    /// 1 cached, 2 globally allocated, 4 pre-allocated, 8 released at close.
+    n: Vec<u8>,
+}
 
 impl Process {
     pub(super) fn new(told: &Told<'_>, said: &ProcessReport, analysed: &ProcessAnalysis, sketch: Sketch) -> Self {
@@ -125,8 +135,7 @@ impl Process {
             .into_iter()
             .map(|(memory, site, size)| (tables.memories.number(memory), tables.site(site), Number(size)));
         let kinds = kinds.collect();
-        let places = lives.places.all.iter();
-        let places = places.map(|place| place_row(&mut tables, place, &lives.device_sets.all)).collect();
+        let places = Places::new(&mut tables, &lives);
         let (regions, bands) = regions(analysed, |ns| time.ms_of_ns(ns));
         let (ops, sites) = tables.sites.all.into_iter().unzip();
         let marks = told.account.marks();
@@ -186,18 +195,22 @@ impl Process {
     }
 }
 
-fn place_row(tables: &mut Tables, place: &Place, device_sets: &[Vec<i32>]) -> PlaceRow {
-    let flags = [place.cached, place.globally_allocated, place.preallocated, place.at_close];
-    (
-        tables.memories.number(place.memory),
-        Number(place.address),
-        Number(place.size),
-        place.size_per_bank.map(Number),
-        tables.device_sets.number(device_sets[place.devices].clone()),
-        tables.site(place.site),
-        tables.tensor(place.tensor),
-        (0..).zip(flags).map(|(bit, is_set)| u8::from(is_set) << bit).sum(),
-    )
+impl Places {
+    fn new(tables: &mut Tables, lives: &Lives) -> Self {
+        let mut places = Self::default();
+        for place in &lives.places.all {
+            let flags = [place.cached, place.globally_allocated, place.preallocated, place.at_close];
+            places.m.push(tables.memories.number(place.memory));
+            places.a.push(Number(place.address));
+            places.s.push(Number(place.size));
+            places.b.push(place.size_per_bank.map(Number));
+            places.d.push(tables.device_sets.number(lives.device_sets.all[place.devices].clone()));
+            places.f.push(tables.site(place.site));
+            places.y.push(tables.tensor(place.tensor));
+            places.n.push((0..).zip(flags).map(|(bit, is_set)| u8::from(is_set) << bit).sum());
+        }
+        places
+    }
 }
 
 /// What each memory has, where its allocator was seen.

@@ -49,11 +49,11 @@ function flameOf(state, mode, byBytes) {
     });
     return root;
   }
-  const times = new Uint32Array(process.places.length), from = isAll ? -1 : view.from / (history.slice_ms || 1), to = isAll ? Infinity : view.to / (history.slice_ms || 1);
+  const times = new Uint32Array(process.places.m.length), from = isAll ? -1 : view.from / (history.slice_ms || 1), to = isAll ? Infinity : view.to / (history.slice_ms || 1);
   for (let life = 0; life < history.place.length; life++) {
     const born = history.when[history.born[life]], place = history.place[life];
     if (born < from || born > to) continue;
-    if (mode === 3 && (history.died[life] === 0x7fffffff || process.places[place][7] & 8)) continue;
+    if (mode === 3 && (history.died[life] === 0x7fffffff || process.places.n[place] & 8)) continue;
     times[place]++;
   }
   times.forEach((number, place) => { if (number) add(rowOf(process, place, 0), number); });

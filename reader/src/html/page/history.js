@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Row An allocation: numbers of its memory, address, size, bytes per bank, devices, owners, reports, when it was born,
- *   call site, tensor, flags.
+ *   call site, tensor, flags. The owners of a row that was made from steps are not known.
  * @typedef {object} Moment `name`, `at` (ms, or null for the end), `rows`, `more_rows`, `more_bytes`.
  */
 
@@ -13,7 +13,9 @@ function historyOf(process) {
   if (known) return known;
   const { steps, slice_ms, is_exact } = process.lives, count = steps.length / 2;
   const when = new Float64Array(count), life = new Int32Array(count), births = [];
-  const of = { when, life, slice_ms, is_exact, count };
+  const { m, s, d, f } = process.places;
+  const of = { when, life, slice_ms, is_exact, count,
+    memories: Uint8Array.from(m), sizes: Float64Array.from(s), sites: Int32Array.from(f), devices: Int32Array.from(d) };
   let births_so_far = 0, now = 0;
   for (let at = 0; at < count; at++) if (steps[at * 2 + 1] >= 0) births_so_far++;
   of.place = new Int32Array(births_so_far);
@@ -50,8 +52,9 @@ const timeOfStep = (history, step) => history.when[Math.max(0, step - 1)] * hist
 
 /** A place as a row of a moment. @returns {Row} */
 function rowOf(process, place, born) {
-  const [m, a, s, b, d, f, y, n] = process.places[place];
-  return { m, a, s, b: b === null ? undefined : b, d, t: born, f, y: y === null ? undefined : y, n };
+  const { m, a, s, b, d, f, y, n } = process.places;
+  return { m: m[place], a: a[place], s: s[place], b: b[place] ?? undefined, d: d[place], t: born, f: f[place], y: y[place] ?? undefined, n: n[place],
+    h: undefined, r: undefined };
 }
 
 /** What was live after so many steps. @returns {Moment} */

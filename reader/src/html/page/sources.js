@@ -2,9 +2,6 @@
 const SOURCES = 20;
 const BY = { site: "call site", op: "op", tensor: "tensor", region: "region" };
 
-/** The name without the folders of its files. */
-const shortName = name => name.replace(/\((?:[^()]*\/)?([^()/]+)\)/g, "$1");
-
 const namesOfSites = new Map();
 /** A name for each call site: its op, its innermost frame, and those around it that set it apart from others. */
 function siteNames(process) {
@@ -48,10 +45,15 @@ function sourcesOf(process, by, device) {
       : siteNames(process)[site];
   const ofSite = process.sites.map((_, site) => by === "tensor" ? 0 : number(nameOf(site, null)));
   const ofRegion = region => number(region < 0 ? "no region" : process.regions[region].name);
-  const ofPlace = Int32Array.from(process.places, place => by === "tensor" ? number(nameOf(0, place[6])) : ofSite[place[5]]);
-  const weights = Float64Array.from(process.places, place =>
-    Number(place[2]) * (device === null ? process.device_sets[place[4]].length : Number(process.device_sets[place[4]].includes(device))));
-  let ofLife = Int32Array.from(history.place, place => ofPlace[place]);
+  const places = process.places.m.length, lives = history.place.length;
+  const devicesOf = process.device_sets.map(ids => device === null ? ids.length : Number(ids.includes(device)));
+  const ofPlace = new Int32Array(places), weights = new Float64Array(places);
+  for (let place = 0; place < places; place++) {
+    ofPlace[place] = by === "tensor" ? number(nameOf(0, process.places.y[place])) : ofSite[history.sites[place]];
+    weights[place] = history.sizes[place] * devicesOf[history.devices[place]];
+  }
+  let ofLife = new Int32Array(lives);
+  for (let life = 0; life < lives; life++) ofLife[life] = ofPlace[history.place[life]];
   if (by === "region") {
     numbers.clear(); names.length = 0;
     ofLife = regionsAt(process, Float64Array.from(history.born, step => history.when[step] * history.slice_ms)).map(ofRegion);
@@ -61,7 +63,7 @@ function sourcesOf(process, by, device) {
   const total = new Float64Array(memories), full = new Float64Array(memories);
   for (let step = 0; step < history.count; step++) {
     const raw = history.life[step], life = raw < 0 ? ~raw : raw, place = history.place[life];
-    const memory = process.places[place][0], at = ofLife[life] * memories + memory, weight = weights[place];
+    const memory = history.memories[place], at = ofLife[life] * memories + memory, weight = weights[place];
     if (raw < 0) { live[at] -= weight; total[memory] -= weight; continue; }
     live[at] += weight; total[memory] += weight;
     if (live[at] > most[at]) most[at] = live[at];
@@ -104,7 +106,7 @@ function stackOf(process, sources, memory, from, to, columns) {
   const history = historyOf(process), { ofLife, weights, rank } = sources;
   const start = stepsUntil(history, from), slices = (to - from) / columns / (history.slice_ms || 1), first = from / (history.slice_ms || 1);
   const best = new Int32Array(columns).fill(-1);
-  const memoryOf = placeMemories(process);
+  const memoryOf = history.memories;
   let total = 0;
   for (let step = 0; step < start; step++) {
     const raw = history.life[step], place = history.place[raw < 0 ? ~raw : raw];
@@ -132,10 +134,4 @@ function stackOf(process, sources, memory, from, to, columns) {
     heights.set(live, column * (SOURCES + 1));
   }
   return { heights, best, columns, from, to };
-}
-const memoriesOfPlaces = new Map();
-function placeMemories(process) {
-  let known = memoriesOfPlaces.get(process);
-  if (!known) memoriesOfPlaces.set(process, known = Uint8Array.from(process.places, place => place[0]));
-  return known;
 }

@@ -27,19 +27,21 @@ const ownersOf = row => row.r > 1 ? `${row.h ?? 1} of ${row.r}` : "1";
 /** Each its id, its head, whether it is a number, what it is sorted by, its text for a group and for one of it, and for CSV. */
 function columnsOf(process) {
   const ids = group => process.device_sets[group.row.d], frame = group => process.sites[group.row.f || 0][0] || "";
-  return [
+  const columns = [
     { id: "total", head: "Total", n: true, key: group => group.total, text: group => bytes(group.total), csv: group => group.total },
     { id: "number", head: "Count", n: true, key: group => group.number, text: group => count(group.number), csv: group => group.number },
     { id: "size", head: "Size", n: true, key: group => Number(group.row.s), text: group => bytes(group.row.s), csv: group => group.row.s },
     { id: "memory", head: "Memory", key: group => process.memories[group.row.m] },
     { id: "op", head: "Op", key: group => process.ops[group.row.f || 0] || "" },
     { id: "tensor", head: "Tensor", key: group => tensorOf(process, group.row) },
-    { id: "site", head: "Call site", key: frame, csv: group => process.sites[group.row.f || 0].join(" < ") },
+    { id: "site", head: "Call site", key: frame, text: group => shortName(frame(group)), csv: group => process.sites[group.row.f || 0].join(" < ") },
     { id: "devices", head: "Devices", key: group => ids(group)[0], text: group => devices(ids(group)), csv: group => devices(ids(group)) },
     { id: "owners", head: "Owners", key: group => group.row.r || 1, text: group => group.rows.length > 1 ? "" : ownersOf(group.row), csv: group => group.rows.length > 1 ? "" : ownersOf(group.row) },
     { id: "since", head: "Since", n: true, key: group => group.since, text: group => time(group.since), csv: group => group.since },
     { id: "address", head: "Address", key: group => Number(group.row.a), text: group => group.rows.length > 1 ? "" : hex(group.row.a), csv: group => group.rows.map(row => hex(row.a)).join(" ") },
   ].map(column => ({ text: column.key, csv: column.key, ...column }));
+  // On a phone the call site stands before the numbers.
+  return matchMedia("(max-width: 600px)").matches ? [columns[6], ...columns.slice(0, 6), ...columns.slice(7)] : columns;
 }
 
 function csvOf(columns, groups) {
@@ -90,7 +92,7 @@ function allocations(state) {
     if (column.id === "size") cell.title = count(group.row.s) + " B" + (group.row.b === undefined ? "" : `, ${bytes(group.row.b)} per bank`);
     if (column.id === "site") {
       cell.title = process.sites[group.row.f || 0].join("\n");
-      const more = [process.sites[group.row.f || 0][1], notesOf(group.row)].filter(Boolean).join(" · ");
+      const more = [shortName(process.sites[group.row.f || 0][1] || ""), notesOf(group.row)].filter(Boolean).join(" · ");
       if (more) cell.append(el("div", { class: "faint" }, more));
     }
     return cell;
@@ -100,7 +102,7 @@ function allocations(state) {
     if (group.rows.length > 1) {
       const opens = el("button", { type: "button", class: "opens", "aria-expanded": String(group.open), title: "each by itself",
         onclick: () => { group.open = !group.open; fill(); } }, group.open ? "▾ " : "▸ ");
-      cells[1].prepend(opens);
+      cells[columns.findIndex(column => column.id === "number")].prepend(opens);
       if (group.open) {
         const one = row => ({ row, rows: [row], number: process.device_sets[row.d].length, total: Number(row.s) * process.device_sets[row.d].length, since: row.t });
         rows.push(...group.rows.slice(0, 1000).map(row => el("tr", { class: "inner" }, ...cellsOf(one(row)))));

@@ -45,3 +45,5 @@ function devices(ids) {
 }
 // Its op and its innermost frame.
 const callSite = (process, at) => [process.ops[at], process.sites[at][0]].filter(Boolean).join(": ");
+/** The name without the folders of its files. */
+const shortName = name => name.replace(/\((?:[^()]*\/)?([^()/]+)\)/g, "$1");
