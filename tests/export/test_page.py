@@ -2,10 +2,12 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
 
+import readers
 from browser import Browser, Person
 from readers import need
 from recording import Recording
@@ -158,6 +160,24 @@ class Page(unittest.TestCase):
         self.assertIn("73.0 MiB", mode(1))
         self.assertIn("105.0 MiB, 100.0 %, 11 allocations", mode(2))
         self.assertIn("32.0 MiB, 100.0 %, 1 allocation", mode(3))
+
+    def test_on_a_phone_the_call_site_comes_first_and_nothing_is_cut_off(self):
+        self.browser.ask("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False)
+        self.addCleanup(lambda: self.browser.ask("Emulation.clearDeviceMetricsOverride"))
+        self.browser.open(self.page)
+        self.assertEqual(self.text("#allocations th"), "Call site")
+        self.assertLessEqual(self.browser.run("document.documentElement.scrollWidth"), 400)
+
+
+class Types(unittest.TestCase):
+    def test_the_scripts_fit_their_types(self):
+        scripts = sorted((readers.ROOT / "reader" / "src" / "html" / "page").glob("*.js"))
+        for script in scripts:
+            self.assertLess(len(script.read_text().splitlines()), 400, script.name)
+        compiler = need.need(readers.node) / "node_modules" / "typescript" / "bin" / "tsc"
+        options = ["--noEmit", "--allowJs", "--checkJs", "--target", "es2022", "--lib", "dom,dom.iterable,es2022"]
+        done = subprocess.run([shutil.which("node"), compiler, *options, *scripts], capture_output=True, text=True)
+        self.assertEqual(done.stdout, "")
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ function card(title, id, ...children) {
 /**
  * Drag over a picture to look closer, double-click to see all. `changed` gets "view" when the stretch is another one, `tell` where the
  * pointer is, `click` where it clicked, and `ranged` is called once a stretch was chosen.
+ * @param {(event: PointerEvent, at: number) => void} click
  */
 function zoomable(node, view, left, right, changed, tell, click = () => {}, ranged = () => {}) {
   let from = null;

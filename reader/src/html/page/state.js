@@ -18,7 +18,7 @@ function stateOf(process) {
 /** What is live at the end; if nothing is, the first peak. */
 const firstMoment = process => process.moments.find(one => one.rows.length) || process.moments[0];
 
-/** @param {"view" | "moment" | "selected" | "sources" | "hover"} what */
+/** @param {"view" | "moment" | "selected" | "sources" | "hover" | "theme"} what */
 function change(state, what, values) {
   Object.assign(state, values);
   if (what === "sources") {
