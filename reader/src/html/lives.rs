@@ -12,7 +12,7 @@ use ttmem_wire::{Memory, OnCore};
 use super::once::Once;
 
 /// Lives that are kept: those of a million events.
-const MOST: usize = 1 << 20;
+const MOST: usize = if cfg!(test) { 64 } else { 1 << 20 };
 
 /// What lived where. The same again and again in a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -244,5 +244,86 @@ fn place(region: &LiveRegion, devices: usize) -> Place {
         globally_allocated: region.globally_allocated,
         preallocated: region.preallocated,
         at_close: region.state == State::ReleasedAtClose,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ttmem_wire::{Event, EventKind, Pool, Target};
+
+    use super::*;
+
+    type Live = BTreeSet<(i32, u64, u64)>;
+
+    /// Events of two devices, of which a third means both; what was live after each, and when.
+    fn replay(events: u64) -> (Lives, Vec<(u64, Live)>) {
+        let pool = Pool { allocator: 1, chips: vec![0, 1] };
+        let (mut ledger, mut lives, mut seen) = (Ledger::new(), Lives::default(), Vec::new());
+        lives.begin(&mut ledger);
+        let mut chance = 7_u64;
+        for number in 0..events {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let address = 4096 * (1 + (chance >> 33) % 20);
+            let kind = if (chance >> 40) % 3 == 0 { EventKind::Free } else { EventKind::Allocate };
+            let target =
+                if (chance >> 50) % 2 == 0 { Target::Pool(0) } else { Target::Device((chance >> 52) as i32 & 1) };
+            let size = 64 << ((chance >> 55) % 3);
+            let event = Event { kind, target, address, size, memory: Some(Memory::L1), ..Event::default() };
+            ledger.apply(&event, Some(&pool));
+            lives.note(&mut ledger, number * 3);
+            seen.push((number * 3, live_in(&ledger)));
+        }
+        lives.end(&ledger);
+        (lives, seen)
+    }
+
+    fn live_in(ledger: &Ledger) -> Live {
+        ledger.iter_live().map(|region| (region.device, region.address, region.size)).collect()
+    }
+
+    /// What the steps say is live at the beginning of a slice.
+    fn live_at(lives: &Lives, steps: &[i64], slice: u64) -> Live {
+        let (mut now, mut born, mut live) = (0, Vec::new(), BTreeSet::new());
+        for step in steps.chunks(2) {
+            now += step[0] as u64;
+            if now > slice {
+                break;
+            }
+            if step[1] >= 0 {
+                live.insert(born.len());
+                born.push(step[1] as usize);
+            } else {
+                assert!(live.remove(&(born.len() - step[1].unsigned_abs() as usize)), "it lived");
+            }
+        }
+        let place = |&life: &usize| {
+            let place = lives.places.all[born[life]];
+            lives.device_sets.all[place.devices].iter().map(move |&device| (device, place.address, place.size))
+        };
+        live.iter().flat_map(place).collect()
+    }
+
+    #[test]
+    fn every_event_of_a_short_run_can_be_shown() {
+        let (lives, seen) = replay(100);
+        let Steps { steps, is_exact, .. } = lives.steps(|ticks| ticks as f64);
+        assert!(is_exact);
+        for (elapsed, live) in seen {
+            assert_eq!(live_at(&lives, &steps, elapsed), live, "after {elapsed}");
+        }
+    }
+
+    #[test]
+    fn checkpoints_of_a_long_run_are_exact() {
+        let (lives, seen) = replay(3_000);
+        let Steps { steps, slice_ms, is_exact } = lives.steps(|ticks| ticks as f64);
+        let slice = slice_ms as u64;
+        assert!(!is_exact && slice > 1 && lives.ended.len() <= MOST, "{slice}");
+        for checkpoint in 0..9_000 / slice {
+            let (_, live) = seen.iter().rfind(|(elapsed, _)| *elapsed <= checkpoint * slice).unwrap();
+            assert_eq!(live_at(&lives, &steps, checkpoint), *live, "checkpoint {checkpoint}");
+        }
     }
 }

@@ -64,7 +64,7 @@ async function copy(text) {
 
 function allocations(state) {
   const { process } = state, node = card("Allocations", "allocations"), columns = columnsOf(process);
-  let room = ROOM, sort = columns[0], down = true, wanted = "", groups = [], shown = [];
+  let room = ROOM, sort = columns.find(column => column.id === "total"), down = true, wanted = "", groups = [], shown = [];
   const texts = new Map();
   const text = group => {
     let known = texts.get(group);
