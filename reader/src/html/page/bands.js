@@ -49,7 +49,7 @@ function drawBands(pen, process, rows, x, top) {
       const left = x(band.from), right = x(band.to === null ? process.span_ms : band.to);
       // Those that share a pixel are one.
       if (right < Math.max(free, LEFT) || left > pen.canvas.width) continue;
-      const from = Math.max(left, free), width = Math.max(1, right - from - .5);
+      const from = Math.max(left, free), width = Math.max(2, right - from - .5);
       pen.fillStyle = colour(3 + band.name);
       pen.globalAlpha = .28;
       pen.fillRect(from, top + depth * STRIP, width, STRIP - 2);
