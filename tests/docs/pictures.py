@@ -29,7 +29,7 @@ from readers import need  # noqa: E402
 import runs  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
-DRAWN_BY = ["reader/src/html/page.css", "reader/src/html/page.html", "reader/src/html/page.js", "reader/src/top/bars.rs",
+DRAWN_BY = [*sorted(str(path.relative_to(ROOT)) for path in (ROOT / "reader/src/html/page").iterdir()), "reader/src/top/bars.rs",
             "reader/src/top/draw.rs", "reader/src/top/style.rs", "docs/examples/server.py"]
 MOST_BYTES = 150_000
 PACKAGES = ["pyte==0.8.2", "pillow==13.0.0"]

@@ -6,7 +6,7 @@ import zlib
 
 KINDS = {
     "allocate": 1, "free": 2, "cb_allocate": 3, "cb_free_all": 4, "device_closed": 5, "pool_released": 6,
-    "out_of_memory": 7, "mark": 8,
+    "out_of_memory": 7, "mark": 8, "capacity": 10,
 }
 MEMORIES = {"DRAM": 0, "L1": 1, "SYSTEM_MEMORY": 2, "L1_SMALL": 3, "TRACE": 4, "CB": 0xCB}
 IN_POOL, PER_BANK, MEMORY_UNKNOWN, SPACE_KNOWN = 1, 2, 8, 1 << 10

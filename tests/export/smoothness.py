@@ -6,17 +6,16 @@ For each thing that a person does: the time between frames (median, 95 of 100, w
 longest from an event to the frame that shows what it did (8 ms at least; told in steps of 8). Chromium is driven through its pipe, by mouse and keys as from outside.
 """
 
-import json
 import os
 import pathlib
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
 import readers
+from browser import Browser, Person
 from recording import Recording
 
 TTMEM = os.environ.get("TTMEM_BIN") or str(readers.ROOT / "target" / "release" / "ttmem")
@@ -59,128 +58,6 @@ def write_recording(path, events):
     recording.write(path)
 
 
-class Browser:
-    """Chromium, spoken to as its developer tools do: JSON that ends in a zero byte, on its descriptors 3 and 4."""
-
-    def __init__(self, folder):
-        program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        if not program:
-            raise SystemExit("no chromium on PATH")
-        to_browser, self.to = os.pipe()
-        self.answers, from_browser = os.pipe()
-        # As 3 and 4, wherever they are now.
-        first, second = os.dup(to_browser), os.dup(from_browser)
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-                     "--remote-debugging-pipe", "--window-size=1280,1000", f"--user-data-dir={folder / 'browser'}"]
-        shell = f'exec "$0" "$@" 3<&{first} 4>&{second}'
-        self.process = subprocess.Popen(
-            ["bash", "-c", shell, program, *arguments], pass_fds=(first, second), stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        for descriptor in (to_browser, from_browser, first, second):
-            os.close(descriptor)
-        self.number, self.rest, self.session = 0, b"", None
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-
-    def send(self, method, **parameters):
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self.to, json.dumps(message).encode() + b"\0")
-        return self.number
-
-    def ask(self, method, **parameters):
-        number = self.send(method, **parameters)
-        while True:
-            while b"\0" not in self.rest:
-                self.rest += os.read(self.answers, 1 << 20)
-            line, self.rest = self.rest.split(b"\0", 1)
-            answer = json.loads(line)
-            if answer.get("id") == number:
-                assert "error" not in answer, answer
-                return answer["result"]
-
-    def run(self, script):
-        answer = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    def end(self):
-        self.send("Browser.close")
-        self.process.wait(20)
-
-
-class Person:
-    """Sixty events a second, whether the page keeps up or not."""
-
-    def __init__(self, browser):
-        self.browser = browser
-
-    def box(self, selector):
-        """Brought into sight: left, top, width, height."""
-        return self.browser.run(
-            f"(() => {{ const node = document.querySelector({json.dumps(selector)}); node.scrollIntoView({{block: 'center'}});"
-            " const box = node.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; })()"
-        )
-
-    def mouse(self, kind, x, y, **more):
-        self.browser.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
-        time.sleep(1 / 60)
-
-    def scroll(self):
-        self.browser.run("scrollTo(0, 0)")
-        for step in range(240):
-            self.mouse("mouseWheel", 400, 500, deltaX=0, deltaY=120 if step < 120 else -120)
-
-    def hover(self, selector):
-        left, top, width, height = self.box(selector)
-        for step in range(180):
-            self.mouse("mouseMoved", left + 80 + (width - 100) * (step * 7 % 180) / 180, top + height * (0.3 + step % 5 / 10))
-
-    def look_closer(self, selector):
-        left, top, width, height = self.box(selector)
-        y = top + height / 2
-        for _ in range(3):
-            self.mouse("mousePressed", left + width * 0.3, y, button="left", clickCount=1)
-            for step in range(30):
-                self.mouse("mouseMoved", left + width * (0.3 + step / 75), y, button="left")
-            self.mouse("mouseReleased", left + width * 0.7, y, button="left", clickCount=1)
-        for clicks in (1, 2):
-            self.mouse("mousePressed", left + width / 2, y, button="left", clickCount=clicks)
-            self.mouse("mouseReleased", left + width / 2, y, button="left", clickCount=clicks)
-
-    def type(self, selector, text):
-        self.box(selector)
-        self.browser.run(f"document.querySelector({json.dumps(selector)}).focus()")
-        for letter in text + "\b" * len(text):
-            if letter == "\b":
-                key = dict(key="Backspace", code="Backspace", windowsVirtualKeyCode=8)
-            else:
-                key = dict(key=letter, text=letter)
-            self.browser.send("Input.dispatchKeyEvent", type="keyDown", **key)
-            self.browser.send("Input.dispatchKeyEvent", type="keyUp", **key)
-            # A fast writer.
-            time.sleep(0.1)
-
-    def click(self, selector):
-        left, top, width, height = self.box(selector)
-        for _ in range(4):
-            self.mouse("mousePressed", left + width / 2, top + height / 2, button="left", clickCount=1)
-            self.mouse("mouseReleased", left + width / 2, top + height / 2, button="left", clickCount=1)
-            time.sleep(0.3)
-
-    def choose(self, selector):
-        self.box(selector)
-        for way in ("ArrowDown", "ArrowUp"):
-            self.browser.run(f"document.querySelector({json.dumps(selector)}).focus()")
-            code = 40 if way == "ArrowDown" else 38
-            for kind in ("keyDown", "keyUp"):
-                self.browser.send("Input.dispatchKeyEvent", type=kind, key=way, code=way, windowsVirtualKeyCode=code)
-            time.sleep(0.5)
-
-
 def figures(numbers):
     numbers = sorted(numbers) or [0]
     return numbers[len(numbers) // 2], numbers[min(len(numbers) - 1, len(numbers) * 95 // 100)], numbers[-1]
@@ -197,9 +74,7 @@ def main():
         browser = Browser(folder)
         try:
             began = time.monotonic()
-            browser.ask("Page.navigate", url=f"file://{page}")
-            while browser.run("document.documentElement?.dataset.ready") != "yes":
-                time.sleep(0.02)
+            browser.open(page)
             print(f"{page.stat().st_size >> 10} KiB, ready after {time.monotonic() - began:.2f} s")
             browser.run(WATCH)
             person = Person(browser)
@@ -213,10 +88,10 @@ def main():
                 ("another flame graph", lambda: person.choose("#flame select")),
                 ("hover the memory map", lambda: person.hover("#map canvas")),
                 ("look closer at the map", lambda: person.look_closer("#map canvas")),
-                ("another moment of the map", lambda: person.choose("#map select")),
                 ("search the allocations", lambda: person.type("#allocations input", "layer_12 dram")),
                 ("sort the allocations", lambda: person.click("#allocations th:nth-child(5)")),
-                ("another moment of the allocations", lambda: person.choose("#allocations select")),
+                ("another moment", lambda: person.press_on(".moments button[aria-label='one event back']")),
+                ("stacked by another source", lambda: person.choose("#by")),
                 ("compare other marks", lambda: person.choose("#diff select")),
             ]:
                 time.sleep(0.5)

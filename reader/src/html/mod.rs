@@ -3,16 +3,23 @@
 //! The pump applies each event once, and a [`Drawing`] looks on: the page costs no replay of its own.
 
 mod kinds;
+mod lines;
+mod lives;
 mod marks;
 mod model;
+mod moments;
+mod number;
+mod once;
 mod peaks;
+mod sums;
 mod timeline;
+mod top;
 
 use std::collections::BTreeMap;
 
 use ttmem_wire::{Event, EventKind, Target, flags};
 
-use self::{kinds::Kinds, marks::Marks, peaks::Peaks, timeline::Timeline};
+use self::{kinds::Kinds, lives::Lives, marks::Marks, peaks::Peaks, timeline::Timeline};
 use crate::{
     Account, Failure, Tell,
     analysis::Analysis,
@@ -81,11 +88,13 @@ struct Sketch {
     kinds: Kinds,
     /// Allocations of each kind, by number, over all devices.
     allocations: Vec<u64>,
+    lives: Lives,
 }
 
 impl Sketch {
     /// Applies an event, and looks at the account before and after it.
     fn apply(&mut self, account: &mut Account, event: &Event) {
+        self.lives.begin(account.ledger_mut());
         self.peaks.before(account.ledger(), &self.line, event);
         account.apply(event, |_| None);
         match event.kind {
@@ -98,6 +107,7 @@ impl Sketch {
             _ => {}
         }
         self.line.note(account.ledger(), event.ticks);
+        self.lives.note(account.ledger_mut(), self.line.latest - self.line.start.unwrap_or(0));
     }
 
     fn note_allocation(&mut self, account: &Account, event: &Event) {
@@ -115,20 +125,42 @@ impl Sketch {
 
     fn end(&mut self, account: &Account) {
         self.peaks.end(account.ledger(), &self.line);
+        self.lives.end(account.ledger());
     }
 }
+
+/// One idea each, in one scope: what comes later uses what comes before.
+const SCRIPTS: [&str; 17] = [
+    include_str!("page/words.js"),
+    include_str!("page/canvas.js"),
+    include_str!("page/history.js"),
+    include_str!("page/sources.js"),
+    include_str!("page/state.js"),
+    include_str!("page/summary.js"),
+    include_str!("page/growth.js"),
+    include_str!("page/line.js"),
+    include_str!("page/bands.js"),
+    include_str!("page/timeline.js"),
+    include_str!("page/flame.js"),
+    include_str!("page/clash.js"),
+    include_str!("page/map.js"),
+    include_str!("page/table.js"),
+    include_str!("page/difference.js"),
+    include_str!("page/moments.js"),
+    include_str!("page/main.js"),
+];
 
 /// Puts the data into the page. Nothing in it can end the element that it lies in, or begin another.
 fn fill(page: &model::Page) -> String {
     let data = visible_json(serde_json::to_string(page).unwrap_or_default());
     let data = data.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let parts: [(&str, &str); 3] = [
-        ("/*STYLE*/", include_str!("page.css")),
-        ("/*SCRIPT*/", include_str!("page.js")),
+        ("/*STYLE*/", include_str!("page/page.css")),
+        ("/*SCRIPT*/", &SCRIPTS.concat()),
         // The last: what programs wrote must not be taken for a place to fill.
         ("\"DATA\"", &data),
     ];
-    parts.iter().fold(include_str!("page.html").to_owned(), |text, (place, part)| text.replacen(place, part, 1))
+    parts.iter().fold(include_str!("page/page.html").to_owned(), |text, (place, part)| text.replacen(place, part, 1))
 }
 
 #[cfg(test)]

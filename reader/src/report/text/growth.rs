@@ -4,10 +4,10 @@ use std::fmt::{self, Write};
 
 use super::{Screen, stack};
 use crate::{
-    analysis::{Course, Growth, GrowthSource, Held, Loop},
+    analysis::{Course, Growth, Held, Loop},
     report::words::{
         count,
-        growth::{amount, iterations, per_iteration, rate_of, sentence},
+        growth::{amount, per_iteration, rate_of, sentence, source_sentence},
     },
 };
 
@@ -48,9 +48,7 @@ pub(super) fn write_sources(out: &mut impl Write, screen: &Screen, growth: &Grow
     let growing = || growth.sources.iter().filter(|source| source.grows() && !source.cached);
     let frames = stack::apart(growing().take(LISTED).map(|source| &source.site));
     for (source, frames) in growing().zip(frames) {
-        let suppressed = if source.suppressed_by.is_some() { "; suppressed" } else { "" };
-        let rate = rate_of(source.allocations_per_iteration, source.bytes_per_iteration);
-        screen.wrapped(out, "    ", &format!("{rate} {each}, {}{suppressed}", what(source, &growth.point)))?;
+        screen.wrapped(out, "    ", &source_sentence(growth, source))?;
         stack::write_frames(out, screen, 6, &source.site, frames)?;
     }
     let more = growing().count().saturating_sub(LISTED);
@@ -66,16 +64,4 @@ pub(super) fn write_sources(out: &mut impl Write, screen: &Screen, growth: &Grow
         screen.faint(out, &line)?;
     }
     Ok(())
-}
-
-/// "in DRAM, of several sizes; after the warm-up: 40 made, 10 live, from 10 iterations".
-fn what(source: &GrowthSource, point: &Loop) -> String {
-    let sizes = if source.size.is_some() { "" } else { ", of several sizes" };
-    format!(
-        "in {}{sizes}; after the warm-up: {} made, {} live, from {}",
-        source.memory,
-        count(source.births),
-        count(source.births_kept),
-        iterations(point, source.generations)
-    )
 }

@@ -6,7 +6,7 @@ use super::{
     verdict::why_undecided,
 };
 use crate::{
-    analysis::{Course, Growth, Held, Leak, Loop},
+    analysis::{Course, Growth, GrowthSource, Held, Leak, Loop},
     visible::visible,
 };
 
@@ -28,6 +28,21 @@ pub(crate) fn sentence(growth: &Growth) -> String {
         Course::Baseline => format!("{looks}: baseline, does not grow; at the last, {held}."),
         Course::Undecided(why) => format!("{looks}: undecided, {}; at the last, {held}.", why_undecided(why)),
     }
+}
+
+/// "1 allocation (128.0 KiB) per iteration, in DRAM, of several sizes; after the warm-up: 40 made, 10 live, from 10 iterations".
+pub(crate) fn source_sentence(growth: &Growth, source: &GrowthSource) -> String {
+    let rate = rate_of(source.allocations_per_iteration, source.bytes_per_iteration);
+    let sizes = if source.size.is_some() { "" } else { ", of several sizes" };
+    let suppressed = if source.suppressed_by.is_some() { "; suppressed" } else { "" };
+    format!(
+        "{rate} {}, in {}{sizes}; after the warm-up: {} made, {} live, from {}{suppressed}",
+        per_iteration(&growth.point),
+        source.memory,
+        count(source.births),
+        count(source.births_kept),
+        iterations(&growth.point, source.generations)
+    )
 }
 
 /// "5 allocations (640.0 KiB)".
@@ -65,7 +80,7 @@ pub(crate) fn per_iteration(point: &Loop) -> &'static str {
 }
 
 /// "10 iterations", as the point calls them.
-pub(crate) fn iterations(point: &Loop, number: u64) -> String {
+fn iterations(point: &Loop, number: u64) -> String {
     let name = match point {
         Loop::Marks(_) => noun(number, "iteration", "iterations"),
         Loop::Closes(_) => noun(number, "close", "closes"),

@@ -1,0 +1,329 @@
+//! From when to when each allocation lived, so that a page can show any moment.
+//!
+//! There is room for so many. When there are more, time is cut into slices, and those that no slice began with go: what was live
+//! then is exact at the beginning of every slice, and the next to double in length are the slices.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use ttmem_ledger::{Change, Ledger, LiveRegion, State};
+use ttmem_wire::{Memory, OnCore};
+
+use super::once::Once;
+
+/// Lives that are kept: those of a million events.
+const MOST: usize = if cfg!(test) { 64 } else { 1 << 20 };
+
+/// What lived where. The same again and again in a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) memory: Memory,
+    pub(super) address: u64,
+    pub(super) size: u64,
+    pub(super) size_per_bank: Option<u64>,
+    pub(super) core: Option<OnCore>,
+    pub(super) site: u32,
+    pub(super) tensor: u32,
+    /// A number of [`Lives::device_sets`].
+    pub(super) devices: usize,
+    pub(super) cached: bool,
+    pub(super) globally_allocated: bool,
+    pub(super) preallocated: bool,
+    pub(super) at_close: bool,
+}
+
+/// By what an allocation is found again, beside its device: memory, allocator, address, program.
+type Key = (Memory, u32, u64, u64);
+
+/// Allocations of one event that are alike, and live.
+#[derive(Debug)]
+struct Open {
+    devices: usize,
+    born: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    place: usize,
+    born: u64,
+    died: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Lives {
+    begun: bool,
+    open: HashMap<Key, Vec<Open>>,
+    pub(super) places: Once<Place>,
+    pub(super) device_sets: Once<Vec<i32>>,
+    ended: Vec<Ended>,
+    survivors: Vec<Ended>,
+    /// The logarithm of the ticks of a slice.
+    pub(super) width: u32,
+    changes: Vec<Change>,
+    /// Devices of the changes that are alike.
+    alike: Vec<i32>,
+}
+
+/// Births and deaths in their order.
+#[derive(Debug, Serialize)]
+pub(super) struct Steps {
+    /// Milliseconds of a slice, and of a tick of the times below.
+    slice_ms: f64,
+    is_exact: bool,
+    /// Two numbers each: slices since the one before; the place of what is born, or how many births ago what dies was born,
+    /// below zero.
+    steps: Vec<i64>,
+}
+
+impl Lives {
+    /// Before the first event: notes what is live already.
+    pub(super) fn begin(&mut self, ledger: &mut Ledger) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        ledger.note_changes();
+        for life in ledger.lives() {
+            let key = (life.region.memory, life.allocator, life.region.address, life.program);
+            let devices = self.device_sets.number(vec![life.region.device]);
+            self.open.entry(key).or_default().push(Open { devices, born: 0 });
+        }
+    }
+
+    /// An event was applied so many ticks after the first.
+    pub(super) fn note(&mut self, ledger: &mut Ledger, elapsed: u64) {
+        let mut changes = std::mem::take(&mut self.changes);
+        ledger.take_changes(&mut changes);
+        // The same on other devices comes next to it.
+        for alike in changes.chunk_by(|one, other| shape(one) == shape(other)) {
+            self.alike.clear();
+            self.alike.extend(alike.iter().filter_map(device));
+            match alike[0] {
+                Change::Born(life) => self.birth(key(&life), elapsed),
+                Change::Gone(life) => self.death(key(&life), &life.region, elapsed),
+                Change::Widened { life, before } => {
+                    self.death(key(&life), &LiveRegion { size: before, ..life.region }, elapsed);
+                    self.birth(key(&life), elapsed);
+                }
+                Change::Footprint { .. } => {}
+            }
+        }
+        self.changes = changes;
+        while self.ended.len() > MOST {
+            self.width += 1;
+            let slice = |ticks: u64| slice_of(ticks, self.width);
+            self.ended.retain(|life| slice(life.born) != slice(life.died));
+        }
+    }
+
+    fn birth(&mut self, key: Key, born: u64) {
+        let devices = self.device_sets.number(self.alike.clone());
+        self.open.entry(key).or_default().push(Open { devices, born });
+    }
+
+    fn death(&mut self, key: Key, region: &LiveRegion, died: u64) {
+        let Some(open) = self.open.get_mut(&key) else { return };
+        let sets = &self.device_sets.all;
+        let Some(at) = open.iter().position(|open| self.alike.iter().all(|device| sets[open.devices].contains(device)))
+        else {
+            // Of several events, or on more devices than one: each by itself.
+            for device in std::mem::take(&mut self.alike) {
+                self.alike.push(device);
+                if self.open.get(&key).is_some_and(|open| open.iter().any(|open| self.has(open, device))) {
+                    self.death(key, region, died);
+                }
+                self.alike.clear();
+            }
+            return;
+        };
+        let born = open[at].born;
+        let rest: Vec<i32> =
+            sets[open[at].devices].iter().copied().filter(|device| !self.alike.contains(device)).collect();
+        let devices = self.device_sets.number(self.alike.clone());
+        if rest.is_empty() {
+            open.swap_remove(at);
+            if open.is_empty() {
+                self.open.remove(&key);
+            }
+        } else {
+            open[at].devices = self.device_sets.number(rest);
+        }
+        let place = self.places.number(place(region, devices));
+        if slice_of(born, self.width) != slice_of(died, self.width) {
+            self.ended.push(Ended { place, born, died });
+        }
+    }
+
+    fn has(&self, open: &Open, device: i32) -> bool {
+        self.device_sets.all[open.devices].contains(&device)
+    }
+
+    /// No event comes any more: what is live now.
+    pub(super) fn end(&mut self, ledger: &Ledger) {
+        let mut live: HashMap<(Key, i32), Vec<LiveRegion>> = HashMap::new();
+        for life in ledger.lives() {
+            live.entry((key(&life), life.region.device)).or_default().push(life.region);
+        }
+        for (key, open) in std::mem::take(&mut self.open) {
+            for Open { devices, born } in open {
+                let first = self.device_sets.all[devices][0];
+                if let Some(region) = live.get_mut(&(key, first)).and_then(Vec::pop) {
+                    let place = self.places.number(place(&region, devices));
+                    self.survivors.push(Ended { place, born, died: u64::MAX });
+                }
+            }
+        }
+    }
+
+    /// The steps, where `ms` of so many ticks is known.
+    pub(super) fn steps(&self, ms: impl Fn(u64) -> f64) -> Steps {
+        let slice = |ticks: u64| slice_of(ticks, self.width);
+        let mut lives: Vec<&Ended> = self.ended.iter().chain(&self.survivors).collect();
+        lives.sort_unstable_by_key(|life| (life.born, life.place, life.died));
+        // Deaths before births: none dies in the slice in which it was born.
+        let births = lives.iter().enumerate().map(|(number, life)| (slice(life.born), true, number));
+        let deaths = lives.iter().enumerate().filter(|(_, life)| life.died != u64::MAX);
+        let deaths = deaths.map(|(number, life)| (slice(life.died), false, number));
+        let mut all: Vec<(u64, bool, usize)> = births.chain(deaths).collect();
+        all.sort_unstable();
+        let (mut steps, mut latest, mut born) = (Vec::with_capacity(all.len() * 2), 0, 0);
+        for (at, is_birth, number) in all {
+            steps.push(signed(at - latest));
+            latest = at;
+            if is_birth {
+                born = number + 1;
+                steps.push(signed(lives[number].place as u64));
+            } else {
+                steps.push(-signed((born - number) as u64));
+            }
+        }
+        Steps { slice_ms: ms(1_u64 << self.width.min(63)), is_exact: self.width == 0, steps }
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The first slice that begins at this time or later.
+fn slice_of(ticks: u64, width: u32) -> u64 {
+    (ticks >> width) + u64::from(ticks & ((1 << width) - 1) != 0)
+}
+
+fn key(life: &ttmem_ledger::Life) -> Key {
+    (life.region.memory, life.allocator, life.region.address, life.program)
+}
+
+fn device(change: &Change) -> Option<i32> {
+    match change {
+        Change::Born(life) | Change::Widened { life, .. } | Change::Gone(life) => Some(life.region.device),
+        Change::Footprint { .. } => None,
+    }
+}
+
+/// What changes on several devices have in common where they are alike.
+fn shape(change: &Change) -> (u8, Option<Key>, Option<Place>, u64) {
+    match change {
+        Change::Born(life) => (0, Some(key(life)), Some(place(&life.region, 0)), 0),
+        Change::Widened { life, before } => (1, Some(key(life)), Some(place(&life.region, 0)), *before),
+        Change::Gone(life) => (2, Some(key(life)), Some(place(&life.region, 0)), 0),
+        Change::Footprint { .. } => (3, None, None, 0),
+    }
+}
+
+fn place(region: &LiveRegion, devices: usize) -> Place {
+    Place {
+        memory: region.memory,
+        address: region.address,
+        size: region.size,
+        size_per_bank: region.size_per_bank,
+        core: region.core,
+        site: region.site,
+        tensor: region.tensor,
+        devices,
+        cached: region.cached,
+        globally_allocated: region.globally_allocated,
+        preallocated: region.preallocated,
+        at_close: region.state == State::ReleasedAtClose,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ttmem_wire::{Event, EventKind, Pool, Target};
+
+    use super::*;
+
+    type Live = BTreeSet<(i32, u64, u64)>;
+
+    /// Events of two devices, of which a third means both; what was live after each, and when.
+    fn replay(events: u64) -> (Lives, Vec<(u64, Live)>) {
+        let pool = Pool { allocator: 1, chips: vec![0, 1] };
+        let (mut ledger, mut lives, mut seen) = (Ledger::new(), Lives::default(), Vec::new());
+        lives.begin(&mut ledger);
+        let mut chance = 7_u64;
+        for number in 0..events {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let address = 4096 * (1 + (chance >> 33) % 20);
+            let kind = if (chance >> 40) % 3 == 0 { EventKind::Free } else { EventKind::Allocate };
+            let target =
+                if (chance >> 50) % 2 == 0 { Target::Pool(0) } else { Target::Device((chance >> 52) as i32 & 1) };
+            let size = 64 << ((chance >> 55) % 3);
+            let event = Event { kind, target, address, size, memory: Some(Memory::L1), ..Event::default() };
+            ledger.apply(&event, Some(&pool));
+            lives.note(&mut ledger, number * 3);
+            seen.push((number * 3, live_in(&ledger)));
+        }
+        lives.end(&ledger);
+        (lives, seen)
+    }
+
+    fn live_in(ledger: &Ledger) -> Live {
+        ledger.iter_live().map(|region| (region.device, region.address, region.size)).collect()
+    }
+
+    /// What the steps say is live at the beginning of a slice.
+    fn live_at(lives: &Lives, steps: &[i64], slice: u64) -> Live {
+        let (mut now, mut born, mut live) = (0, Vec::new(), BTreeSet::new());
+        for step in steps.chunks(2) {
+            now += step[0] as u64;
+            if now > slice {
+                break;
+            }
+            if step[1] >= 0 {
+                live.insert(born.len());
+                born.push(step[1] as usize);
+            } else {
+                assert!(live.remove(&(born.len() - step[1].unsigned_abs() as usize)), "it lived");
+            }
+        }
+        let place = |&life: &usize| {
+            let place = lives.places.all[born[life]];
+            lives.device_sets.all[place.devices].iter().map(move |&device| (device, place.address, place.size))
+        };
+        live.iter().flat_map(place).collect()
+    }
+
+    #[test]
+    fn every_event_of_a_short_run_can_be_shown() {
+        let (lives, seen) = replay(100);
+        let Steps { steps, is_exact, .. } = lives.steps(|ticks| ticks as f64);
+        assert!(is_exact);
+        for (elapsed, live) in seen {
+            assert_eq!(live_at(&lives, &steps, elapsed), live, "after {elapsed}");
+        }
+    }
+
+    #[test]
+    fn checkpoints_of_a_long_run_are_exact() {
+        let (lives, seen) = replay(3_000);
+        let Steps { steps, slice_ms, is_exact } = lives.steps(|ticks| ticks as f64);
+        let slice = slice_ms as u64;
+        assert!(!is_exact && slice > 1 && lives.ended.len() <= MOST, "{slice}");
+        for checkpoint in 0..9_000 / slice {
+            let (_, live) = seen.iter().rfind(|(elapsed, _)| *elapsed <= checkpoint * slice).unwrap();
+            assert_eq!(live_at(&lives, &steps, checkpoint), *live, "checkpoint {checkpoint}");
+        }
+    }
+}

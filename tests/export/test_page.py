@@ -1,0 +1,186 @@
+"""The page of `ttmem report --html` in headless Chromium, by clicks: what each of them shows is compared with the truth."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import readers
+from browser import Browser, Person
+from readers import need
+from recording import Recording
+from test_export import TTMEM
+
+MIB, MS, SECOND = 1 << 20, 10**6, 10**9
+# What a picture leaves free at its sides.
+LEFT, RIGHT = 76, 12
+
+
+def write_run(path):
+    """10 s on one device. Weights of 64 MiB from the start; from 2 s to 8 s a cache of 32 MiB; and 1 MiB more each second. A region
+    from 2 s to 8 s, marks at 1 s and 5 s, a refusal at 9 s."""
+    run = Recording()
+    run.process(0, 100, ["python", "train.py"])
+    frame = lambda function, line: {"function": function, "file": "/home/u/train.py", "line": line}
+    run.meta(type="sites", process=0, sites=[
+        {"id": 1, "python": [frame("load", 3), frame("main", 30)]},
+        {"id": 2, "python": [frame("cache", 7), frame("main", 31)]},
+        {"id": 3, "python": [frame("keep", 9), frame("main", 32)]},
+    ])
+    run.event(0, 0, "capacity", memory="DRAM", address=0, size=16 * MIB, extra=8)
+    run.event(0, 1 * MS, "allocate", memory="DRAM", address=0, size=64 * MIB, per_bank=8 * MIB, site=1)
+    steps = [(1 * SECOND - 1, "mark", "warm")]
+    steps += [(2 * SECOND - 1, "mark", "\x1fregion:begin:1:decode"), (8 * SECOND + 1, "mark", "\x1fregion:end:1")]
+    steps += [(2 * SECOND, "cache", None), (8 * SECOND, "free", None), (5 * SECOND - 1, "mark", "half"), (9 * SECOND + 1, "refusal", None)]
+    steps += [(second * SECOND + 2, "keep", second) for second in range(1, 10)]
+    cache = dict(memory="DRAM", address=8 * MIB, size=32 * MIB, per_bank=4 * MIB, site=2)
+    for ticks, kind, what in sorted(steps, key=lambda step: step[0]):
+        if kind == "mark":
+            run.event(0, ticks, "mark", name=what)
+        elif kind == "cache":
+            run.event(0, ticks, "allocate", **cache)
+        elif kind == "free":
+            run.event(0, ticks, "free", **cache)
+        elif kind == "refusal":
+            run.event(0, ticks, "out_of_memory", memory="DRAM", size=512 * MIB, per_bank=64 * MIB, site=2)
+        else:
+            run.event(0, ticks, "allocate", memory="DRAM", address=12 * MIB + what * MIB // 8, size=MIB, per_bank=MIB // 8, site=3)
+    run.event(0, 10 * SECOND, "mark", name="done")
+    clock = [{"ticks": at, "realtime_ns": Recording.START + at} for at in (0, 10 * SECOND)]
+    run.status(0, clock=clock)
+    run.write(path)
+
+
+class Page(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        holder = tempfile.TemporaryDirectory(prefix="ttmem-page-")
+        cls.addClassCleanup(holder.cleanup)
+        folder = pathlib.Path(holder.name)
+        write_run(folder / "run.ttmem")
+        cls.page = folder / "run.html"
+        subprocess.run([TTMEM, "report", "--quiet", "--html", cls.page, folder / "run.ttmem"], check=True)
+        cls.browser = need.need(Browser, folder)
+        cls.addClassCleanup(cls.browser.end)
+
+    def setUp(self):
+        self.browser.open(self.page)
+        self.person = Person(self.browser)
+        self.addCleanup(lambda: self.browser.ask("Page.navigate", url="about:blank"))
+
+    def text(self, selector):
+        return self.browser.run(f"document.querySelector({json.dumps(selector)}).textContent")
+
+    def button(self, text):
+        """Presses the button of the moments that has this text."""
+        texts = self.browser.run("[...document.querySelectorAll('.moments button')].map(one => one.textContent)")
+        at = texts.index(text)
+        self.browser.run(f"document.querySelectorAll('.moments button')[{at}].dataset.test = {at}")
+        self.person.press_on(f".moments [data-test='{at}']")
+
+    def click_at(self, seconds, height=0.9, to=None):
+        """Clicks on the timeline of DRAM, or drags to another time; the height is from above."""
+        left, top, width, tall = self.person.box("#timeline canvas")
+        x = lambda at: left + LEFT + (width - LEFT - RIGHT) * at / 10
+        self.person.press(x(seconds), top + tall * height, None if to is None else x(to))
+
+    def shown(self):
+        """Allocations and bytes in the table, and its call sites."""
+        rows = self.browser.run("[...document.querySelectorAll('#allocations tbody tr')].map(row => [...row.cells].map(cell => cell.firstChild ? cell.textContent : ''))")
+        return self.text("#shown"), [row[6] for row in rows]
+
+    def test_what_stands_at_the_top(self):
+        self.assertIn("out of memory", self.text("#refused"))
+        self.assertIn("decode", self.text("#program-regions"))
+
+    def test_a_click_on_the_timeline_moves_everything_there(self):
+        self.assertIn("10 allocations, 73.0 MiB", self.shown()[0])
+        self.click_at(5.5, 0.05)
+        self.assertIn("At 5.0", self.text("#moment"))
+        # Weights, the cache, and what was kept from 1 s to 5 s.
+        self.assertIn("7 allocations, 101.0 MiB", self.shown()[0])
+        self.assertIn("7 allocations", self.text("#map-note"))
+        self.assertIn("At 5.0", self.text("#flame-note"))
+        self.person.press_on(".moments button[aria-label='one event back']")
+        self.assertIn("6 allocations, 100.0 MiB", self.shown()[0])
+
+    def test_buttons_for_marks_peaks_and_refusals(self):
+        self.button("Peak of DRAM")
+        self.assertIn("9 allocations, 103.0 MiB", self.shown()[0])
+        self.button("Refusal")
+        self.assertIn("9 allocations, 72.0 MiB", self.shown()[0])
+        self.browser.run("{ const marks = document.querySelector('.moments select'); marks.value = 1; marks.dispatchEvent(new Event('change')); }")
+        self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.assertIn("1 allocation, 64.0 MiB", self.shown()[0])
+
+    def test_a_click_on_a_source_selects_it_everywhere(self):
+        # Low in the stack lies what there is most of.
+        self.click_at(5.5, 0.8)
+        self.assertIn("load", self.text("#selected"))
+        self.assertIn("1 allocation, 64.0 MiB", self.shown()[0])
+        self.person.press_on("#selected")
+        self.assertIn("7 allocations", self.shown()[0])
+        self.person.press_on("#sources button:nth-child(2)")
+        self.assertIn("1 allocation, 32.0 MiB", self.shown()[0])
+
+    def test_a_drag_looks_closer_at_the_fullest_moment_there(self):
+        self.click_at(0.5, 0.5, to=3.5)
+        self.assertIn("At 3.0", self.text("#moment"))
+        self.assertIn("5 allocations, 99.0 MiB", self.shown()[0])
+
+    def test_the_map_shows_what_is_free(self):
+        self.click_at(5.5, 0.05)
+        # 16 MiB a bank; weights 8, cache 4, and five of 128 KiB from 12.125 MiB on.
+        self.assertIn("3.4 MiB of 16.0 MiB free per bank of 8, in 2 blocks, the largest 3.3 MiB at 0xcc0000", self.text("#map-note"))
+
+    def test_the_table_groups_sorts_filters_and_copies(self):
+        self.assertEqual(len(self.shown()[1]), 2)
+        self.person.press_on("#allocations .opens")
+        self.assertEqual(len(self.shown()[1]), 2 + 9)
+        self.person.press_on("#allocations th[data-column=site]")
+        self.assertIn("keep", self.shown()[1][0])
+        self.browser.run("{ const search = document.querySelector('#allocations input'); search.value = 'load'; search.dispatchEvent(new Event('input')); }")
+        self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.assertIn("1 of 1 row", self.shown()[0])
+        self.browser.run("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve(); }")
+        self.browser.run("[...document.querySelectorAll('#allocations button')].find(one => one.textContent === 'copy as CSV').click()")
+        head, row = self.browser.run("window.copied").splitlines()
+        self.assertEqual(head.split(",")[:4], ["total", "number", "size", "memory"])
+        self.assertEqual(row.split(",")[:4], [str(64 * MIB), "1", str(64 * MIB), "DRAM"])
+
+    def test_flame_graphs_have_modes(self):
+        def mode(number):
+            self.browser.run(f"{{ const what = document.querySelector('#flame select'); what.value = {number}; what.dispatchEvent(new Event('change')); }}")
+            self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            left, top, width, _ = self.person.box("#flame canvas")
+            self.person.mouse("mouseMoved", left + width / 2, top + 10)
+            return self.browser.run("document.getElementById('tip').textContent")
+
+        self.assertIn("73.0 MiB, 100.0 %, 10 allocations", mode(0))
+        self.assertIn("73.0 MiB", mode(1))
+        self.assertIn("105.0 MiB, 100.0 %, 11 allocations", mode(2))
+        self.assertIn("32.0 MiB, 100.0 %, 1 allocation", mode(3))
+
+    def test_on_a_phone_the_call_site_comes_first_and_nothing_is_cut_off(self):
+        self.browser.ask("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False)
+        self.addCleanup(lambda: self.browser.ask("Emulation.clearDeviceMetricsOverride"))
+        self.browser.open(self.page)
+        self.assertEqual(self.text("#allocations th"), "Call site")
+        self.assertLessEqual(self.browser.run("document.documentElement.scrollWidth"), 400)
+
+
+class Types(unittest.TestCase):
+    def test_the_scripts_fit_their_types(self):
+        scripts = sorted((readers.ROOT / "reader" / "src" / "html" / "page").glob("*.js"))
+        for script in scripts:
+            self.assertLess(len(script.read_text().splitlines()), 400, script.name)
+        compiler = need.need(readers.node) / "node_modules" / "typescript" / "bin" / "tsc"
+        options = ["--noEmit", "--allowJs", "--checkJs", "--target", "es2022", "--lib", "dom,dom.iterable,es2022"]
+        done = subprocess.run([shutil.which("node"), compiler, *options, *scripts], capture_output=True, text=True)
+        self.assertEqual(done.stdout, "")
+
+
+if __name__ == "__main__":
+    unittest.main()
