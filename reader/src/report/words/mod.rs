@@ -15,7 +15,7 @@ pub use devices::plain as plain_name;
 pub use findings::FINDING_IDS;
 pub(crate) use findings::id as finding_id;
 pub(super) use findings::sentence as finding;
-pub(super) use headroom::headroom;
+pub(crate) use headroom::headroom;
 pub(super) use place::frame_texts;
 pub(crate) use place::stack_line;
 pub(super) use units::short_count;
