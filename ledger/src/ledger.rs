@@ -12,6 +12,7 @@ use crate::{
     closed::Closed,
     free_list,
     growth::{Growth, Seen},
+    l1_map::{self, L1Piece},
     live::sort_largest_first,
     overlap,
     peak::{MadeBy, PeakComposition},
@@ -544,6 +545,11 @@ impl Ledger {
         let totals = self.sums.known(device, Memory::L1).map(RunningTotals::shown);
         let buffer_bytes = totals.map_or(Some(0), |totals| totals.live_bytes_per_bank);
         pressure::find(&self.programs, device, self.bank(device, Memory::L1), lowest, buffer_bytes)
+    }
+
+    /// What lies in the L1 of a core of a device, by address.
+    pub fn l1_map(&self, device: i32, core: (u16, u16)) -> Vec<L1Piece> {
+        l1_map::pieces(&self.programs, &self.places, device, core)
     }
 
     /// Bytes that are live in a memory of a device.

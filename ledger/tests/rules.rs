@@ -155,6 +155,11 @@ fn the_fullest_core_has_the_union_of_all_that_programs_place() {
     // 550 and 100 on core 0, 600 on cores 2 and 3.
     assert_eq!(((full.x, full.y), full.program_bytes, full.site), ((0, 0), 650, 3));
     assert_eq!((full.buffer_bytes, full.free_bytes), (Some(800), Some(8000 - 2000)));
+    let map = |core| ledger.l1_map(0, core).iter().map(|piece| (piece.address, piece.end)).collect::<Vec<_>>();
+    let buffers = [(8000, 8400), (9000, 9400)];
+    assert_eq!(map((0, 0)), [[(1000, 1500), (1000, 1550), (1900, 2000)].as_slice(), &buffers].concat());
+    assert_eq!(map((2, 0)), [[(1000, 1500), (1000, 1550), (1500, 1600)].as_slice(), &buffers].concat());
+    assert_eq!(map((9, 9)), buffers, "a core without a program");
     ledger.apply(&Event { holder: 3, ..of_program(Memory::DataflowBuffer, 3, (0, 0), (0, 0)) }, None);
     ledger.apply(&Event { kind: EventKind::CbFreeAll, ..of_program(Memory::DataflowBuffer, 3, (0, 0), (0, 0)) }, None);
     let less = ledger.l1_pressure(0).unwrap();

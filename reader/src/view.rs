@@ -11,7 +11,7 @@ use ttmem_ledger::{Headroom, Ledger, Totals};
 use ttmem_ring::process_start;
 use ttmem_wire::Memory;
 
-use crate::{CallSite, Session, SiteStyle, Symbols};
+use crate::{CallSite, Session, SiteStyle, Symbols, sites::TensorText};
 
 /// The name of the schema of its JSON.
 pub(crate) const SCHEMA: &str = "ttmem-top/1";
@@ -30,7 +30,13 @@ pub struct View {
     pub devices: Vec<DeviceView>,
     /// By bytes, the most first.
     pub kinds: Vec<KindView>,
+    /// What the devices have, whichever process uses them.
+    #[serde(skip)]
+    pub(crate) capacities: Capacities,
 }
+
+/// Bytes of a bank of each memory whose size is known, and how many banks the device has, where that is known.
+pub(crate) type Capacities = BTreeMap<(i32, Memory), (u64, Option<u32>)>;
 
 /// A process.
 #[derive(Clone, Debug, Serialize)]
@@ -56,6 +62,9 @@ pub struct ProcessView {
     /// Its sums by device and memory.
     #[serde(skip)]
     pub books: Vec<(i32, Memory, Totals)>,
+    /// What its programs take of the fullest core of each device.
+    #[serde(skip)]
+    pub program_bytes: Vec<(i32, u64)>,
     /// What is left beside what it holds, once that was asked for.
     #[serde(skip)]
     pub headroom: Vec<(i32, Memory, Headroom)>,
@@ -111,6 +120,12 @@ pub struct KindView {
     /// The call site, as its op and its frames, innermost first; empty where it is not known.
     #[serde(flatten, serialize_with = "op_and_frames")]
     pub site: Arc<CallSite>,
+    /// The number of the call site in its process.
+    #[serde(skip)]
+    pub site_id: u32,
+    /// The tensor that one of them was made for, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<String>,
     /// How many, over all devices.
     #[serde(rename = "regions")]
     pub allocations: u64,
@@ -133,9 +148,22 @@ impl View {
     /// What these processes hold; `kinds` were counted before, since counting them takes longer.
     pub fn new(sessions: &[Session], ranks: &mut Ranks, kinds: Vec<KindView>) -> Self {
         let mut processes: Vec<ProcessView> = sessions.iter().map(|session| process(session, ranks)).collect();
-        let devices = devices(sessions, &processes);
         processes.sort_by_key(|process| std::cmp::Reverse(process.live_bytes));
-        Self { schema: SCHEMA, processes, devices, kinds }
+        Self::of(processes, kinds, capacities(sessions))
+    }
+
+    pub(crate) fn of(processes: Vec<ProcessView>, kinds: Vec<KindView>, capacities: Capacities) -> Self {
+        let devices = devices(&processes, &capacities);
+        Self { schema: SCHEMA, processes, devices, kinds, capacities }
+    }
+
+    /// The same of these processes alone.
+    #[must_use]
+    pub(crate) fn only(&self, is_wanted: impl Fn(&ProcessView) -> bool) -> Self {
+        let processes: Vec<ProcessView> = self.processes.iter().filter(|one| is_wanted(one)).cloned().collect();
+        let is_theirs = |kind: &&KindView| processes.iter().any(|process| process.pid == kind.pid);
+        let kinds = self.kinds.iter().filter(is_theirs).cloned().collect();
+        Self::of(processes, kinds, self.capacities.clone())
     }
 
     /// Replays what each process holds for what it leaves free.
@@ -155,6 +183,13 @@ impl View {
         let memories = self.devices.iter().flat_map(|device| &device.memory);
         memories.filter(|one| one.memory == memory).fold(0, |sum, one| sum.saturating_add(one.live_bytes))
     }
+
+    /// What all devices have of a memory, where it is known of each.
+    pub(crate) fn capacity(&self, memory: Memory) -> Option<u64> {
+        let of = |device: &DeviceView| device.memory.iter().find(|one| one.memory == memory)?.capacity_bytes;
+        let all: Option<Vec<u64>> = self.devices.iter().map(of).collect();
+        all.filter(|all| !all.is_empty()).map(|all| all.into_iter().fold(0, u64::saturating_add))
+    }
 }
 
 /// Call sites with their names, each made once.
@@ -165,7 +200,7 @@ pub(crate) struct SiteNames {
 }
 
 impl SiteNames {
-    fn site(&mut self, session: &Session, site: u32) -> Arc<CallSite> {
+    pub(crate) fn site(&mut self, session: &Session, site: u32) -> Arc<CallSite> {
         let known = self.named.entry((session.header().ring_id, site)).or_default();
         if known.frames.is_empty() {
             // One that could not be read yet is looked for again.
@@ -176,28 +211,39 @@ impl SiteNames {
     }
 }
 
+#[derive(Default)]
+struct Counted {
+    allocations: u64,
+    bytes: u64,
+    /// The latest that one of them was made for.
+    tensor: u32,
+}
+
 /// The kinds of live allocations, at most `most` of each process.
 pub(crate) fn kinds(sessions: &[Session], most: usize, names: &mut SiteNames) -> Vec<KindView> {
     names.named.retain(|(ring, _), _| sessions.iter().any(|session| session.header().ring_id == *ring));
     let mut all = Vec::new();
     for session in sessions {
-        let mut counts: HashMap<(Memory, u64, u32), (u64, u64)> = HashMap::new();
-        for region in session.ledger().live() {
-            let (allocations, bytes) = counts.entry((region.memory, region.size, region.site)).or_default();
-            *allocations += 1;
-            *bytes = bytes.saturating_add(region.size);
+        let mut counts: HashMap<(Memory, u64, u32), Counted> = HashMap::new();
+        for region in session.ledger().iter_live() {
+            let counted = counts.entry((region.memory, region.size, region.site)).or_default();
+            counted.allocations += 1;
+            counted.bytes = counted.bytes.saturating_add(region.size);
+            counted.tensor = counted.tensor.max(region.tensor);
         }
         let pid = session.header().pid;
         let mut counts: Vec<_> = counts.into_iter().collect();
-        counts.sort_by_key(|&((memory, size, site), (_, bytes))| (std::cmp::Reverse(bytes), memory, size, site));
+        counts.sort_by_key(|((memory, size, site), counted)| (std::cmp::Reverse(counted.bytes), *memory, *size, *site));
         counts.truncate(most);
-        all.extend(counts.into_iter().map(|((memory, size, site), (allocations, bytes))| KindView {
+        all.extend(counts.into_iter().map(|((memory, size, site), counted)| KindView {
             pid,
             memory,
             size,
             site: names.site(session, site),
-            allocations,
-            bytes,
+            site_id: site,
+            tensor: session.account().sites().tensor(counted.tensor).map(|one| TensorText(&one).to_string()),
+            allocations: counted.allocations,
+            bytes: counted.bytes,
         }));
     }
     all.sort_by_key(|kind| (std::cmp::Reverse(kind.bytes), kind.pid, kind.memory, kind.size));
@@ -225,29 +271,33 @@ fn process(session: &Session, ranks: &mut Ranks) -> ProcessView {
         is_exact: why.is_none(),
         why,
         live_bytes: buffers.fold(0, |sum, (_, _, totals)| sum.saturating_add(totals.live_bytes)),
+        program_bytes: devices.iter().map(|&device| (device, program_bytes(session.ledger(), device))).collect(),
         devices,
         books,
         headroom: Vec::new(),
     }
 }
 
-fn devices(sessions: &[Session], processes: &[ProcessView]) -> Vec<DeviceView> {
-    let mut capacities: BTreeMap<(i32, Memory), u64> = BTreeMap::new();
+/// As their allocators were made, else as a refusal counted them.
+fn capacities(sessions: &[Session]) -> Capacities {
+    let mut capacities = Capacities::new();
     for refused in sessions.iter().flat_map(|session| session.ledger().out_of_memory()) {
         let Some((space, live)) = refused.space.zip(refused.live_bytes_per_bank) else { continue };
         for &device in &refused.devices {
-            capacities.insert((device, refused.memory), space.free.saturating_add(live));
+            capacities.insert((device, refused.memory), (space.free.saturating_add(live), None));
         }
     }
-    let mut banks: BTreeMap<(i32, Memory), u64> = BTreeMap::new();
     for session in sessions {
         for key in session.ledger().memories() {
             if let Some(bank) = session.ledger().bank(key.0, key.1) {
-                capacities.insert(key, bank.bytes);
-                banks.insert(key, bank.banks.into());
+                capacities.insert(key, (bank.bytes, Some(bank.banks)));
             }
         }
     }
+    capacities
+}
+
+fn devices(processes: &[ProcessView], capacities: &Capacities) -> Vec<DeviceView> {
     let mut devices: BTreeMap<i32, DeviceView> = BTreeMap::new();
     for process in processes {
         for &(device_id, memory, totals) in &process.books {
@@ -264,7 +314,7 @@ fn devices(sessions: &[Session], processes: &[ProcessView]) -> Vec<DeviceView> {
                 live_buffers: totals.live_buffers,
                 live_bytes_per_bank: totals.live_bytes_per_bank,
                 peak_bytes: totals.peak_bytes,
-                capacity_per_bank: capacities.get(&(device_id, memory)).copied(),
+                capacity_per_bank: capacities.get(&(device_id, memory)).map(|capacity| capacity.0),
                 capacity_bytes: None,
                 free_bytes: None,
             };
@@ -281,11 +331,12 @@ fn devices(sessions: &[Session], processes: &[ProcessView]) -> Vec<DeviceView> {
         }
     }
     for device in devices.values_mut() {
-        let of_device = sessions.iter().map(|session| program_bytes(session.ledger(), device.device_id));
-        device.program_bytes = of_device.fold(0, u64::saturating_add);
+        let of_programs = processes.iter().flat_map(|process| &process.program_bytes);
+        let here = of_programs.filter(|of_device| of_device.0 == device.device_id);
+        device.program_bytes = here.fold(0, |sum, of_device| sum.saturating_add(of_device.1));
         for one in &mut device.memory {
-            if let Some((&banks, capacity)) = banks.get(&(device.device_id, one.memory)).zip(one.capacity_per_bank) {
-                let in_use = one.live_bytes_per_bank;
+            if let Some(&(capacity, Some(banks))) = capacities.get(&(device.device_id, one.memory)) {
+                let (banks, in_use) = (u64::from(banks), one.live_bytes_per_bank);
                 one.capacity_bytes = Some(capacity.saturating_mul(banks));
                 one.free_bytes = in_use.map(|in_use| capacity.saturating_sub(in_use).saturating_mul(banks));
             }

@@ -255,7 +255,7 @@ fn small_and_plain_terminals_are_served_and_every_end_gives_the_terminal_back() 
     let text = screen.until("a narrow one", |text| text.contains("96.0 MiB") && text.contains("DRAM ###"));
     assert!(text.lines().all(|line| line.chars().count() <= 44) && text.is_ascii(), "{text}");
     let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap()).into_owned();
-    let colours = ["\u{1b}[31", "\u{1b}[32", "\u{1b}[34", "38;5;", "38;2;"];
+    let colours = ["\u{1b}[31", "\u{1b}[32", "\u{1b}[35", "\u{1b}[36", "38;5;", "38;2;"];
     assert!(!colours.iter().any(|colour| raw.contains(colour)), "NO_COLOR: {raw:?}");
     screen.master.resize(PtySize { rows: 3, cols: 15, ..PtySize::default() }).unwrap();
     screen.until("too small", |text| text.contains("ttmem top: a"));
@@ -271,6 +271,51 @@ fn small_and_plain_terminals_are_served_and_every_end_gives_the_terminal_back() 
     screen.press(&format!("\u{1b}[<0;5;{row}M\u{1b}[<0;5;{row}m"));
     screen.until("alone", |text| text.contains(&format!("LIVE ALLOCATIONS of pid {}", std::process::id())));
     screen.press("\u{3}");
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
+fn enter_opens_a_process_an_allocation_and_a_device() {
+    let folder = Folder::new("top-open");
+    let ring = ring(&folder);
+    let mut held = hold(&ring);
+    let bank = |memory, address, size, banks| Event {
+        kind: EventKind::Capacity,
+        memory: Some(memory),
+        target: Target::Device(0),
+        address,
+        size,
+        extra: banks,
+        ..Event::default()
+    };
+    held.push(bank(Memory::L1, 0x1_8000, 1536 << 10, 64));
+    held.push(bank(Memory::Dram, 0x10_0000, 12 << 20, 12));
+    let mut screen = Screen::new(&folder, (40, 110), &[]);
+    let all = screen.until("shares of capacities", |text| text.contains("LIVE ALLOCATIONS") && text.contains("66%"));
+    // 8 of 12 MiB a bank of DRAM; 384 and 768 of 1,536 KiB of L1.
+    assert!(all.lines().any(|line| line.starts_with(" 0 ") && line.contains("66%   48.0 MiB") && line.contains("75%")));
+    screen.press("\r");
+    screen.until("a process", |text| text.contains("alone") && text.contains("Clean so far:"));
+    screen.press("\u{1b}");
+    screen.until("all", |text| !text.contains("alone"));
+    screen.press("\t\r");
+    screen.until("allocations", |text| {
+        text.contains("256 ALLOCATIONS of pid") && text.contains("devices 0-31") && text.contains("stack     not known")
+    });
+    screen.press("\r");
+    screen.until("closed", |text| text.contains("LIVE ALLOCATIONS"));
+    let row = 1 + screen.text().lines().position(|line| line.starts_with(" 0 ")).unwrap();
+    screen.press(&format!("\u{1b}[<0;5;{row}M\u{1b}[<0;5;{row}m"));
+    let device = screen.until("a device", |text| text.contains("L1 of core"));
+    assert!(
+        device.contains("largest block 4.0 MiB per bank") && device.contains("0x18000    0x78000  384.0 KiB"),
+        "{device}"
+    );
+    // A program that ends while its device is looked at.
+    drop(held);
+    drop(ring);
+    screen.until("it has ended", |text| text.contains("ttmem run -- python model.py"));
+    screen.press("q");
     assert_eq!(screen.end(), 0);
 }
 

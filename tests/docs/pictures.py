@@ -31,6 +31,7 @@ import runs  # noqa: E402
 PICTURES = ROOT / "docs" / "pictures"
 DRAWN_BY = [*sorted(str(path.relative_to(ROOT)) for path in (ROOT / "reader/src/html/page").iterdir()), "reader/src/top/bars.rs",
             "reader/src/top/draw.rs", "reader/src/top/style.rs", "docs/examples/server.py"]
+DRAWN_BY += sorted(str(panel.relative_to(ROOT)) for panel in ROOT.glob("reader/src/top/panels/*.rs"))
 MOST_BYTES = 150_000
 PACKAGES = ["pyte==0.8.2", "pillow==13.0.0"]
 COLUMNS, ROWS = 110, 25

@@ -13,7 +13,7 @@ use crate::{
 
 /// Show device memory live: devices, processes, history, the largest kinds of allocations.
 ///
-/// Takes nothing out of the rings. Keys: ? help, q quit, space freeze, s sort, m memory, / filter, Enter one process alone.
+/// Takes nothing out of the rings. Keys: ? help, q quit, Enter open a row, Esc close it, / filter, space freeze, s sort, m memory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ttmem top

@@ -5,6 +5,9 @@ use std::env;
 use ratatui::style::{Color, Modifier, Style as Look};
 use ttmem_wire::Memory;
 
+/// Percent.
+const NEARLY_FULL: u128 = 90;
+
 /// What the terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -31,8 +34,9 @@ impl Style {
         if self.has_colours { Look::new().fg(colour) } else { Look::new() }
     }
 
+    /// No grey of the sixteen: themes have it in the colour of their background.
     pub(super) fn faint(self) -> Look {
-        if self.has_colours { self.colour(Color::DarkGray) } else { Look::new().add_modifier(Modifier::DIM) }
+        Look::new().add_modifier(Modifier::DIM)
     }
 
     pub(super) fn title(self) -> Look {
@@ -43,19 +47,25 @@ impl Style {
         self.colour(Color::Red).add_modifier(Modifier::BOLD)
     }
 
+    /// Of a share of a capacity: nearly all is a warning.
+    pub(super) fn fullness(self, used: u64, capacity: Option<u64>) -> Look {
+        let is_full = capacity.is_some_and(|all| u128::from(used) * 100 >= u128::from(all) * NEARLY_FULL);
+        if is_full { self.warning() } else { Look::new() }
+    }
+
     pub(super) fn chosen(self) -> Look {
         Look::new().add_modifier(Modifier::REVERSED)
     }
 
+    /// Of bars and curves; text has the terminal's own colour. Neither blue, which cannot be seen on black, nor yellow, which
+    /// cannot be seen on white.
     pub(super) fn memory(self, memory: Memory) -> Look {
-        self.colour(match memory {
-            Memory::Dram => Color::Blue,
-            Memory::L1 => Color::Green,
-            Memory::CircularBuffer | Memory::DataflowBuffer | Memory::Scratchpad => Color::Yellow,
-            Memory::L1Small => Color::Cyan,
-            Memory::Trace => Color::Magenta,
-            _ => Color::Red,
-        })
+        match memory {
+            Memory::Dram => self.colour(Color::Cyan),
+            Memory::L1 | Memory::L1Small => self.colour(Color::Green),
+            Memory::CircularBuffer | Memory::DataflowBuffer | Memory::Scratchpad => self.colour(Color::Magenta),
+            _ => Look::new(),
+        }
     }
 
     pub(super) fn full(self) -> &'static str {

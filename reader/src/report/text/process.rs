@@ -61,6 +61,18 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnal
     )
 }
 
+/// The answer, what is left, and what grows, in so many columns and without colours.
+pub(crate) fn in_short(process: &ProcessAnalysis, width: usize) -> String {
+    let screen = Screen { width: width.saturating_sub(2).max(20), ..Screen::plain() };
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write_verdict(&mut text, &screen, process)
+        .and_then(|()| write_headroom(&mut text, &screen, process))
+        .and_then(|()| growth::write(&mut text, &screen, &process.growth))
+        .and_then(|()| refusals::terse(&process.refusals).map_or(Ok(()), |refused| writeln!(text, "{refused}")));
+    text
+}
+
 /// Which process, and how it ended.
 pub(super) fn write_title(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
     let heading = screen.paint.heading;

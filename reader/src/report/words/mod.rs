@@ -16,7 +16,7 @@ pub use findings::FINDING_IDS;
 pub(crate) use findings::id as finding_id;
 pub(super) use findings::sentence as finding;
 pub(crate) use growth::{sentence as growth_sentence, source_sentence as growth_source};
-pub(super) use headroom::headroom;
+pub(crate) use headroom::headroom;
 pub(super) use place::frame_texts;
 pub(crate) use place::stack_line;
 pub(super) use units::short_count;
