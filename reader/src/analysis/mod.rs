@@ -5,12 +5,13 @@
 //! * [`verdict`]: inconclusive, leak, leftover or clean;
 //! * [`suppressions`]: rules, applied to everything at once;
 //! * [`alike`]: devices that have something alike are one entry;
-//! * [`peak`], [`refusals`], [`regions`], [`observations`]: the rest of what is worth reporting;
+//! * [`peak`], [`refusals`], [`regions`], [`observations`], [`redundant`], [`after_trace`]: the rest of what is worth reporting;
 //! * [`moment`], [`by`], [`tree`]: one moment, and what was live then, added up;
 //! * [`fragmentation`]: what is free at one moment, and what stands between;
 //! * [`diff`]: two moments;
 //! * [`statistics`]: all that was allocated.
 
+mod after_trace;
 mod alike;
 mod allocation;
 mod by;
@@ -22,6 +23,7 @@ mod observations;
 mod peak;
 mod pressure;
 mod process;
+mod redundant;
 mod refusals;
 mod regions;
 mod runs;

@@ -7,8 +7,8 @@ use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
 use super::{
-    Allocation, Churn, Growth, Moment, Observation, Peak, Pressure, Refusal, Region, Verdict, growth, observations,
-    peak, pressure, refusals, regions,
+    Allocation, Churn, Growth, Moment, Observation, Peak, Pressure, Refusal, Region, Verdict, after_trace, growth, observations,
+    peak, pressure, redundant, refusals, regions,
     sites::{CallSites, Interner},
 };
 use crate::{Counts, Ended, SiteStyle, Told};
@@ -113,6 +113,10 @@ impl ProcessAnalysis {
         let mut released_at_close = allocations(&ledger.released_at_close().regions, &clock, &sites);
         // Those of one size stay in the order of the closes.
         released_at_close.sort_by_key(|one| std::cmp::Reverse(one.size));
+        let live = allocations(&ledger.live(), &clock, &sites);
+        let mut observations = observations::observations(told);
+        observations.extend(after_trace::after_trace(live.iter().chain(&released_at_close)));
+        observations.extend(redundant::redundant(live.iter().chain(&released_at_close)));
         Self {
             pid: told.pid,
             command: told.command.to_vec(),
@@ -129,7 +133,7 @@ impl ProcessAnalysis {
             totals: ledger.totals(),
             headroom: headroom(ledger),
             l1: pressure::of_devices(ledger, &sites),
-            live: allocations(&ledger.live(), &clock, &sites),
+            live,
             released_at_close,
             marks: marks.collect(),
             regions: regions::regions(told.account, &clock, &sites),
@@ -139,7 +143,7 @@ impl ProcessAnalysis {
             peaks: peak::peaks(ledger, &clock, &sites),
             moment: None,
             churn: None,
-            observations: observations::observations(told),
+            observations,
             verdict: Verdict::default(),
         }
     }
