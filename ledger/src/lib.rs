@@ -58,6 +58,7 @@ mod overlap;
 mod packed;
 mod peak;
 mod place;
+mod placement;
 mod places;
 mod pressure;
 mod program_memory;
@@ -79,6 +80,7 @@ pub use growth::{Amount, Course, Point, Seen, Series, Source, Trend, Undecided, 
 pub use ledger::{End, Ledger, MAX_LISTED};
 pub use live::{LiveRegion, State};
 pub use peak::{MAX_PEAK_SOURCES, PeakComposition, PeakSource};
+pub use placement::{Policy, Side};
 pub use pressure::{Bank, L1Pressure};
 pub use refusals::{Clash, Relief, SiteHolding};
 pub use spans::{RESERVED, Span, Spans};

@@ -9,6 +9,7 @@
 //! * [`moment`], [`by`], [`tree`]: one moment, and what was live then, added up;
 //! * [`fragmentation`]: what is free at one moment, and what stands between;
 //! * [`diff`]: two moments;
+//! * [`whatif`]: the same requests, placed in another way;
 //! * [`statistics`]: all that was allocated.
 
 mod after_trace;
@@ -32,6 +33,7 @@ mod statistics;
 mod suppressions;
 mod tree;
 mod verdict;
+mod whatif;
 
 use std::collections::BTreeMap;
 
@@ -42,7 +44,7 @@ pub use alike::{Alike, alike, alike_devices};
 pub use allocation::{Allocation, Held};
 pub use by::{By, Key, Row, rows};
 pub use diff::{Change, ChangeKind, Difference, Incomplete, Runs, Side, Snapshot, difference};
-pub use fragmentation::{Fragmentation, WayOut};
+pub use fragmentation::{Fragmentation, WantedBlock, WayOut};
 pub use growth::{Growth, GrowthSource, Loop};
 pub use moment::Moment;
 pub use observations::Observation;
@@ -60,6 +62,7 @@ pub use suppressions::{RuleUse, Suppressions};
 pub use tree::{Node, tree};
 pub use ttmem_ledger::{Course, Undecided};
 pub use verdict::{Answer, Beside, Leak, Leftover, Missing, Verdict};
+pub use whatif::{Course as PlacementCourse, PlacedMemory, Question, RefusedRequest, WhatIf, what_if};
 
 use crate::{SiteStyle, Tell, Told};
 

@@ -15,6 +15,7 @@ mod stack;
 mod statistics;
 mod table;
 mod tree;
+mod whatif;
 
 use std::fmt::{self, Write};
 
@@ -22,6 +23,7 @@ pub use difference::write_difference;
 pub use moment::{View, write_view};
 pub(crate) use refusals::terse;
 pub use screen::{Painter, Screen};
+pub use whatif::write_what_if;
 
 use crate::{
     analysis::{Analysis, GrowthSource, Loop, MANY, alike_devices, commands},
