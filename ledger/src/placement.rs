@@ -77,9 +77,9 @@ impl FreeList {
     pub fn take(&mut self, range: Range<u64>) {
         let first = self.blocks.partition_point(|block| block.end <= range.start);
         let behind = first + self.blocks[first..].partition_point(|block| block.start < range.end);
-        let rest = self.blocks[first..behind].iter().flat_map(|block| {
-            [block.start..range.start.min(block.end), range.end.max(block.start)..block.end]
-        });
+        let rest = self.blocks[first..behind]
+            .iter()
+            .flat_map(|block| [block.start..range.start.min(block.end), range.end.max(block.start)..block.end]);
         let rest: Vec<Range<u64>> = rest.filter(|block| !block.is_empty()).collect();
         self.blocks.splice(first..behind, rest);
     }

@@ -7,8 +7,8 @@ use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
 use super::{
-    Allocation, Churn, Growth, Moment, Observation, Peak, Pressure, Refusal, Region, Verdict, after_trace, growth, observations,
-    peak, pressure, redundant, refusals, regions,
+    Allocation, Churn, Growth, Moment, Observation, Peak, Pressure, Refusal, Region, Verdict, after_trace, growth,
+    observations, peak, pressure, redundant, refusals, regions,
     sites::{CallSites, Interner},
 };
 use crate::{Counts, Ended, SiteStyle, Told};

@@ -118,7 +118,9 @@ pub fn what_if(steps: &Steps, question: &Question) -> Result<Vec<WhatIf>, Failur
     })?;
     for pattern in question.without.iter().chain(&question.free_early) {
         if !replays.values().any(|replay| replay.matched.contains(pattern.as_str())) {
-            return Err(Failure::new(format!("{pattern:?}: no allocation was made there; `ttmem report --by site` lists sites")));
+            return Err(Failure::new(format!(
+                "{pattern:?}: no allocation was made there; `ttmem report --by site` lists sites"
+            )));
         }
     }
     let of_process = steps.chosen().filter_map(|(index, process)| Some(replays.remove(&index)?.finish(process)));
@@ -202,16 +204,17 @@ impl<'a> Replay<'a> {
             self.matched.extend(&found);
             !found.is_empty()
         };
-        let rule = Rule {
-            is_left_out: matches(&self.question.without),
-            frees_early: matches(&self.question.free_early),
-        };
+        let rule =
+            Rule { is_left_out: matches(&self.question.without), frees_early: matches(&self.question.free_early) };
         self.rules.insert(site, rule);
         rule
     }
 
     fn finish(self, process: &ProcessInfo) -> WhatIf {
-        let used = self.spaces.into_values().filter(|space| space.allocations + space.left_out + space.was.course.refusals > 0);
+        let used = self
+            .spaces
+            .into_values()
+            .filter(|space| space.allocations + space.left_out + space.was.course.refusals > 0);
         let memories = used.map(Space::finish).collect();
         WhatIf { pid: process.pid, command: process.command.clone(), memories }
     }
@@ -309,9 +312,8 @@ impl Space {
         self.allocations += 1;
         let usual = Side::of(self.memory);
         let sides = [usual, usual.other()];
-        let found = sides.into_iter().find(|&side| {
-            self.was.list.find(bytes, Policy::FirstFit, side) == Some(region.address)
-        });
+        let found =
+            sides.into_iter().find(|&side| self.was.list.find(bytes, Policy::FirstFit, side) == Some(region.address));
         self.as_predicted += u64::from(found.is_some());
         let was = region.address..region.address.saturating_add(bytes);
         self.was.take(was.clone());

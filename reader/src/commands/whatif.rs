@@ -82,7 +82,8 @@ impl From<PolicyName> for Policy {
 /// `L1=1MiB`.
 fn parse_bank(text: &str) -> Result<(Memory, u64), String> {
     let (memory, size) = text.split_once('=').ok_or("write a memory and its bytes, as L1=1MiB")?;
-    let memory: Memory = memory.parse().map_err(|_| format!("no memory {memory:?}; write DRAM, L1, L1_SMALL or TRACE"))?;
+    let memory: Memory =
+        memory.parse().map_err(|_| format!("no memory {memory:?}; write DRAM, L1, L1_SMALL or TRACE"))?;
     if memory.is_of_programs() {
         return Err(format!("{memory} is placed by programs; write DRAM, L1, L1_SMALL or TRACE"));
     }
