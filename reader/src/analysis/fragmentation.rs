@@ -7,6 +7,15 @@ use ttmem_wire::Memory;
 use super::{Allocation, alike, process::allocations, sites::CallSites};
 use crate::replay;
 
+/// The free block that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WantedBlock {
+    /// Twice the largest that there is, or all that is free.
+    Larger,
+    /// Of so many bytes.
+    Of(u64),
+}
+
 /// The free blocks of a memory, on devices that have them alike.
 #[derive(Clone, Debug)]
 pub struct Fragmentation {
@@ -16,7 +25,7 @@ pub struct Fragmentation {
     pub memory: Memory,
     /// Its free blocks.
     pub list: FreeList,
-    /// Bytes of the block that `ways_out` would make: twice the largest, or all that is free.
+    /// Bytes of the block that `ways_out` would make: what was asked for, else twice the largest, or all that is free.
     pub wanted: u64,
     /// The allocations of the first device that would have to go for it, cheapest first.
     pub ways_out: Vec<WayOut>,
@@ -50,13 +59,21 @@ impl WayOut {
 }
 
 /// Of all memories whose free blocks are known.
-pub(super) fn fragmentation(moment: &replay::Moment, clock: &ClockMap, sites: &CallSites<'_>) -> Vec<Fragmentation> {
+pub(super) fn fragmentation(
+    moment: &replay::Moment,
+    wanted: WantedBlock,
+    clock: &ClockMap,
+    sites: &CallSites<'_>,
+) -> Vec<Fragmentation> {
     let groups = alike(&moment.free, |one| one.0, |one| (one.1, &one.2));
     let of_group = groups.into_iter().map(|group| {
         let &(device, memory, ref list) = group.first;
         let lives = moment.live.iter().map(|life| life.region);
         let live: Vec<LiveRegion> = lives.filter(|one| (one.device, one.memory) == (device, memory)).collect();
-        let wanted = list.largest_block().saturating_mul(2).min(list.free());
+        let wanted = match wanted {
+            WantedBlock::Larger => list.largest_block().saturating_mul(2).min(list.free()),
+            WantedBlock::Of(bytes) => bytes,
+        };
         let ways = list.ways_out(&live, wanted);
         Fragmentation {
             devices: group.devices,

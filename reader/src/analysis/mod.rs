@@ -5,12 +5,14 @@
 //! * [`verdict`]: inconclusive, leak, leftover or clean;
 //! * [`suppressions`]: rules, applied to everything at once;
 //! * [`alike`]: devices that have something alike are one entry;
-//! * [`peak`], [`refusals`], [`regions`], [`observations`]: the rest of what is worth reporting;
+//! * [`peak`], [`refusals`], [`regions`], [`observations`], [`redundant`], [`after_trace`]: the rest of what is worth reporting;
 //! * [`moment`], [`by`], [`tree`]: one moment, and what was live then, added up;
 //! * [`fragmentation`]: what is free at one moment, and what stands between;
 //! * [`diff`]: two moments;
+//! * [`whatif`]: the same requests, placed in another way;
 //! * [`statistics`]: all that was allocated.
 
+mod after_trace;
 mod alike;
 mod allocation;
 mod by;
@@ -22,6 +24,7 @@ mod observations;
 mod peak;
 mod pressure;
 mod process;
+mod redundant;
 mod refusals;
 mod regions;
 mod runs;
@@ -30,6 +33,7 @@ mod statistics;
 mod suppressions;
 mod tree;
 mod verdict;
+mod whatif;
 
 use std::collections::BTreeMap;
 
@@ -40,7 +44,7 @@ pub use alike::{Alike, alike, alike_devices};
 pub use allocation::{Allocation, Held};
 pub use by::{By, Key, Row, rows};
 pub use diff::{Change, ChangeKind, Difference, Incomplete, Runs, Side, Snapshot, difference};
-pub use fragmentation::{Fragmentation, WayOut};
+pub use fragmentation::{Fragmentation, WantedBlock, WayOut};
 pub use growth::{Growth, GrowthSource, Loop};
 pub use moment::Moment;
 pub use observations::Observation;
@@ -58,6 +62,7 @@ pub use suppressions::{RuleUse, Suppressions};
 pub use tree::{Node, tree};
 pub use ttmem_ledger::{Course, Undecided};
 pub use verdict::{Answer, Beside, Leak, Leftover, Missing, Verdict};
+pub use whatif::{Course as PlacementCourse, PlacedMemory, Question, RefusedRequest, WhatIf, what_if};
 
 use crate::{SiteStyle, Tell, Told};
 

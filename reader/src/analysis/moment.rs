@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use ttmem_ledger::Totals;
 use ttmem_wire::Memory;
 
-use super::{Allocation, Analysis, Fragmentation, Interner, ProcessAnalysis, Suppressions, fragmentation};
+use super::{Allocation, Analysis, Fragmentation, Interner, ProcessAnalysis, Suppressions, WantedBlock, fragmentation};
 use crate::{
     Failure, ProcessName, SiteStyle, Tell, named,
     replay::{self, At},
@@ -81,7 +81,7 @@ impl Analysis {
     }
 
     /// Sets the moment of each process to one that a second replay of its input found. Processes without it are left out.
-    /// `processes` are those of the same input.
+    /// `processes` are those of the same input; `wanted` asks how what was free is split.
     pub fn select_replayed(
         &mut self,
         at: &At,
@@ -89,6 +89,7 @@ impl Analysis {
         processes: &[Box<dyn Tell>],
         suppressions: &Suppressions,
         style: SiteStyle,
+        wanted: Option<WantedBlock>,
     ) {
         let rules = suppressions.matcher();
         let interner = Interner::default();
@@ -110,17 +111,13 @@ impl Analysis {
                     since_ns: moment.time_ns.map(|time| time.saturating_sub(told.realtime_start_ns)),
                     totals: moment.totals.clone(),
                     live,
-                    fragmentation: fragmentation::fragmentation(moment, &told.clock, &sites),
+                    fragmentation: wanted.map_or_else(Vec::new, |wanted| {
+                        fragmentation::fragmentation(moment, wanted, &told.clock, &sites)
+                    }),
                 });
             }
         }
         self.processes.retain(|process| process.moment.is_some());
-    }
-
-    /// Leaves out how what was free is split.
-    pub fn forget_fragmentation(&mut self) {
-        let moments = self.processes.iter_mut().filter_map(|process| process.moment.as_mut());
-        moments.for_each(|moment| moment.fragmentation.clear());
     }
 
     /// Leaves the process of this name.

@@ -2,11 +2,11 @@
 
 use ttmem_ledger::Finding;
 
-use super::alike::alike;
+use super::{Allocation, Held, alike::alike};
 use crate::Told;
 
 /// A pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Observation {
     /// So many events never reached the reader.
     EventsLost(u64),
@@ -33,6 +33,20 @@ pub enum Observation {
         devices: Vec<i32>,
         /// How many circular buffers.
         buffers: u64,
+    },
+    /// Allocations that are live beside a captured trace that is older.
+    AfterTrace {
+        /// How many, and their bytes; over all devices.
+        held: Held,
+        /// The largest.
+        largest: Box<Allocation>,
+    },
+    /// Copies of tensors that are live beside what they may have been made of.
+    Redundant {
+        /// How many, and the bytes that are there twice; over all devices.
+        held: Held,
+        /// The largest copy.
+        largest: Box<Allocation>,
     },
 }
 

@@ -7,8 +7,8 @@ use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
 use super::{
-    Allocation, Churn, Growth, Moment, Observation, Peak, Pressure, Refusal, Region, Verdict, growth, observations,
-    peak, pressure, refusals, regions,
+    Allocation, Churn, Growth, Moment, Observation, Peak, Pressure, Refusal, Region, Verdict, after_trace, growth,
+    observations, peak, pressure, redundant, refusals, regions,
     sites::{CallSites, Interner},
 };
 use crate::{Counts, Ended, SiteStyle, Told};
@@ -115,6 +115,10 @@ impl ProcessAnalysis {
         let mut released_at_close = allocations(&ledger.released_at_close().regions, &clock, &sites);
         // Those of one size stay in the order of the closes.
         released_at_close.sort_by_key(|one| std::cmp::Reverse(one.size));
+        let live = allocations(&ledger.live(), &clock, &sites);
+        let mut observations = observations::observations(told);
+        observations.extend(after_trace::after_trace(live.iter().chain(&released_at_close)));
+        observations.extend(redundant::redundant(live.iter().chain(&released_at_close)));
         Self {
             pid: told.pid,
             command: told.command.to_vec(),
@@ -131,7 +135,7 @@ impl ProcessAnalysis {
             totals: ledger.totals(),
             headroom: headroom(ledger),
             l1: pressure::of_devices(ledger, &sites),
-            live: allocations(&ledger.live(), &clock, &sites),
+            live,
             released_at_close,
             marks: marks.collect(),
             regions: regions::regions(told.account, &clock, &sites),
@@ -142,7 +146,7 @@ impl ProcessAnalysis {
             looks_ns: Vec::new(),
             moment: None,
             churn: None,
-            observations: observations::observations(told),
+            observations,
             verdict: Verdict::default(),
         }
     }

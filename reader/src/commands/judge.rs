@@ -31,7 +31,7 @@ pub(super) struct Judge {
 }
 
 /// The options whose size stands behind a `=`, since it may be left out.
-const SIZED: [&str; 2] = ["--fail-on-leftover", "--fail-on-growth"];
+const SIZED: [&str; 3] = ["--fail-on-leftover", "--fail-on-growth", "--fragmentation"];
 
 /// Refuses in our own part of the command line `--fail-on-leak=BYTES`, since any leak fails, and a size behind a blank, which
 /// would be a file or a command.

@@ -21,6 +21,7 @@ mod serve;
 mod settings;
 mod top;
 mod tracked;
+mod whatif;
 
 use std::{env, process::ExitCode};
 
@@ -43,6 +44,7 @@ const FAILED: u8 = 2;
   ttmem record -o run.ttmem -- python m.py   keep every event, for later
   ttmem attach 4242                          track a process that runs
   ttmem diff before.ttmem after.ttmem        compare two runs
+  ttmem whatif run.ttmem --policy best-fit   place allocations in another way
   ttmem explain held-by-fewer                explain a sentence of a report
   ttmem export run.ttmem -f perfetto -o t    for ui.perfetto.dev, and others
   ttmem ls                                   list processes and their live bytes
@@ -97,6 +99,7 @@ enum Command {
     Attach(attach::Attach),
     Report(report::ReportFiles),
     Diff(diff::DiffFiles),
+    Whatif(whatif::WhatIfFile),
     Explain(explain::Explain),
     Export(export::Export),
     Follow(follow::Follow),
@@ -127,6 +130,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Attach(attach) => attach.run(),
         Command::Report(report) => report.run(),
         Command::Diff(diff) => diff.run(),
+        Command::Whatif(whatif) => whatif.run(),
         Command::Explain(explain) => explain.run(),
         Command::Export(export) => export.run(),
         Command::Follow(follow) => follow.run(),

@@ -5,12 +5,14 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{
-    input, next,
+    input,
+    judge::parse_size,
+    next,
     output::{self, ReportOptions},
 };
 use crate::{
     Failure, ProcessName,
-    analysis::{Analysis, By},
+    analysis::{Analysis, By, WantedBlock},
     html::Drawing,
     replay::{At, Input, moment},
     report::{Report, View},
@@ -30,6 +32,7 @@ use crate::{
   ttmem report --at 'epoch 3' run.ttmem        (what was live then)
   ttmem report --tree run.ttmem                (what is live, with callers)
   ttmem report --at peak --fragmentation run.ttmem
+  ttmem report --fragmentation=24MiB run.ttmem (what stands in its way)
   ttmem report --region decode run.ttmem       (what it added and left)
   ttmem report --json - run.ttmem | jq .processes[0].verdict
   ttmem report --fail-on-leak run.ttmem        (exit code 23 if it leaks)")]
@@ -49,9 +52,11 @@ pub(super) struct ReportFiles {
     /// Show what was live then as a tree of callers.
     #[arg(long, conflicts_with_all = ["by", "region"])]
     tree: bool,
-    /// Report what was free then (without --at, at the end): its blocks, and which allocations stand between them.
-    #[arg(long, conflicts_with_all = ["by", "tree", "region"])]
-    fragmentation: bool,
+    /// Report what was free then (without --at, at the end): its blocks, and which allocations stand between them; or, with
+    /// BYTES, in the way of a block of so many in each bank.
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, require_equals = true, value_parser = parse_size,
+          conflicts_with_all = ["by", "tree", "region"])]
+    fragmentation: Option<Option<u64>>,
     /// Report what was allocated in total: bytes, sizes, the most frequent and the largest sources, and what was short-lived.
     #[arg(long, conflicts_with_all = ["at", "by", "tree", "mark", "region", "fragmentation"])]
     stats: bool,
@@ -119,16 +124,14 @@ impl ReportFiles {
         // Judged as a whole, whatever is shown of it.
         let code = self.output.judge.exit_code(&analysis, 0, quiet);
         match (&at, &self.region, self.files.as_slice()) {
-            (Some(At::Exit), ..) if !self.fragmentation => analysis.select_exit(),
+            (Some(At::Exit), ..) if self.fragmentation.is_none() => analysis.select_exit(),
             (Some(at), _, [file]) => {
                 if let At::Mark(name) = at {
                     analysis.select_mark(name)?;
                 }
                 let found = moment(&Input::open(file, false)?, at)?;
-                analysis.select_replayed(at, &found, &processes, &suppressions, style);
-                if !self.fragmentation {
-                    analysis.forget_fragmentation();
-                }
+                let wanted = self.fragmentation.map(|bytes| bytes.map_or(WantedBlock::Larger, WantedBlock::Of));
+                analysis.select_replayed(at, &found, &processes, &suppressions, style, wanted);
             }
             (_, Some(name), _) => analysis.select_region(name)?,
             (None, None, _) if self.stats => {
@@ -151,7 +154,7 @@ impl ReportFiles {
     /// The moment that is reported, if it is one.
     fn moment(&self) -> Option<At> {
         let at = self.at.clone().or_else(|| self.mark.clone().map(At::Mark));
-        at.or_else(|| (self.by.is_some() || self.tree || self.fragmentation).then_some(At::Exit))
+        at.or_else(|| (self.by.is_some() || self.tree || self.fragmentation.is_some()).then_some(At::Exit))
     }
 
     fn text(&self, analysis: &Analysis, is_moment: bool) -> String {
@@ -162,7 +165,7 @@ impl ReportFiles {
                 _ if self.region.is_some() => View::Regions,
                 Some(by) => View::By(by),
                 None if self.tree => View::Tree,
-                None if self.fragmentation => View::Fragmentation,
+                None if self.fragmentation.is_some() => View::Fragmentation,
                 None => View::List,
             };
             return output::text_of_view(analysis, view, &screen);

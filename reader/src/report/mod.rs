@@ -14,10 +14,10 @@ pub use json::{
     LeftReport, MarkReport, MemoryReport, MomentReport, OutOfMemoryReport, PeakReport, PeakSourceReport, ProcessReport,
     ReliefReport, Report, RowReport, SCHEMA, SharedDevice, SharedMemory, SideReport, SourceReport,
     SourceStatisticsReport, SpanDevice, SpanMemory, SpanReport, StatisticsReport, SuppressionReport, VerdictReport,
-    WayOutReport,
+    WayOutReport, WhatIfCourse, WhatIfMemory, WhatIfProcess, WhatIfReport, WhatIfRequest,
 };
 pub(crate) use json::{Context, devices};
-pub use text::{Painter, Screen, View, write_difference, write_text, write_view};
+pub use text::{Painter, Screen, View, write_difference, write_text, write_view, write_what_if};
 pub(crate) use text::{in_short, terse};
 pub use words::{FINDING_IDS, bytes, count, from_here, noun, plain_name, shorten};
 pub(crate) use words::{cores, ending, finding_id, growth_sentence, growth_source, headroom, program_memory, stack_line};

@@ -22,7 +22,7 @@ pub struct FragmentationReport {
     pub largest_free_block_per_bank: u64,
     /// All free blocks, from the bottom of the bank.
     pub blocks: Vec<BlockReport>,
-    /// Bytes of the block that `ways_out` would make: twice the largest, or all that is free.
+    /// Bytes of the block that `ways_out` would make: what was asked for, else twice the largest, or all that is free.
     pub wanted_per_bank: u64,
     /// What would have to go for it, cheapest first; of the first device.
     pub ways_out: Vec<WayOutReport>,

@@ -13,6 +13,7 @@ mod refusals;
 mod regions;
 mod statistics;
 mod verdict;
+mod whatif;
 
 use serde::{Deserialize, Serialize};
 use ttmem_ledger::{Headroom, State, Together, Totals};
@@ -28,6 +29,7 @@ pub use refusals::{ClashReport, HoldingReport, OutOfMemoryReport, ReliefReport};
 pub use regions::{LeftReport, SpanDevice, SpanMemory, SpanReport};
 pub use statistics::{SourceStatisticsReport, StatisticsReport};
 pub use verdict::{LeakReport, VerdictReport};
+pub use whatif::{WhatIfCourse, WhatIfMemory, WhatIfProcess, WhatIfReport, WhatIfRequest};
 
 use super::words;
 use crate::{

@@ -37,6 +37,11 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, all: &[Fragmentation]
         if by_size.len() > LISTED {
             screen.faint(out, &format!("{:>12}  {} more", "", by_size.len() - LISTED))?;
         }
+        if one.wanted > one.list.bank.bytes {
+            screen.wrapped(out, "  ", &format!("a block of {} is larger than a bank", bytes(one.wanted)))?;
+        } else if largest >= one.wanted {
+            screen.wrapped(out, "  ", &format!("a block of {} per bank is free", bytes(one.wanted)))?;
+        }
         write_ways(out, screen, &one.ways_out, Some(one.wanted))?;
         writeln!(out)?;
     }

@@ -15,6 +15,7 @@ mod stack;
 mod statistics;
 mod table;
 mod tree;
+mod whatif;
 
 use std::fmt::{self, Write};
 
@@ -23,6 +24,7 @@ pub use moment::{View, write_view};
 pub(crate) use process::in_short;
 pub(crate) use refusals::terse;
 pub use screen::{Painter, Screen};
+pub use whatif::write_what_if;
 
 use crate::{
     analysis::{Analysis, GrowthSource, Loop, MANY, alike_devices, commands},

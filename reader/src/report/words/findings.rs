@@ -4,9 +4,13 @@ use ttmem_ledger::{Finding, narrow};
 
 use super::{
     devices::plain,
+    place,
     units::{bytes, count, noun},
 };
-use crate::analysis::Observation;
+use crate::{
+    analysis::{Allocation, Held, Observation},
+    sites::TensorText,
+};
 
 /// The ids of all findings, in the order of a report. docs/ledger.md has a section on each.
 pub const FINDING_IDS: &[&str] = &[
@@ -24,6 +28,8 @@ pub const FINDING_IDS: &[&str] = &[
     "released-at-close",
     "out-of-memory",
     "no-cb-release",
+    "after-trace",
+    "redundant",
 ];
 
 /// The id of a pattern, for `ttmem explain`.
@@ -36,6 +42,8 @@ pub(crate) fn id(observation: &Observation) -> &'static str {
         Observation::UnattributedEvents(_) => "unattributed-events",
         Observation::SitesFull(_) => "sites-full",
         Observation::NoCircularBufferRelease { .. } => "no-cb-release",
+        Observation::AfterTrace { .. } => "after-trace",
+        Observation::Redundant { .. } => "redundant",
         Observation::Ledger(finding) => match finding {
             Finding::HeldByFewerThanReported { .. } => "held-by-fewer",
             Finding::AllocatorsOverlap { .. } => "allocators-overlap",
@@ -81,8 +89,37 @@ pub(crate) fn sentence(observation: &Observation) -> String {
             events(*without, "allocation is", "allocations are")
         ),
         Observation::NoCircularBufferRelease { devices, buffers } => without_release(devices, *buffers),
+        Observation::AfterTrace { held, largest } => after_trace(*held, largest),
+        Observation::Redundant { held, largest } => redundant(*held, largest),
         Observation::Ledger(finding) => of_ledger(finding),
     }
+}
+
+fn after_trace(held: Held, largest: &Allocation) -> String {
+    let by = place::made_by(&largest.site).map_or_else(String::new, |by| format!(", by {by}"));
+    format!(
+        "{} {} made after a trace was captured, and the trace is not released ({}): the trace may write there when it is \
+         replayed; the largest: {} of {}{by}.",
+        count(held.allocations),
+        noun(held.allocations, "allocation was", "allocations were"),
+        bytes(held.bytes),
+        bytes(largest.size),
+        largest.memory
+    )
+}
+
+fn redundant(held: Held, largest: &Allocation) -> String {
+    let what = largest.tensor.as_deref().map_or_else(String::new, |tensor| format!("{}, ", TensorText(tensor)));
+    let by = place::made_by(&largest.site).map_or_else(String::new, |by| format!(", by {by}"));
+    format!(
+        "{} {} beside an older tensor of the same shape and type ({} twice), of which {} a copy; the largest: {what}{}{by}. \
+         Whether both are needed the program alone knows.",
+        count(held.allocations),
+        noun(held.allocations, "tensor is live", "tensors are live"),
+        bytes(held.bytes),
+        noun(held.allocations, "it may be", "they may be"),
+        bytes(largest.size)
+    )
 }
 
 fn without_release(devices: &[i32], buffers: u64) -> String {

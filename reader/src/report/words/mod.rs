@@ -10,6 +10,7 @@ pub(super) mod pressure;
 pub(super) mod refusals;
 mod units;
 mod verdict;
+pub(super) mod whatif;
 
 pub use devices::plain as plain_name;
 pub use findings::FINDING_IDS;

@@ -1,0 +1,67 @@
+"""`ttmem whatif` on the real wheel: today's policy gives today's addresses exactly, and another one other figures."""
+
+import json
+import subprocess
+import unittest
+
+import ledger_run
+import wheel
+from test_acceptance import HERE, TTMEM
+
+
+class WhatIf(ledger_run.LedgerTest):
+    def record(self, program, *arguments, cluster="blackhole-1"):
+        type(self).runs += 1
+        environment = wheel.environment(cluster, self.folder) | {"TTMEM_DIR": str(self.folder / "rings")}
+        truth, recording = self.folder / f"truth-{self.runs}", self.folder / f"{self.runs}.ttmem"
+        command = [self.python, str(HERE / program), str(truth), *map(str, arguments)]
+        done = subprocess.run(
+            [TTMEM, "record", "-o", str(recording), "--", *command],
+            env=environment, cwd=self.folder, timeout=600, capture_output=True, text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr[-3000:])
+        return recording
+
+    def ask(self, recording, *arguments):
+        command = [TTMEM, "whatif", str(recording), "--json", "-", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [memory for process in json.loads(done.stdout)["processes"] for memory in process["memories"]]
+
+    def check_today(self, recording, at_least):
+        memories = self.ask(recording)
+        for memory in memories:
+            where = f"{memory['memory']} of devices {memory['devices']}"
+            self.assertEqual(memory["as_predicted"], memory["allocations"], where)
+            self.assertEqual(memory["left_out"], 0, where)
+            self.assertEqual(memory["was"], memory["would"], where)
+            self.assertEqual(memory["refused_that_fit"], 0, where)
+        self.assertGreater(sum(memory["allocations"] for memory in memories), at_least)
+        return memories
+
+    def test_every_address_of_the_acceptance_program(self):
+        self.check_today(self.record("acceptance.py", 1, 1), 50)
+
+    def test_every_address_on_a_mesh(self):
+        self.check_today(self.record("acceptance.py", 2, 4, cluster="blackhole-8"), 50)
+
+    def test_every_address_of_many_operations(self):
+        self.check_today(self.record("ops.py"), 150)
+
+    def test_a_refusal_that_fits_without_what_stands_between(self):
+        recording = self.record("fragmentation.py")
+        (l1,) = [memory for memory in self.check_today(recording, 50) if memory["memory"] == "L1"]
+        refused = l1["refused"][-1]
+        self.assertEqual((refused["op"], refused["fits"]), ("ttnn.empty", False))
+        lines = (HERE / "fragmentation.py").read_text().splitlines()
+        small = next(number for number, text in enumerate(lines, 1) if text.endswith("# SMALL"))
+        (l1,) = [one for one in self.ask(recording, "--without", f"fragmentation.py:{small}") if one["memory"] == "L1"]
+        self.assertTrue(l1["refused"][-1]["fits"])
+        self.assertLess(l1["would"]["peak_per_bank"], l1["was"]["peak_per_bank"])
+        (l1,) = [one for one in self.ask(recording, "--size", "L1=100KiB") if one["memory"] == "L1"]
+        self.assertGreater(l1["would"]["refusals"], l1["was"]["refusals"])
+        self.assertLessEqual(l1["would"]["peak_per_bank"], 100 * 1024)
+
+
+if __name__ == "__main__":
+    unittest.main()
