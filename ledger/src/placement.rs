@@ -95,7 +95,7 @@ impl FreeList {
         let touched = &self.blocks[first..behind];
         let start = touched.first().map_or(range.start, |block| block.start.min(range.start));
         let end = touched.last().map_or(range.end, |block| block.end.max(range.end));
-        self.blocks.splice(first..behind, [start..end]);
+        self.blocks.splice(first..behind, std::iter::once(start..end));
     }
 }
 

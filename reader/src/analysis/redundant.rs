@@ -93,7 +93,11 @@ mod tests {
         let layers = [1, 2, 3].map(|at| tensor(at, "ttnn.from_torch", 2048, [32, 32]));
         assert_eq!(sum(&layers), None);
         let copy = tensor(9, "ttnn.to_layout", 4096, [32, 32]);
-        assert_eq!(sum(&[&layers[..], &[copy.clone()]].concat()), Some((1, 2048)), "the smaller of the two");
+        assert_eq!(
+            sum(&[&layers[..], std::slice::from_ref(&copy)].concat()),
+            Some((1, 2048)),
+            "the smaller of the two"
+        );
         assert_eq!(sum(&[copy.clone(), tensor(1, "ttnn.empty", 2048, [32, 64])]), None, "another shape");
         assert_eq!(sum(&[tensor(10, "ttnn.empty", 2048, [32, 32]), copy.clone()]), None, "it is older than the copy");
         let cpp = tensor(12, "ttnn::reallocate", 2048, [32, 32]);

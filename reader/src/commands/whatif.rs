@@ -60,6 +60,7 @@ pub(super) struct WhatIfFile {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+#[expect(clippy::enum_variant_names, reason = "what the option takes")]
 enum PolicyName {
     /// The one nearest to the side that is filled from, as tt-metal does
     FirstFit,

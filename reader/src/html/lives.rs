@@ -43,7 +43,7 @@ struct Open {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Ended {
+struct Lifetime {
     place: usize,
     born: u64,
     died: u64,
@@ -55,8 +55,8 @@ pub(super) struct Lives {
     open: HashMap<Key, Vec<Open>>,
     pub(super) places: Once<Place>,
     pub(super) device_sets: Once<Vec<i32>>,
-    ended: Vec<Ended>,
-    survivors: Vec<Ended>,
+    ended: Vec<Lifetime>,
+    survivors: Vec<Lifetime>,
     /// The logarithm of the ticks of a slice.
     pub(super) width: u32,
     changes: Vec<Change>,
@@ -149,7 +149,7 @@ impl Lives {
         }
         let place = self.places.number(place(region, devices));
         if slice_of(born, self.width) != slice_of(died, self.width) {
-            self.ended.push(Ended { place, born, died });
+            self.ended.push(Lifetime { place, born, died });
         }
     }
 
@@ -168,7 +168,7 @@ impl Lives {
                 let first = self.device_sets.all[devices][0];
                 if let Some(region) = live.get_mut(&(key, first)).and_then(Vec::pop) {
                     let place = self.places.number(place(&region, devices));
-                    self.survivors.push(Ended { place, born, died: u64::MAX });
+                    self.survivors.push(Lifetime { place, born, died: u64::MAX });
                 }
             }
         }
@@ -177,7 +177,7 @@ impl Lives {
     /// The steps, where `ms` of so many ticks is known.
     pub(super) fn steps(&self, ms: impl Fn(u64) -> f64) -> Steps {
         let slice = |ticks: u64| slice_of(ticks, self.width);
-        let mut lives: Vec<&Ended> = self.ended.iter().chain(&self.survivors).collect();
+        let mut lives: Vec<&Lifetime> = self.ended.iter().chain(&self.survivors).collect();
         lives.sort_unstable_by_key(|life| (life.born, life.place, life.died));
         // Deaths before births: none dies in the slice in which it was born.
         let births = lives.iter().enumerate().map(|(number, life)| (slice(life.born), true, number));
@@ -266,9 +266,12 @@ mod tests {
         for number in 0..events {
             chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let address = 4096 * (1 + (chance >> 33) % 20);
-            let kind = if (chance >> 40) % 3 == 0 { EventKind::Free } else { EventKind::Allocate };
-            let target =
-                if (chance >> 50) % 2 == 0 { Target::Pool(0) } else { Target::Device((chance >> 52) as i32 & 1) };
+            let kind = if (chance >> 40).is_multiple_of(3) { EventKind::Free } else { EventKind::Allocate };
+            let target = if (chance >> 50).is_multiple_of(2) {
+                Target::Pool(0)
+            } else {
+                Target::Device((chance >> 52) as i32 & 1)
+            };
             let size = 64 << ((chance >> 55) % 3);
             let event = Event { kind, target, address, size, memory: Some(Memory::L1), ..Event::default() };
             ledger.apply(&event, Some(&pool));

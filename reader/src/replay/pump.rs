@@ -10,7 +10,7 @@ use super::{
     Input, Stopped,
     recording::{Recording, Replay},
 };
-use crate::{Account, Tell, account::unanswered};
+use crate::{Account, Ended, Tell, account::unanswered};
 
 /// Events whose memory is brought into the processor's cache together.
 const AT_ONCE: usize = 64;
@@ -38,10 +38,8 @@ pub(crate) fn pump(input: &Input, apply: &mut Apply<'_>) -> Result<Recording, St
             }
             apply(&mut replay, &ring.records)?;
             apply(&mut replay, &ring.last_words)?;
-            if let Some(ended) = told.ended {
-                if let Some(end) = ended.end() {
-                    replay.account_mut().ledger_mut().end(end);
-                }
+            if let Some(end) = told.ended.and_then(Ended::end) {
+                replay.account_mut().ledger_mut().end(end);
             }
             Ok(Recording { processes: vec![replay], is_cut: false })
         }

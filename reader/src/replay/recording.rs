@@ -69,10 +69,8 @@ impl Replay {
     /// A cut recording has more events than its last status counts, or a status of which the last events are missing.
     pub(super) fn conclude(&mut self, is_cut: bool) {
         self.is_cut = is_cut && self.status.ended.is_none();
-        if let Some(ended) = self.ended() {
-            if let Some(end) = ended.end() {
-                self.account.ledger_mut().end(end);
-            }
+        if let Some(end) = self.ended().and_then(Ended::end) {
+            self.account.ledger_mut().end(end);
         }
     }
 

@@ -20,4 +20,6 @@ pub(crate) use json::{Context, devices};
 pub use text::{Painter, Screen, View, write_difference, write_text, write_view, write_what_if};
 pub(crate) use text::{in_short, terse};
 pub use words::{FINDING_IDS, bytes, count, from_here, noun, plain_name, shorten};
-pub(crate) use words::{cores, ending, finding_id, growth_sentence, growth_source, headroom, program_memory, stack_line};
+pub(crate) use words::{
+    cores, ending, finding_id, growth_sentence, growth_source, headroom, program_memory, stack_line,
+};
