@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ttmem", "device memory (ttmem)")
     group.addoption("--ttmem", action="store_true", help="measure the device memory of every test, with a summary at the end")
     group.addoption(
-        "--ttmem-top", type=int, default=10, metavar="N", help="list N tests in the summary, the largest leftover first (10)"
+        "--ttmem-top", type=int, metavar="N", help="list N tests in the summary, the largest leftover first (10)"
     )
     group.addoption(
         LIMIT_LEFTOVER,
@@ -41,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="read what is known and no leftover from FILE: rules, one a line (`ttmem explain suppressions`)",
     )
+    parser.addini("ttmem", "true: as with --ttmem", type="bool", default=False)
+    parser.addini("ttmem_top", "the N of --ttmem-top")
+    parser.addini("ttmem_limit_leftover", f"the BYTES of {LIMIT_LEFTOVER}")
     parser.addini("ttmem_suppressions", f"the FILE of {SUPPRESSIONS}, from the folder of this file")
 
 
@@ -48,30 +51,47 @@ def _is_worker() -> bool:
     return "PYTEST_XDIST_WORKER" in os.environ
 
 
+def _is_asked(config: pytest.Config) -> bool:
+    """Whether every test is measured: by the option, or the ini file."""
+    return bool(config.getoption("--ttmem") or config.getini("ttmem"))
+
+
+def _top(config: pytest.Config) -> int:
+    asked = config.getoption("--ttmem-top")
+    if asked is not None:
+        return int(asked)
+    named = config.getini("ttmem_top") or "10"
+    if not named.isdigit():
+        raise pytest.UsageError(f"ttmem_top = {named}: no number of tests")
+    return int(named)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS.values():
         config.addinivalue_line("markers", line)
     leftover_of_all = _limit_of_all(config)
-    if not config.getoption("--ttmem") and config.option.ttmem_suppressions is not None:
+    if not _is_asked(config) and config.option.ttmem_suppressions is not None:
         raise pytest.UsageError(f"{SUPPRESSIONS} needs --ttmem")
     if not config.getoption("collectonly", False):
         # An absolute path, since xdist gives the option to workers in any folder.
         suppressions = config.option.ttmem_suppressions = _suppressions(config)
         activation = Activation(config, leftover_of_all, suppressions)
-        config.pluginmanager.register(activation if config.getoption("--ttmem") else OnDemand(activation), "ttmem-activation")
+        config.pluginmanager.register(activation if _is_asked(config) else OnDemand(activation), "ttmem-activation")
 
 
 def _limit_of_all(config: pytest.Config) -> int | None:
     """The bytes of --ttmem-limit-leftover."""
-    asked = config.option.ttmem_limit_leftover
+    asked, name = config.option.ttmem_limit_leftover, LIMIT_LEFTOVER
     if asked is None:
+        asked, name = config.getini("ttmem_limit_leftover"), "ttmem_limit_leftover"
+    if not asked:
         return None
-    if not config.getoption("--ttmem"):
-        raise pytest.UsageError(f"{LIMIT_LEFTOVER} needs --ttmem")
+    if not _is_asked(config):
+        raise pytest.UsageError(f"{name} needs --ttmem")
     try:
         return parse_size(asked)
     except ValueError as error:
-        raise pytest.UsageError(f"{LIMIT_LEFTOVER}: {error}") from None
+        raise pytest.UsageError(f"{name}: {error}") from None
 
 
 def _suppressions(config: pytest.Config) -> str | None:
@@ -136,7 +156,7 @@ class Activation:
         self._leftover_of_all = leftover_of_all
         self._suppressions = suppressions
         self._measure: Any = None
-        self._summary = Summary(config.getoption("--ttmem-top"))
+        self._summary = Summary(_top(config))
         if not hasattr(config, "workerinput"):
             config.pluginmanager.register(self._summary, "ttmem-summary")
 

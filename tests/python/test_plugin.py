@@ -199,6 +199,14 @@ class Starting(PluginTest):
             self.assertIn("--ttmem-limit-leftover: 'lots' is no size", text)
             self.assertIn("--ttmem-limit-leftover needs --ttmem", self.usage_error("test_forty.py", f"{option}=1"))
 
+    def test_the_ini_file_has_all_options(self):
+        options = ("-o", "ttmem=true", "-o", "ttmem_limit_leftover=0 B", "-o", "ttmem_top=3")
+        outcome = self.pytest("test_forty.py", *options)
+        self.assert_forty(outcome)
+        self.assertIn("37 more; --ttmem-top N shows N", outcome.text)
+        self.assertIn("ttmem_top = few: no number", self.usage_error("test_forty.py", "-o", "ttmem_top=few"))
+        self.assertIn("ttmem_limit_leftover: 'lots' is no size", self.usage_error("test_forty.py", *options, "-o", "ttmem_limit_leftover=lots"))
+
     def test_a_missing_library_says_what_to_do(self):
         text = self.usage_error("test_forty.py", "--ttmem", TTMEM_LIBRARY="/nowhere/libttmem.so")
         self.assertIn("set TTMEM_LIBRARY to its path", text)
