@@ -6,6 +6,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -46,6 +47,11 @@ class Recipes(unittest.TestCase):
     def check(self, page, at_least):
         ran = 0
         for line, code in lines(page):
+            if line.startswith("ttmem attach "):
+                if shutil.which("gdb") is None:
+                    continue
+                # A process that ends soon.
+                line = line.replace("4242", str(subprocess.Popen(["sleep", "3"]).pid))
             done = self.sh(line)
             self.assertEqual(done.returncode, code, f"{page}: {line}\n{done.stdout}{done.stderr}")
             ran += 1
