@@ -67,11 +67,16 @@ class Page(unittest.TestCase):
 
     def setUp(self):
         self.browser.open(self.page)
+        self.drawn()
         self.person = Person(self.browser)
         self.addCleanup(lambda: self.browser.ask("Page.navigate", url="about:blank"))
 
     def text(self, selector):
         return self.browser.run(f"document.querySelector({json.dumps(selector)}).textContent")
+
+    def drawn(self):
+        """Waits for two frames: pictures have their height then."""
+        self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def button(self, text):
         """Presses the button of the moments that has this text."""
@@ -112,7 +117,7 @@ class Page(unittest.TestCase):
         self.button("Refusal")
         self.assertIn("9 allocations, 72.0 MiB", self.shown()[0])
         self.browser.run("{ const marks = document.querySelector('.moments select'); marks.value = 1; marks.dispatchEvent(new Event('change')); }")
-        self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.drawn()
         self.assertIn("1 allocation, 64.0 MiB", self.shown()[0])
 
     def test_a_click_on_a_source_selects_it_everywhere(self):
