@@ -52,11 +52,17 @@ pub(super) fn open(path: &Path, longest: u64) -> Result<Option<(File, u64)>, Sid
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
+    let length = length(&file, longest)?;
+    Ok(Some((file, length)))
+}
+
+/// How long this plain file of the user's own is.
+pub(super) fn length(file: &File, longest: u64) -> Result<u64, SidecarError> {
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.uid() != effective_uid() || metadata.len() > longest {
         return Err(SidecarError::NotOurs);
     }
-    Ok(Some((file, metadata.len())))
+    Ok(metadata.len())
 }
 
 /// Removes a ring and its sidecar files. The ring first: a snapshot alone says nothing wrong, a ring that lost its

@@ -39,10 +39,12 @@ const TRIES: usize = 16;
 fn open_locked(path: &Path) -> Result<Option<(File, u64)>, SidecarError> {
     let mut tries_left = TRIES;
     loop {
-        let Some((file, bytes)) = sidecar::open(path, MAX_SNAPSHOT_BYTES)? else { return Ok(None) };
+        let Some((file, _)) = sidecar::open(path, MAX_SNAPSHOT_BYTES)? else { return Ok(None) };
         tries_left -= 1;
         // Else it has lost its name since, and the next is written into it; or was, by somebody who is gone.
         if (flock(&file, libc::LOCK_SH).is_ok() && has_name(&file, path)) || tries_left == 0 {
+            // Only now: two snapshots may have been written since it was opened, of which this file has the second.
+            let bytes = sidecar::length(&file, MAX_SNAPSHOT_BYTES)?;
             return Ok(Some((file, bytes)));
         }
         std::thread::yield_now();
