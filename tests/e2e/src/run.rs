@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{Report, artifacts};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// What a program said, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Run {
     /// Runs it to its end.
     ///
     /// # Panics
-    /// If it cannot be started, or takes longer than a minute.
+    /// If it cannot be started, or takes longer than three minutes.
     pub fn outcome(mut self) -> Outcome {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
@@ -153,7 +153,7 @@ impl Run {
     /// Runs it under `ttmem record`, with rings in `folder`.
     ///
     /// # Panics
-    /// If it cannot be started, or takes longer than a minute.
+    /// If it cannot be started, or takes longer than three minutes.
     pub fn recorded(self, recording: &Path, folder: &Path) -> Outcome {
         let run =
             Run::new(artifacts::command()).env("TTMEM_DIR", folder).args(["record", "--quiet", "-o"]).arg(recording);

@@ -230,13 +230,10 @@ fn while_a_reader_is_stopped_nothing_is_folded_and_losses_are_counted() {
     let before = seen();
     thread::sleep(Duration::from_millis(number("TTMEM_TEST_STOP_MS", 500)));
     assert_eq!(seen(), before, "a reader has the ring: nothing is folded");
-    let (mut other, mut dropped) = (0, 0);
-    for _ in 0..2 {
-        let counters = ttmem_ring::RingReader::open(&scene.ring()).expect("the ring").counters();
-        (other, dropped) = (dropped, counters.dropped());
-        thread::sleep(Duration::from_millis(5));
-    }
-    assert!(dropped > other, "events are lost meanwhile: {other} {dropped}");
+    let dropped = || ttmem_ring::RingReader::open(&scene.ring()).expect("the ring").counters().dropped();
+    let earlier = dropped();
+    wait_for("events that are lost meanwhile", || (dropped() > earlier).then_some(()));
+    let dropped = dropped();
     reader.kill().expect("SIGKILL");
     reader.wait().expect("waiting for the killed");
     wait_for("more folding", || (seen() != before).then_some(()));
