@@ -25,6 +25,9 @@ pub(crate) struct Hook {
 // SAFETY: constant, and the function may be called on any thread.
 unsafe impl Sync for Hook {}
 
+// The linker exports the bounds of a section, unless they are declared hidden.
+std::arch::global_asm!(".hidden __start_ttmem_hooks", ".hidden __stop_ttmem_hooks");
+
 unsafe extern "C" {
     // The linker's bounds of the section `ttmem_hooks`.
     #[link_name = "__start_ttmem_hooks"]
