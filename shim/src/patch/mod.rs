@@ -7,7 +7,10 @@ mod object;
 use std::{
     ffi::{CStr, c_int, c_void},
     ptr,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use once_cell::race::OnceBox;
@@ -74,14 +77,33 @@ fn entries() -> &'static [Entry] {
 }
 
 fn entry(name: &CStr) -> Option<&'static Entry> {
+    // Nearly all names are others', and looked at once for each relocation of each library.
+    let bytes = name.to_bytes();
+    if !bytes.starts_with(b"_ZN2tt8tt_metal") && bytes != b"dlopen" {
+        return None;
+    }
     let entries = entries();
     entries.binary_search_by_key(&name, |entry| entry.name).ok().map(|at| &entries[at])
 }
 
 /// Whether slots hold our functions. SYNC: Relaxed; the loader's own lock orders walks.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
-/// Libraries that had ever been loaded at the last walk.
-static SEEN: AtomicU64 = AtomicU64::new(0);
+/// What was walked before.
+static WALKED: Mutex<Walked> = Mutex::new(Walked { unloads: 0, objects: Vec::new() });
+
+struct Walked {
+    /// Libraries that had ever been unloaded by then.
+    unloads: u64,
+    /// Where the program headers of each lie.
+    objects: Vec<usize>,
+}
+
+impl Walked {
+    /// Nothing was.
+    fn clear(&mut self) {
+        *self = Self { unloads: 0, objects: Vec::new() };
+    }
+}
 
 /// Whether calls come through slots that we wrote, so that tracking may have begun late.
 pub(crate) fn is_active() -> bool {
@@ -94,7 +116,10 @@ pub(crate) fn install() {
     // Before the walk, not in it: the loader's lock is held there, and a lookup takes another.
     entries();
     ACTIVE.store(true, Ordering::Relaxed);
-    SEEN.store(0, Ordering::Relaxed);
+    // Not by waiting: a child that was forked amid a walk would wait for ever.
+    if let Ok(mut walked) = WALKED.try_lock() {
+        walked.clear();
+    }
     refresh();
 }
 
@@ -138,14 +163,15 @@ pub(crate) fn remove() {
 type Visit<'a> = &'a mut dyn FnMut(&'static Entry, Slot<'_>);
 
 struct Walk<'a> {
-    /// Whether nothing is to be done if nothing was loaded since the last one.
-    only_if_new: bool,
+    /// `None` if all libraries are to be walked.
+    walked: Option<MutexGuard<'a, Walked>>,
     visit: Visit<'a>,
 }
 
-/// Calls `visit` with each slot of each library but this one.
-fn walk(only_if_new: bool, visit: Visit<'_>) {
-    let mut walk = Walk { only_if_new, visit };
+/// Calls `visit` with each slot of each library but this one; with `only_new`, of those that were loaded since the last such walk.
+fn walk(only_new: bool, visit: Visit<'_>) {
+    // One that is being walked by another thread is walked twice: nothing is lost by that.
+    let mut walk = Walk { walked: WALKED.try_lock().ok().filter(|_| only_new), visit };
     // SAFETY: callback and argument fit together, and both outlive the call.
     unsafe { libc::dl_iterate_phdr(Some(callback), (&raw mut walk).cast()) };
 }
@@ -153,11 +179,17 @@ fn walk(only_if_new: bool, visit: Visit<'_>) {
 unsafe extern "C" fn callback(info: *mut libc::dl_phdr_info, _size: usize, walk: *mut c_void) -> c_int {
     // SAFETY: the loader gives a valid record for the time of the call; the argument is that of `walk`, not otherwise used meanwhile.
     let (info, walk) = unsafe { (&*info, &mut *walk.cast::<Walk<'_>>()) };
-    if walk.only_if_new {
-        if SEEN.swap(info.dlpi_adds, Ordering::Relaxed) == info.dlpi_adds {
-            return 1;
+    if let Some(walked) = &mut walk.walked {
+        if walked.unloads != info.dlpi_subs {
+            // Another library may lie where one was.
+            walked.clear();
         }
-        walk.only_if_new = false;
+        walked.unloads = info.dlpi_subs;
+        let place = info.dlpi_phdr as usize;
+        match walked.objects.binary_search(&place) {
+            Ok(_) => return 0,
+            Err(at) => walked.objects.insert(at, place),
+        }
     }
     if is_ours(info) {
         return 0;
