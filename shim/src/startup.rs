@@ -159,6 +159,8 @@ fn make(guard: &'static ForkGuard) -> Option<&'static mut Flusher> {
     };
     let tracker = tracker.keep();
     tracker.producers.count_early(guard.early.swap(0, Ordering::Relaxed));
+    // Before threads of the host go on, which may fork: in the child, what only this stack refers to looks like a leak.
+    drop((config, complaints));
     guard.open(tracker);
     Some(flusher)
 }
