@@ -48,9 +48,20 @@ pub(crate) fn flush(tracker: &Tracker, timeout: Duration, wake: impl Fn()) -> bo
 
 /// Whether the flusher does what `kind` says, within this time. `wake` wakes it.
 pub(crate) fn request(tracker: &Tracker, kind: fn(Reply) -> Request, timeout: Duration, wake: impl Fn()) -> bool {
-    let since = Instant::now();
     let (reply, replied) = Reply::new();
-    let mut unsent = Some(kind(reply));
+    ask(tracker, kind(reply), &replied, timeout, wake).is_some()
+}
+
+/// Sends a request, and waits for what is `replied`, at most this time. `wake` wakes the flusher.
+pub(crate) fn ask<T>(
+    tracker: &Tracker,
+    request: Request,
+    replied: &Receiver<T>,
+    timeout: Duration,
+    wake: impl Fn(),
+) -> Option<T> {
+    let since = Instant::now();
+    let mut unsent = Some(request);
     loop {
         if let Some(request) = unsent.take()
             && let Err(error) = tracker.requests.try_send(request)
@@ -58,11 +69,11 @@ pub(crate) fn request(tracker: &Tracker, kind: fn(Reply) -> Request, timeout: Du
             unsent = Some(error.into_inner());
         }
         wake();
-        if replied.try_recv().is_ok() {
-            return true;
+        if let Ok(reply) = replied.try_recv() {
+            return Some(reply);
         }
         if since.elapsed() >= timeout {
-            return false;
+            return None;
         }
         nap(NAP);
     }

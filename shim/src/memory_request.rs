@@ -1,16 +1,17 @@
 //! How much is left, for the process itself: a caller of `ttmem_memory` sends a request, and the flusher adds up the events that the
 //! ring holds behind its checkpoint. No event pays for it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use ttmem_ledger::{Account, Headroom, Totals};
 use ttmem_wire::Memory;
 
-use crate::{flush::Request, nap::nap, tracker::Tracker};
+use crate::{
+    flush::{self, Request},
+    tracker::Tracker,
+};
 
-/// Between two looks for the reply, see [`crate::flush`].
-const NAP: Duration = Duration::from_micros(100);
 /// How long a caller waits. A full ring is added up in some 10 ms.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -51,23 +52,8 @@ impl MemoryRequest {
 
 /// The figures of a memory after all that was reported before, if they are known and exact. `wake` wakes the flusher.
 pub(crate) fn look(tracker: &Tracker, device: i32, memory: Memory, wake: impl Fn()) -> Option<MemoryFigures> {
-    let since = Instant::now();
     let (request, replied) = MemoryRequest::new(device, memory);
-    let mut unsent = Some(Request::Memory(request));
-    loop {
-        if let Some(request) = unsent.take()
-            && let Err(error) = tracker.requests.try_send(request)
-        {
-            unsent = Some(error.into_inner());
-        }
-        wake();
-        if let Ok(figures) = replied.try_recv() {
-            let lost = tracker.producers.dropped_full() + tracker.producers.dropped_early();
-            return figures.filter(|_| lost == 0);
-        }
-        if since.elapsed() >= PATIENCE {
-            return None;
-        }
-        nap(NAP);
-    }
+    let figures = flush::ask(tracker, Request::Memory(request), &replied, PATIENCE, wake)?;
+    let lost = tracker.producers.dropped_full() + tracker.producers.dropped_early();
+    figures.filter(|_| lost == 0)
 }

@@ -32,6 +32,9 @@ class Tracked:
 class LedgerTest(unittest.TestCase):
     """The programs of one class share a folder, so each kernel is compiled once."""
 
+    #: How long a recorded program may take.
+    RECORD_SECONDS = 300
+
     @classmethod
     def setUpClass(cls):
         cls.python = python_or_skip()
@@ -54,6 +57,19 @@ class LedgerTest(unittest.TestCase):
         options = {"env": environment, "cwd": self.folder, "timeout": 300}
         done = subprocess.run(command, capture_output=True, text=True, **options)
         return Tracked(done, report_path, truth_path)
+
+    def record(self, program, *arguments, cluster="blackhole-1"):
+        """Records a run on mock chips; returns its truth and the recording."""
+        type(self).runs += 1
+        environment = wheel.environment(cluster, self.folder) | {"TTMEM_DIR": str(self.folder / "rings")}
+        truth, recording = self.folder / f"truth-{self.runs}", self.folder / f"{self.runs}.ttmem"
+        command = [self.python, str(HERE / program), str(truth), *map(str, arguments)]
+        done = subprocess.run(
+            [TTMEM, "record", "-o", str(recording), "--", *command],
+            env=environment, cwd=self.folder, timeout=self.RECORD_SECONDS, capture_output=True, text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr[-3000:])
+        return comparison.read_truth(truth) if truth.exists() else [], recording
 
     def without_ttmem(self, name, *arguments):
         return self.call(name, arguments, ttmem=False)

@@ -4,9 +4,7 @@ import json
 import subprocess
 import unittest
 
-import comparison
 import ledger_run
-import wheel
 from test_acceptance import HERE, TTMEM
 
 MEMORIES = ("DRAM", "L1", "L1_SMALL")
@@ -24,18 +22,6 @@ def free_blocks(table, base):
 
 
 class Fragmentation(ledger_run.LedgerTest):
-    def record(self, program, *arguments, cluster="blackhole-1"):
-        type(self).runs += 1
-        environment = wheel.environment(cluster, self.folder) | {"TTMEM_DIR": str(self.folder / "rings")}
-        truth, recording = self.folder / f"truth-{self.runs}", self.folder / f"{self.runs}.ttmem"
-        command = [self.python, str(HERE / program), str(truth), *map(str, arguments)]
-        done = subprocess.run(
-            [TTMEM, "record", "-o", str(recording), "--", *command],
-            env=environment, cwd=self.folder, timeout=300, capture_output=True, text=True,
-        )
-        self.assertEqual(done.returncode, 0, done.stderr[-3000:])
-        return comparison.read_truth(truth), recording
-
     def report(self, recording, *arguments):
         command = [TTMEM, "report", str(recording), "--quiet", "--json", "-", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -5,22 +5,14 @@ import subprocess
 import unittest
 
 import ledger_run
-import wheel
 from test_acceptance import HERE, TTMEM
 
 
 class WhatIf(ledger_run.LedgerTest):
-    def record(self, program, *arguments, cluster="blackhole-1"):
-        type(self).runs += 1
-        environment = wheel.environment(cluster, self.folder) | {"TTMEM_DIR": str(self.folder / "rings")}
-        truth, recording = self.folder / f"truth-{self.runs}", self.folder / f"{self.runs}.ttmem"
-        command = [self.python, str(HERE / program), str(truth), *map(str, arguments)]
-        done = subprocess.run(
-            [TTMEM, "record", "-o", str(recording), "--", *command],
-            env=environment, cwd=self.folder, timeout=600, capture_output=True, text=True,
-        )
-        self.assertEqual(done.returncode, 0, done.stderr[-3000:])
-        return recording
+    RECORD_SECONDS = 600
+
+    def recording(self, program, *arguments, **how):
+        return self.record(program, *arguments, **how)[1]
 
     def ask(self, recording, *arguments):
         command = [TTMEM, "whatif", str(recording), "--json", "-", *arguments]
@@ -44,17 +36,17 @@ class WhatIf(ledger_run.LedgerTest):
         return memories
 
     def test_every_address_of_the_acceptance_program(self):
-        self.check_today(self.record("acceptance.py", 1, 1), 50, by_threads=True)
+        self.check_today(self.recording("acceptance.py", 1, 1), 50, by_threads=True)
 
     def test_every_address_on_a_mesh(self):
-        self.check_today(self.record("acceptance.py", 2, 4, cluster="blackhole-8"), 50, by_threads=True)
-        self.check_today(self.record("ledger_mesh.py", 1, cluster="blackhole-8"), 5)
+        self.check_today(self.recording("acceptance.py", 2, 4, cluster="blackhole-8"), 50, by_threads=True)
+        self.check_today(self.recording("ledger_mesh.py", 1, cluster="blackhole-8"), 5)
 
     def test_every_address_of_many_operations(self):
-        self.check_today(self.record("ops.py"), 100)
+        self.check_today(self.recording("ops.py"), 100)
 
     def test_a_refusal_that_fits_without_what_stands_between(self):
-        recording = self.record("fragmentation.py")
+        recording = self.recording("fragmentation.py")
         (l1,) = [memory for memory in self.check_today(recording, 50) if memory["memory"] == "L1"]
         refused = l1["refused"][-1]
         self.assertEqual((refused["op"], refused["fits"]), ("ttnn.empty", False))
