@@ -1,8 +1,8 @@
 //! What an allocator held before tracking began, where it began late: reported when the allocator is first seen.
 //!
 //! The list is the allocator's own, copied under its lock. A buffer in it lives until its free goes through
-//! [`super::buffers`], which comes here first. A free that was inside the real function before our hook was in place has some
-//! microseconds less than it took to get here.
+//! [`super::buffers`], which comes here first. Calls that were inside the real functions before our hooks were in
+//! place are waited for: what they allocate is in the list then, and what they free is not.
 
 use std::{ffi::c_void, mem::transmute, ptr};
 
@@ -113,6 +113,7 @@ pub(super) fn note(tracker: &'static Tracker, metal: &Metal, device: Object, all
     if allocator.is_null() || !patch::is_active() {
         return;
     }
+    patch::settle();
     let Some(held) = Buffers::of(metal, allocator) else { return };
     let site = tracker.stacks.map_or(0, |stacks| stacks.before_tracking());
     held.each(|buffer| {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     capture::{self, Site, guarded, record},
-    fired,
+    fired, patch,
     symbols::Symbol,
     tracker::Tracker,
 };
@@ -221,6 +221,10 @@ pub(super) fn note_buffer(tracker: &'static Tracker, metal: &Metal, buffer: Obje
 /// was there before.
 #[cold]
 fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
+    // Its allocator's call may have begun before our hook was in place: then the allocator's list has it.
+    if patch::is_settling() {
+        return;
+    }
     let address = metal.address(buffer);
     if address == 0 {
         tracker.producers.count_pretended();

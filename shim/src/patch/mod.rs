@@ -11,11 +11,12 @@ use std::{
         Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use once_cell::race::OnceBox;
 
-use crate::{complain, symbols::Symbol};
+use crate::{complain, nap::nap, symbols::Symbol};
 use object::{Object, Slot};
 
 /// A function of ours, and the function that it stands in for. The `hook!`s lay them into a section of their own.
@@ -88,6 +89,13 @@ fn entry(name: &CStr) -> Option<&'static Entry> {
 
 /// Whether slots hold our functions. SYNC: Relaxed; the loader's own lock orders walks.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
+/// Whether the calls were waited for that were inside the real functions when ours were put in place. SYNC: Relaxed; the waiting is
+/// longer than any store takes to be seen.
+static SETTLED: AtomicBool = AtomicBool::new(true);
+/// They are waited for in steps: while a debugger has stopped the process, time passes, and they do not go on.
+const STEPS: u32 = 25;
+const STEP: Duration = Duration::from_millis(2);
+
 /// What was walked before.
 static WALKED: Mutex<Walked> = Mutex::new(Walked { unloads: 0, objects: Vec::new() });
 
@@ -115,12 +123,26 @@ pub(crate) fn is_active() -> bool {
 pub(crate) fn install() {
     // Before the walk, not in it: the loader's lock is held there, and a lookup takes another.
     entries();
+    SETTLED.store(false, Ordering::Relaxed);
     ACTIVE.store(true, Ordering::Relaxed);
     // Not by waiting: a child that was forked amid a walk would wait for ever.
     if let Ok(mut walked) = WALKED.try_lock() {
         walked.clear();
     }
     refresh();
+}
+
+/// Whether a call may be under way that began in a real function and ends in one of ours.
+pub(crate) fn is_settling() -> bool {
+    !SETTLED.load(Ordering::Relaxed)
+}
+
+/// Waits until there is none: once, and some 50 ms at most.
+pub(crate) fn settle() {
+    if is_settling() {
+        (0..STEPS).for_each(|_| nap(STEP));
+        SETTLED.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Looks at libraries that were loaded since the last look.

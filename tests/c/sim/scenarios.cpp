@@ -614,8 +614,18 @@ void late() {
            shards = sharded(mesh, L1, 256 << 10, 8), small = interleaved(mesh, L1_SMALL, 1000, 1024),
            other = interleaved(lone, DRAM, 64 << 10, TILE);
     step("not yet");
+    // Two calls are under way when it begins.
+    Tensor last_unseen, gone = interleaved(mesh, L1, 4096, TILE);
+    const auto under_way = [](const std::function<void()>& call) {
+        std::thread thread([call] { delay_next_call(std::chrono::milliseconds(30)), call(); });
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        return thread;
+    };
+    std::thread allocates = under_way([&] { last_unseen = interleaved(mesh, DRAM, 8192, TILE); }),
+                frees = under_way([&] { gone.reset(); });
     step("start");
     Tensor more = interleaved(mesh, DRAM, 24576, TILE);
+    allocates.join(), frees.join();
     other.reset();
     step("first events");
     l1.reset();
@@ -629,7 +639,7 @@ void late() {
     more.reset();
     Tensor last = interleaved(lone, DRAM, 4096, TILE);
     step("second ring");
-    for (Tensor* tensor : {&shards, &small, &unseen, &last}) tensor->reset();
+    for (Tensor* tensor : {&shards, &small, &unseen, &last, &last_unseen}) tensor->reset();
     step("all freed");
     mesh->close();
     lone->close();

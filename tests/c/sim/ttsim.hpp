@@ -2,6 +2,7 @@
 // what a tracker must find.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -86,6 +87,9 @@ private:
 // How the next allocation fails.
 enum class Failure { none, other_reason, other_type, noexcept_inside };
 void fail_next_allocation(Failure how);
+
+// The next call of an allocator on this thread takes this long, before it does anything.
+void delay_next_call(std::chrono::milliseconds time);
 
 // The next close of this chip throws.
 void fail_next_close(int chip);
