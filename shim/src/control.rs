@@ -66,13 +66,14 @@ pub(crate) fn stop_from_flusher() -> bool {
 
 /// Sends calls to tt-metal alone again, and events nowhere. Gives the tracker that was.
 fn let_go() -> Option<&'static Tracker> {
-    patch::remove();
     // Before the tracker is out of reach: an event that finds none starts no other.
-    if !mode::pause() {
-        return None;
+    let is_on = mode::pause();
+    let (guard, tracker) = (fork_guard::make(), fork_guard::tracker());
+    if let (true, Some(guard), Some(tracker)) = (is_on, guard, tracker) {
+        startup::settle_early(tracker);
+        guard.close();
     }
-    let (guard, tracker) = (fork_guard::make()?, fork_guard::tracker()?);
-    startup::settle_early(tracker);
-    guard.close();
-    Some(tracker)
+    // Last, since it goes slot by slot: a free must not be noted whose allocation was not.
+    patch::remove();
+    tracker.filter(|_| is_on)
 }

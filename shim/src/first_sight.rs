@@ -7,9 +7,9 @@ use std::{
 
 use crate::nap::nap;
 
-/// How long a thread waits for its turn: longer than 100,000 allocations take to be reported. After that it goes on without: it may
-/// have interrupted itself, in a signal handler.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a thread waits for its turn: longer than [`crate::patch::settle`] waits, and 100,000 allocations take to be reported. After
+/// that it goes on without: it may have interrupted itself, in a signal handler.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a thread has the turn. SYNC: Acquire and Release; what the one entered, the next finds.
 #[derive(Default)]

@@ -79,6 +79,13 @@ impl PoolCache {
         Some(entry.value.load(Ordering::Relaxed) as u32)
     }
 
+    /// Whether an allocator was seen at work for this device object.
+    #[cold]
+    pub(crate) fn has_allocator_of(&self, device: usize) -> bool {
+        let is_one = |entry: &&Entry| entry.allocator.load(Ordering::Relaxed) != 0;
+        self.used().iter().filter(is_one).any(|entry| entry.device.load(Ordering::Relaxed) == device)
+    }
+
     /// Enters what was asked of tt-metal, after `before` has run with the pool's number. `None` if there is no room.
     #[cold]
     pub(crate) fn insert(

@@ -113,7 +113,11 @@ pub(super) fn note(tracker: &'static Tracker, metal: &Metal, device: Object, all
     if allocator.is_null() || !patch::is_active() {
         return;
     }
-    patch::settle();
+    if patch::is_settling() {
+        // Comes back when nobody is inside the allocator's lock any more: a debugger may have started us on a thread that is.
+        drop(Buffers::of(metal, allocator));
+        patch::settle();
+    }
     let Some(held) = Buffers::of(metal, allocator) else { return };
     let site = tracker.stacks.map_or(0, |stacks| stacks.before_tracking());
     held.each(|buffer| {

@@ -221,16 +221,16 @@ pub(super) fn note_buffer(tracker: &'static Tracker, metal: &Metal, buffer: Obje
 /// was there before.
 #[cold]
 fn preallocated(tracker: &'static Tracker, metal: &Metal, buffer: Object) {
-    // Its allocator's call may have begun before our hook was in place: then the allocator's list has it.
-    if patch::is_settling() {
-        return;
-    }
     let address = metal.address(buffer);
     if address == 0 {
         tracker.producers.count_pretended();
         return;
     }
     let facts = metal.facts(buffer);
+    // Its allocator's call may have begun before our hook was in place: then the allocator's list will have it.
+    if patch::is_settling() && !tracker.pool_cache.has_allocator_of(facts.device as usize) {
+        return;
+    }
     match PREALLOCATED.insert(facts.holder) {
         Remembered::Known => return,
         // Its free could not be told from that of a buffer of the allocator's: better none of both.

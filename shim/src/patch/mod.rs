@@ -9,7 +9,7 @@ use std::{
     ptr,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -89,12 +89,18 @@ fn entry(name: &CStr) -> Option<&'static Entry> {
 
 /// Whether slots hold our functions. SYNC: Relaxed; the loader's own lock orders walks.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
-/// Whether the calls were waited for that were inside the real functions when ours were put in place. SYNC: Relaxed; the waiting is
-/// longer than any store takes to be seen.
-static SETTLED: AtomicBool = AtomicBool::new(true);
-/// They are waited for in steps: while a debugger has stopped the process, time passes, and they do not go on.
+/// How far the change from their functions to ours has come. SYNC: Relaxed; the waits are longer than any store takes to be seen.
+static PROGRESS: AtomicU8 = AtomicU8::new(SETTLED);
+/// Slot by slot, so that a thread may allocate through theirs and free through ours.
+const WRITING: u8 = 0;
+/// All slots are ours; calls may be under way that began in theirs.
+const WRITTEN: u8 = 1;
+const SETTLED: u8 = 2;
+/// Such calls are waited for in steps: while a debugger has stopped the process, time passes, and they do not go on.
 const STEPS: u32 = 25;
 const STEP: Duration = Duration::from_millis(2);
+/// The most steps, however long the slots take.
+const MOST_STEPS: u32 = 200;
 
 /// What was walked before.
 static WALKED: Mutex<Walked> = Mutex::new(Walked { unloads: 0, objects: Vec::new() });
@@ -123,25 +129,33 @@ pub(crate) fn is_active() -> bool {
 pub(crate) fn install() {
     // Before the walk, not in it: the loader's lock is held there, and a lookup takes another.
     entries();
-    SETTLED.store(false, Ordering::Relaxed);
+    PROGRESS.store(WRITING, Ordering::Relaxed);
     ACTIVE.store(true, Ordering::Relaxed);
     // Not by waiting: a child that was forked amid a walk would wait for ever.
     if let Ok(mut walked) = WALKED.try_lock() {
         walked.clear();
     }
     refresh();
+    PROGRESS.store(WRITTEN, Ordering::Relaxed);
 }
 
 /// Whether a call may be under way that began in a real function and ends in one of ours.
 pub(crate) fn is_settling() -> bool {
-    !SETTLED.load(Ordering::Relaxed)
+    PROGRESS.load(Ordering::Relaxed) != SETTLED
 }
 
-/// Waits until there is none: once, and some 50 ms at most.
+/// Waits until there is none: once, some 50 ms after the last slot was written.
 pub(crate) fn settle() {
     if is_settling() {
-        (0..STEPS).for_each(|_| nap(STEP));
-        SETTLED.store(true, Ordering::Relaxed);
+        let mut steps = 0;
+        for _ in 0..MOST_STEPS {
+            nap(STEP);
+            steps += u32::from(PROGRESS.load(Ordering::Relaxed) == WRITTEN);
+            if steps == STEPS {
+                break;
+            }
+        }
+        PROGRESS.store(SETTLED, Ordering::Relaxed);
     }
 }
 
