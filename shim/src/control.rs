@@ -1,10 +1,6 @@
 //! Starting and stopping by hand, in a process that was not started with the library.
 
-use std::{
-    ffi::CStr,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{ffi::CStr, time::Duration};
 
 use crate::{
     config,
@@ -12,31 +8,18 @@ use crate::{
     flusher::wake_flusher,
     fork_guard, mode, patch, startup,
     tracker::Tracker,
+    turn::Turns,
 };
 
 /// How long a stop waits for the flusher.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether a thread starts or stops just now. SYNC: Acquire and Release; what the one did, the next finds done.
-static BUSY: AtomicBool = AtomicBool::new(false);
-
-struct Turn;
-
-impl Turn {
-    fn take() -> Option<Self> {
-        (!BUSY.swap(true, Ordering::Acquire)).then_some(Self)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        BUSY.store(false, Ordering::Release);
-    }
-}
+/// Who starts or stops just now.
+static CHANGING: Turns = Turns::new();
 
 /// Takes events from now on, into a ring in this folder; returns whether it does.
 pub(crate) fn start(folder: Option<&CStr>) -> bool {
-    let Some(_turn) = Turn::take() else { return false };
+    let Some(_turn) = CHANGING.try_take() else { return false };
     mode::resume();
     config::choose_folder(folder);
     if !startup::is_on() {
@@ -52,7 +35,7 @@ pub(crate) fn start(folder: Option<&CStr>) -> bool {
 
 /// Takes no events any more, and ends the ring: a later start makes another.
 pub(crate) fn stop() {
-    let Some(_turn) = Turn::take() else { return };
+    let Some(_turn) = CHANGING.try_take() else { return };
     if let Some(tracker) = let_go() {
         flush::request(tracker, Request::Stop, PATIENCE, || wake_flusher(tracker.flusher.state()));
     }
@@ -60,7 +43,7 @@ pub(crate) fn stop() {
 
 /// The same, since a reader asked for it; for the flusher itself, which then ends. False if another thread does it.
 pub(crate) fn stop_from_flusher() -> bool {
-    let Some(_turn) = Turn::take() else { return false };
+    let Some(_turn) = CHANGING.try_take() else { return false };
     let_go().is_some()
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use ttmem_ring::PoolTable;
 use ttmem_wire::Pool;
 
-use crate::known::first_place;
+use crate::{known::first_place, turn::Turns};
 
 const ENTRIES: usize = 512;
 /// Remembered places. Chips beyond some dozens share them, and then are walked to now and then.
@@ -36,7 +36,8 @@ pub(crate) struct PoolCache {
     entries: [Entry; ENTRIES],
     /// Entries below this were used once.
     used: AtomicUsize,
-    changing: AtomicUsize,
+    /// Who changes entries. Without it, two changes at once can at worst leave an entry that is asked for again.
+    changing: Turns,
     /// By address: where an entry was found last. Any number is right, as the entry itself says whose it is.
     hints: [AtomicU16; 1 << HINTS_LOG2],
 }
@@ -52,7 +53,7 @@ impl PoolCache {
         Self {
             entries: std::array::from_fn(|_| Entry::default()),
             used: AtomicUsize::new(0),
-            changing: AtomicUsize::new(0),
+            changing: Turns::new(),
             hints: [const { AtomicU16::new(0) }; 1 << HINTS_LOG2],
         }
     }
@@ -97,12 +98,12 @@ impl PoolCache {
         before: impl FnOnce(u32),
     ) -> Option<u32> {
         let index = {
-            let _turn = self.take_turn();
+            let _turn = self.changing.spin();
             pool.allocator = self.allocator_number(allocator);
             table.enter(&pool)?
         };
         before(index);
-        let _turn = self.take_turn();
+        let _turn = self.changing.spin();
         let used = self.used().len();
         let free = self.used().iter().position(|entry| entry.device.load(Ordering::Relaxed) == 0).unwrap_or(used);
         let entry = self.entries.get(free)?;
@@ -116,7 +117,7 @@ impl PoolCache {
 
     /// Takes out every entry of this allocator, handing each pool to `each` first.
     pub(crate) fn remove_allocator(&self, allocator: usize, mut each: impl FnMut(u32)) {
-        let _turn = self.take_turn();
+        let _turn = self.changing.spin();
         for entry in self.used() {
             if entry.allocator.load(Ordering::Relaxed) == allocator && entry.device.load(Ordering::Relaxed) != 0 {
                 each(entry.value.load(Ordering::Relaxed) as u32);
@@ -128,7 +129,7 @@ impl PoolCache {
 
     /// Takes out every entry of this device object.
     pub(crate) fn remove_device(&self, device: usize) {
-        let _turn = self.take_turn();
+        let _turn = self.changing.spin();
         for entry in self.used() {
             if entry.device.load(Ordering::Relaxed) == device {
                 entry.device.store(0, Ordering::Relaxed);
@@ -146,29 +147,6 @@ impl PoolCache {
             .find(|entry| entry.allocator.load(Ordering::Relaxed) == allocator)
             .map(number)
             .unwrap_or_else(|| (1..).find(|&free| live().all(|entry| number(entry) != free)).unwrap_or(0))
-    }
-
-    fn take_turn(&self) -> Turn<'_> {
-        // Held for some hundred ns when a device is first seen or closed. A thread that was interrupted while it held the
-        // turn (a signal handler that closes devices) would wait for itself: so patience ends, and two changes at once can
-        // at worst leave an entry that is asked for again.
-        for _ in 0..100_000 {
-            if self.changing.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                return Turn(Some(&self.changing));
-            }
-            std::hint::spin_loop();
-        }
-        Turn(None)
-    }
-}
-
-struct Turn<'a>(Option<&'a AtomicUsize>);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if let Some(changing) = self.0 {
-            changing.store(0, Ordering::Release);
-        }
     }
 }
 

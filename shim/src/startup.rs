@@ -13,9 +13,7 @@ use ttmem_ring::{Clock, CreateOptions, QUEUE_SLOTS, RingFile};
 use crate::{
     complain,
     config::{self, Config},
-    fired,
-    first_sight::FirstSight,
-    flush,
+    fired, flush,
     flusher::{self, Flusher},
     fork_guard::{self, ForkGuard},
     full_queue::FullQueue,
@@ -26,6 +24,7 @@ use crate::{
     stacks::{self, Stacks},
     thread,
     tracker::Tracker,
+    turn::Turns,
 };
 
 /// How long an event waits for the ring to be made. It takes about a millisecond.
@@ -152,7 +151,7 @@ fn make(guard: &'static ForkGuard) -> Option<&'static mut Flusher> {
         pools: ring.pools(),
         pool_cache: PoolCache::new(),
         pool_sets: PoolSets::new(),
-        first_sight: FirstSight::default(),
+        first_sight: Turns::new(),
         stacks: Stacks::create(config.stacks, &ring),
         _flusher: ptr::from_ref(flusher) as usize,
         _parents: Tracker::latest(),

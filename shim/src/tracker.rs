@@ -9,8 +9,7 @@ use crossbeam_channel::Sender;
 use ttmem_ring::{Clock, FlusherPage, PoolTable, ProducerPage, Queue};
 
 use crate::{
-    first_sight::FirstSight, flush::Request, full_queue::FullQueue, pool_cache::PoolCache, pool_sets::PoolSets,
-    stacks::Stacks,
+    flush::Request, full_queue::FullQueue, pool_cache::PoolCache, pool_sets::PoolSets, stacks::Stacks, turn::Turns,
 };
 
 /// The parts of a tracked process. Never dropped: threads may be inside until the very end.
@@ -25,7 +24,8 @@ pub(crate) struct Tracker {
     pub(crate) pools: PoolTable<'static>,
     pub(crate) pool_cache: PoolCache,
     pub(crate) pool_sets: PoolSets,
-    pub(crate) first_sight: FirstSight,
+    /// Who sees a device for the first time just now.
+    pub(crate) first_sight: Turns,
     pub(crate) stacks: Option<&'static Stacks>,
     /// Where the flusher is: in a child that was forked, its thread's stack no longer says so.
     pub(crate) _flusher: usize,

@@ -1,6 +1,6 @@
 """Runs operations one by one, each for real and then in a capture without dispatch, whose sizes are exact.
 
-    python program_memory.py TRUTH SET
+    python program_memory.py TRUTH SET ROWS COLUMNS
 
 Writes a JSON line an operation: what the capture has of its programs. A mark stands before each real run, and one at the end.
 """
@@ -14,7 +14,8 @@ import ttnn
 from truth import find_mark
 
 graph = ttnn._ttnn.graph
-device = ttnn.open_device(device_id=0, l1_small_size=32768)
+shape = ttnn.MeshShape(*map(int, sys.argv[3:5]))
+device = ttnn.open_mesh_device(mesh_shape=shape, l1_small_size=32768)
 mark = find_mark()
 BF16, TILE, ROWS = ttnn.bfloat16, ttnn.TILE_LAYOUT, ttnn.ROW_MAJOR_LAYOUT
 DRAM, L1 = ttnn.DRAM_MEMORY_CONFIG, ttnn.L1_MEMORY_CONFIG

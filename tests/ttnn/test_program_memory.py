@@ -1,6 +1,6 @@
 """What ttmem sees of programs in L1 equals what a capture without dispatch says: byte for byte, on each range of cores.
 
-    python3 test_program_memory.py --table [VERSION]      prints the table of docs/measurements/program-memory.md
+    python3 test_program_memory.py --table [VERSION [CLUSTER]]      prints the table of docs/measurements/program-memory.md
 """
 
 import collections
@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 import wheel
+from cluster_descriptors import CLUSTERS
 from test_acceptance import HERE, TTMEM, python_or_skip
 
 RANGE = re.compile(r"\[(\d+)-(\d+) - (\d+)-(\d+)\]")
@@ -102,7 +103,9 @@ class ProgramMemory(unittest.TestCase):
         python = python_or_skip(version)
         environment = wheel.environment(cluster, self.folder / version) | {"TTMEM_DIR": str(self.folder / "rings")}
         truth, recording = self.folder / "truth.jsonl", self.folder / "run.ttmemrec"
-        command = [TTMEM, "record", "-o", str(recording), "--", python, str(HERE / "program_memory.py"), str(truth), name]
+        chips = CLUSTERS[cluster]
+        program = [str(HERE / "program_memory.py"), str(truth), name, str(chips.rows), str(chips.columns)]
+        command = [TTMEM, "record", "-o", str(recording), "--", python, *program]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
         exported = subprocess.run([TTMEM, "export", str(recording), "--format", "jsonl"], capture_output=True, text=True,
@@ -141,11 +144,15 @@ class ProgramMemory(unittest.TestCase):
         self.check("networks", 9)
 
 
-def print_table(version=wheel.DEFAULT_VERSION):
+    def test_on_a_mesh(self):
+        self.check("matmul", 11, cluster="blackhole-8")
+
+
+def print_table(version=wheel.DEFAULT_VERSION, cluster="blackhole-1"):
     ProgramMemory.setUpClass()
     print("| op | programs | CB | DFB | SCRATCHPAD | equal |\n|---|---:|---:|---:|---:|---|")
     for name in ("eltwise", "matmul", "reduce", "data movement", "networks"):
-        truth, placed = ProgramMemory().run_set(name, version=version)
+        truth, placed = ProgramMemory().run_set(name, version=version, cluster=cluster)
         for line in truth:
             seen = placed[line["op"]].programs()
             equal = "no capture" if "error" in line else "yes" if seen == truth_of(line["programs"]) else "no"

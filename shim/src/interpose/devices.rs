@@ -1,5 +1,7 @@
 //! From a device object to its chips, cached.
 
+use std::time::Duration;
+
 use ttmem_wire::{Pool, Target};
 
 use super::{
@@ -7,6 +9,10 @@ use super::{
     metal::{DeviceKind, Metal, Object},
 };
 use crate::tracker::Tracker;
+
+/// How long a thread waits while another sees a device first: longer than [`crate::patch::settle`] waits, and 100,000 allocations take to
+/// be reported. After that it goes on without.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where events on this device object belong. `allocator` is the one at work, or null.
 #[inline(always)]
@@ -21,7 +27,7 @@ pub(super) fn target(tracker: &'static Tracker, metal: &Metal, device: Object, a
 #[inline(never)]
 fn ask(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Object) -> Option<Target> {
     // One thread sees it first. The others wait: what the allocator holds by now is reported before anything that they do to it.
-    let _first = tracker.first_sight.take();
+    let _first = tracker.first_sight.wait(PATIENCE);
     if let Some(pool) = tracker.pool_cache.find(device as usize, allocator as usize) {
         return Some(Target::Pool(pool));
     }
