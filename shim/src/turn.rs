@@ -24,7 +24,8 @@ impl Turns {
     /// The turn, if nobody has it.
     #[inline]
     pub(crate) fn try_take(&self) -> Option<Turn<'_>> {
-        (!self.0.swap(true, Ordering::Acquire)).then_some(Turn(&self.0))
+        // Not `then_some`: a turn that is made in vain would be given back, and it is another's.
+        (!self.0.swap(true, Ordering::Acquire)).then(|| Turn(&self.0))
     }
 
     /// Spins for the turn, which is had for some hundred ns at a time; `None` after too many tries. A thread that has interrupted itself
@@ -53,5 +54,25 @@ impl Turns {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time() {
+        let turns = Turns::new();
+        let first = turns.try_take();
+        assert!(first.is_some());
+        for _ in 0..2 {
+            assert!(
+                turns.try_take().is_none() && turns.wait(Duration::ZERO).is_none(),
+                "in vain, it is not given back"
+            );
+        }
+        drop(first);
+        assert!(turns.spin().is_some());
     }
 }
