@@ -59,7 +59,11 @@ fn ask(path: &Path, question: &Question) -> PlacedMemory {
     write_what_if(&mut text, question, &all, &Screen::plain()).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let json = serde_json::to_value(WhatIfReport::new(question, &all)).unwrap();
-    assert_eq!(json["schema"], "ttmem-whatif/1");
+    let schema = serde_json::from_str(include_str!("../../docs/whatif.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&json).map(|error| format!("{error} at {}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
     assert_eq!(json["processes"][0]["memories"][0]["as_predicted"], all[0].memories[0].as_predicted);
     all.remove(0).memories.remove(0)
 }
