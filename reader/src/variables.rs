@@ -42,6 +42,7 @@ pub(crate) struct Effect {
 }
 
 const NO: &[&str] = &["0", "false", "off", "no"];
+const SWITCH: &[&str] = &["0", "1", "false", "true", "off", "on", "no", "yes"];
 
 /// Every variable that users set, as docs/environment.md lists them.
 pub(crate) const VARIABLES: &[Variable] = &[
@@ -73,7 +74,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     .flag("stacks")
     .refused()
     .effects(&[Effect { values: &["off", "0", "none"], what: "reports name no lines", turns_off: false }]),
-    Variable::new("TTMEM_FOLD", Check::Words("0 or 1", &["0", "1", "false", "true", "off", "on", "no", "yes"]))
+    Variable::new("TTMEM_FOLD", Check::Words("0 or 1", SWITCH))
         .effects(&[Effect { values: NO, what: "a full ring that no reader drains loses events", turns_off: false }]),
     Variable::new("TTMEM_CLOCK", Check::Words("auto or monotonic", &["auto", "monotonic"]))
         .flag("clock")
@@ -86,6 +87,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     }]),
     Variable::new("TTMEM_SUPPRESSIONS", Check::File(suppressions_fault)).flag("suppressions"),
     Variable::new("TTMEM_BIN", Check::File(command_fault)),
+    Variable::new("TTMEM_AUTOSTART", Check::Words("0 or 1", SWITCH)),
 ];
 
 /// What ttmem sets for itself, or its tests set.
