@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use ttmem_wire::{Event, EventKind, MAX_POOLS, MarkAssembler, Memory, Pool, Record, Target};
+use ttmem_wire::{Event, EventKind, Fact, MAX_POOLS, MarkAssembler, Memory, Pool, Record, Target};
 
-use crate::{Ledger, LiveRegion, Spans, Totals, place::AT_ONCE, totals::is_count};
+use crate::{Facts, Ledger, LiveRegion, Spans, Totals, place::AT_ONCE, totals::is_count};
 
 /// Marks that an account keeps which [`Account::forget_old_marks`] is asked of: the newest.
 pub const MAX_MARKS_KEPT: usize = 10_000;
@@ -79,6 +79,7 @@ pub struct Account {
     names: MarkAssembler,
     marks: Vec<Mark>,
     spans: Spans,
+    facts: Facts,
     #[serde(skip)]
     keep_live_at_marks: bool,
     mark_rows: usize,
@@ -113,9 +114,10 @@ impl Account {
     /// Applies one event.
     pub fn apply(&mut self, event: &Event, mut pools: impl FnMut(u32) -> Option<Pool>) {
         if matches!(event.kind, EventKind::Mark | EventKind::MarkMore) {
-            if let Some((ticks, name)) = self.names.push(event)
-                && !self.spans.take(&name, ticks, event.thread, &mut self.ledger)
-            {
+            let Some((ticks, name)) = self.names.push(event) else { return };
+            if let Some(fact) = Fact::read(&name) {
+                self.facts.take(fact);
+            } else if !self.spans.take(&name, ticks, event.thread, &mut self.ledger) {
                 self.ledger.mark(&name);
                 let live = self.keep_live_at_marks.then(|| self.ledger.live());
                 let totals = self.ledger.totals();
@@ -190,6 +192,11 @@ impl Account {
         &self.spans
     }
 
+    /// What the process has reported of itself.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     /// The call sites of all that it lists, some more than once.
     pub fn named_sites(&self) -> impl Iterator<Item = u32> {
         self.ledger.named_sites().chain(self.spans.sites())
@@ -234,6 +241,7 @@ impl Account {
             && account.ledger.complete()
             && account.names.is_sound()
             && account.spans.is_sound(&account.ledger)
+            && account.facts.is_sound()
             && account.pools.len() <= MAX_POOLS
             && account.mark_rows == rows
             && is_count(account.marks_forgotten)

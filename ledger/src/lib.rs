@@ -46,6 +46,7 @@ mod alike;
 mod by_holder;
 mod changes;
 mod closed;
+mod facts;
 mod findings;
 mod footprint;
 mod free_list;
@@ -75,6 +76,7 @@ mod windows;
 
 pub use account::{Account, Damaged, MAX_MARKS_KEPT, Mark};
 pub use changes::{Change, Life};
+pub use facts::Facts;
 pub use findings::{Anomalies, Finding, OutOfMemory, Released};
 pub use free_list::{FreeList, Headroom};
 pub use growth::{Amount, Course, Point, Seen, Series, Source, Trend, Undecided, judge, series_name};

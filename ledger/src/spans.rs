@@ -9,6 +9,7 @@
 //! \x1fregion:end:ID            it ends
 //! \x1fsync:TEXT                nothing but a moment, for who asks `ttmem follow`
 //! \x1frefused:TEXT             why the allocator refused the thread last, where memory had not run out
+//! \x1ffact:WHAT:VALUE          of the process itself, see [`crate::Facts`]
 //! ```
 
 use std::collections::VecDeque;

@@ -28,6 +28,7 @@ pub mod replay;
 pub mod report;
 pub mod serve;
 mod sites;
+mod tested;
 mod told;
 pub mod top;
 mod variables;

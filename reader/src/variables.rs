@@ -42,51 +42,55 @@ pub(crate) struct Effect {
 }
 
 const NO: &[&str] = &["0", "false", "off", "no"];
+const SWITCH: &[&str] = &["0", "1", "false", "true", "off", "on", "no", "yes"];
 
 /// Every variable that users set, as docs/environment.md lists them.
-pub(crate) const VARIABLES: &[Variable] = &[
-    // The doctor checks the folder and the library by themselves.
-    Variable::new("TTMEM_DIR", Check::Any).flag("dir"),
-    Variable::new("TTMEM_LIBRARY", Check::Any).flag("library"),
-    // Any value but these turns tracking off: `Variable::effect`.
-    Variable::new("TTMEM_DISABLE", Check::Any),
-    Variable::new("TT_ALLOC_TRACKING_ENABLED", Check::Words("0 or 1", &["0", "1"])).effects(&[Effect {
-        values: &["0"],
-        what: "the library does nothing",
-        turns_off: true,
-    }]),
-    Variable::new("TTMEM_RING_BYTES", Check::Text("a number of bytes from 4096 to 1 GiB", is_ring_size))
-        .flag("ring-bytes")
-        .refused(),
-    Variable::new("TTMEM_ON_FULL", Check::Text("wait, drop or block:<ms up to 60000>", is_on_full))
-        .flag("on-full")
+pub(crate) const VARIABLES: &[Variable] =
+    &[
+        // The doctor checks the folder and the library by themselves.
+        Variable::new("TTMEM_DIR", Check::Any).flag("dir"),
+        Variable::new("TTMEM_LIBRARY", Check::Any).flag("library"),
+        // Any value but these turns tracking off: `Variable::effect`.
+        Variable::new("TTMEM_DISABLE", Check::Any),
+        Variable::new("TT_ALLOC_TRACKING_ENABLED", Check::Words("0 or 1", &["0", "1"])).effects(&[Effect {
+            values: &["0"],
+            what: "the library does nothing",
+            turns_off: true,
+        }]),
+        Variable::new("TTMEM_RING_BYTES", Check::Text("a number of bytes from 4096 to 1 GiB", is_ring_size))
+            .flag("ring-bytes")
+            .refused(),
+        Variable::new("TTMEM_ON_FULL", Check::Text("wait, drop or block:<ms up to 60000>", is_on_full))
+            .flag("on-full")
+            .refused()
+            .effects(&[Effect {
+                values: &["drop", "block:0"],
+                what: "events are lost as soon as ring and queue are full",
+                turns_off: false,
+            }]),
+        Variable::new(
+            "TTMEM_STACKS",
+            Check::Words("on, python, native or off", &["on", "1", "all", "python", "native", "off", "0", "none"]),
+        )
+        .flag("stacks")
         .refused()
-        .effects(&[Effect {
-            values: &["drop", "block:0"],
-            what: "events are lost as soon as ring and queue are full",
+        .effects(&[Effect { values: &["off", "0", "none"], what: "reports name no lines", turns_off: false }]),
+        Variable::new("TTMEM_FOLD", Check::Words("0 or 1", SWITCH)).effects(&[Effect {
+            values: NO,
+            what: "a full ring that no reader drains loses events",
             turns_off: false,
         }]),
-    Variable::new(
-        "TTMEM_STACKS",
-        Check::Words("on, python, native or off", &["on", "1", "all", "python", "native", "off", "0", "none"]),
-    )
-    .flag("stacks")
-    .refused()
-    .effects(&[Effect { values: &["off", "0", "none"], what: "reports name no lines", turns_off: false }]),
-    Variable::new("TTMEM_FOLD", Check::Words("0 or 1", &["0", "1", "false", "true", "off", "on", "no", "yes"]))
-        .effects(&[Effect { values: NO, what: "a full ring that no reader drains loses events", turns_off: false }]),
-    Variable::new("TTMEM_CLOCK", Check::Words("auto or monotonic", &["auto", "monotonic"]))
-        .flag("clock")
-        .refused()
-        .effects(&[Effect { values: &["monotonic"], what: "an event takes some 12 ns more", turns_off: false }]),
-    Variable::new("TTMEM_LOG", Check::Words("off or on", &["off", "none", "on", "1"])).flag("log").effects(&[Effect {
-        values: &["off", "none"],
-        what: "the library does not say why it is off",
-        turns_off: false,
-    }]),
-    Variable::new("TTMEM_SUPPRESSIONS", Check::File(suppressions_fault)).flag("suppressions"),
-    Variable::new("TTMEM_BIN", Check::File(command_fault)),
-];
+        Variable::new("TTMEM_CLOCK", Check::Words("auto or monotonic", &["auto", "monotonic"]))
+            .flag("clock")
+            .refused()
+            .effects(&[Effect { values: &["monotonic"], what: "an event takes some 12 ns more", turns_off: false }]),
+        Variable::new("TTMEM_LOG", Check::Words("off or on", &["off", "none", "on", "1"])).flag("log").effects(&[
+            Effect { values: &["off", "none"], what: "the library does not say why it is off", turns_off: false },
+        ]),
+        Variable::new("TTMEM_SUPPRESSIONS", Check::File(suppressions_fault)).flag("suppressions"),
+        Variable::new("TTMEM_BIN", Check::File(command_fault)),
+        Variable::new("TTMEM_AUTOSTART", Check::Words("0 or 1", SWITCH)),
+    ];
 
 /// What ttmem sets for itself, or its tests set.
 const OWN: &[&str] = &["TTMEM_FAILPOINT", "TTMEM_FAILPOINT_FILE", "TTMEM_PYTEST_PRELOADED"];

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ffi::CStr,
     fs,
     sync::Arc,
 };
@@ -9,15 +10,12 @@ use std::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use ttmem_ledger::{Headroom, Ledger, Totals};
 use ttmem_ring::process_start;
-use ttmem_wire::Memory;
+use ttmem_wire::{Memory, RANK_VARIABLES};
 
 use crate::{CallSite, Session, SiteStyle, Symbols, sites::TensorText};
 
 /// The name of the schema of its JSON.
 pub(crate) const SCHEMA: &str = "ttmem-top/1";
-
-/// Variables in which starters of many processes say which one a process is.
-const RANK_VARIABLES: [&str; 2] = ["OMPI_COMM_WORLD_RANK", "TT_MESH_HOST_RANK"];
 
 /// All processes that run, at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -372,9 +370,9 @@ impl Ranks {
 }
 
 fn rank(environment: &[u8]) -> Option<u32> {
-    let value = |name: &str| {
+    let value = |name: &CStr| {
         let mut variables = environment.split(|&byte| byte == 0);
-        let value = variables.find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+        let value = variables.find_map(|line| line.strip_prefix(name.to_bytes())?.strip_prefix(b"="))?;
         std::str::from_utf8(value).ok()?.trim().parse().ok()
     };
     RANK_VARIABLES.iter().find_map(|name| value(name))

@@ -12,7 +12,7 @@ use ttmem_reader::{
     report::{Report, Screen, write_text},
 };
 use ttmem_ring::{CreateOptions, RingFile, RingReader};
-use ttmem_wire::{Event, EventKind, Memory, Pool, Target, split_mark};
+use ttmem_wire::{Event, EventKind, Fact, Memory, Part, Pool, Target, split_mark};
 
 struct Ring {
     file: RingFile,
@@ -102,6 +102,28 @@ fn the_json_is_what_the_schema_says() {
     let mut broken: Value = serde_json::from_str(&ring.report(false).to_json()).unwrap();
     broken["processes"][0]["live"][0]["state"] = "lost".into();
     assert!(!validator.is_valid(&broken), "the schema refuses what is not in it");
+}
+
+#[test]
+fn a_process_has_its_rank_and_the_build_that_it_runs() {
+    let ring = Ring::new("facts");
+    for fact in [Fact::Rank(3), Fact::Ttnn("0.99.0".to_owned()), Fact::Unseen(Part::ProgramTables)] {
+        split_mark(fact.mark().as_bytes()).for_each(|part| ring.push(part));
+    }
+    ring.push(allocate(0, 4096, 1 << 20));
+    let json: Value = serde_json::from_str(&ring.report(false).to_json()).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&json));
+    let process = &json["processes"][0];
+    assert_eq!((&process["rank"], &process["ttnn_version"]), (&3.into(), &"0.99.0".into()));
+    assert_eq!(process["unseen_parts"], serde_json::json!(["cached tables of programs"]));
+    assert_eq!(process["marks"], serde_json::json!([]));
+    let mut text = String::new();
+    write_text(&mut text, &ring.analysis(false), &Screen::plain()).unwrap();
+    for part in ["rank 3, pid ", "[parts-unseen]", "[build-untested]"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!text.contains("Ranks"), "{text}");
 }
 
 #[test]

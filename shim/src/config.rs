@@ -10,6 +10,7 @@ use std::{
 };
 
 use ttmem_ring::{DEFAULT_RING_BYTES, MIN_RING_BYTES};
+use ttmem_wire::RANK_VARIABLES;
 
 /// The largest ring that may be asked for.
 const MAX_RING_BYTES: u64 = 1 << 30;
@@ -61,6 +62,10 @@ static FOLD: Variable = Variable::new(c"TTMEM_FOLD");
 static CLOCK: Variable = Variable::new(c"TTMEM_CLOCK");
 static LOG: Variable = Variable::new(c"TTMEM_LOG");
 static STACKS: Variable = Variable::new(c"TTMEM_STACKS");
+static RANKS: [Variable; RANK_VARIABLES.len()] = {
+    let [first, second, third, fourth, last] = RANK_VARIABLES;
+    [Variable::new(first), Variable::new(second), Variable::new(third), Variable::new(fourth), Variable::new(last)]
+};
 
 /// The folder that whoever started tracking by hand asked for, in place of TTMEM_DIR.
 static CHOSEN: Variable = Variable::new(c"TTMEM_DIR");
@@ -74,7 +79,18 @@ pub(crate) fn choose_folder(folder: Option<&CStr>) {
 
 /// Reads the environment. For the constructor: libc and atomics only.
 pub(crate) fn remember() {
-    for variable in [&DISABLE, &TRACKING, &DIR, &RUNTIME_DIR, &RING_BYTES, &ON_FULL, &FOLD, &CLOCK, &LOG, &STACKS] {
+    for variable in RANKS.iter().chain([
+        &DISABLE,
+        &TRACKING,
+        &DIR,
+        &RUNTIME_DIR,
+        &RING_BYTES,
+        &ON_FULL,
+        &FOLD,
+        &CLOCK,
+        &LOG,
+        &STACKS,
+    ]) {
         variable.remember();
     }
 }
@@ -143,6 +159,8 @@ pub(crate) struct Config {
     pub(crate) checkpoints: bool,
     /// Time stamps by the kernel's clock, though the processor's counter may do.
     pub(crate) kernel_clock: bool,
+    /// The number of the process among those of its job, if its launcher gave it one.
+    pub(crate) rank: Option<u32>,
 }
 
 /// A variable whose value makes no sense; the default is taken.
@@ -182,6 +200,7 @@ impl Config {
             kernel_clock: CLOCK.parsed(false, "monotonic or auto", parse_kernel_clock, &mut complaints),
             stacks: STACKS.parsed(StackChoice::All, "on, python, native or off", parse_stacks, &mut complaints),
             checkpoints: !FOLD.is(&["0", "false", "off", "no"]),
+            rank: RANKS.iter().find_map(|variable| variable.get()?.to_str()?.parse().ok()),
         };
         (config, complaints)
     }

@@ -24,8 +24,8 @@ pub(crate) fn note(flag: &AtomicBool) {
 pub(crate) fn complain_if_nothing_fired() {
     if config::is_talkative() && !ANY.load(Ordering::Relaxed) && symbols::tt_metal_is_loaded() {
         complain::once(format_args!(
-            "libtt_metal.so is loaded, but none of its calls came by: a build other than ttnn 0.77 to 0.81, \
-             linked without interposition, or no device was used"
+            "libtt_metal.so is loaded, but none of its calls came by: a build that was linked without interposition (see \
+             `ttmem doctor`), or no device was used"
         ));
     }
 }

@@ -17,6 +17,7 @@ mod checkpoints;
 mod complain;
 mod config;
 mod control;
+mod facts;
 mod fired;
 mod flush;
 mod flusher;

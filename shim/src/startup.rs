@@ -4,16 +4,17 @@ use std::{
     ffi::{c_int, c_void},
     panic::catch_unwind,
     ptr,
-    sync::atomic::Ordering,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 use ttmem_ring::{Clock, CreateOptions, QUEUE_SLOTS, RingFile};
+use ttmem_wire::Fact;
 
 use crate::{
     complain,
     config::{self, Config},
-    fired, flush,
+    facts, fired, flush,
     flusher::{self, Flusher},
     fork_guard::{self, ForkGuard},
     full_queue::FullQueue,
@@ -152,12 +153,16 @@ fn make(guard: &'static ForkGuard) -> Option<&'static mut Flusher> {
         pool_cache: PoolCache::new(),
         pool_sets: PoolSets::new(),
         first_sight: Turns::new(),
+        build_is_known: AtomicBool::new(false),
         stacks: Stacks::create(config.stacks, &ring),
         _flusher: ptr::from_ref(flusher) as usize,
         _parents: Tracker::latest(),
     };
     let tracker = tracker.keep();
     tracker.producers.count_early(guard.early.swap(0, Ordering::Relaxed));
+    if let Some(rank) = config.rank {
+        facts::note(tracker, &Fact::Rank(rank));
+    }
     // Before threads of the host go on, which may fork: in the child, what only this stack refers to looks like a leak.
     drop((config, complaints));
     guard.open(tracker);

@@ -1,7 +1,9 @@
 //! Finds tt-metal's own functions behind the names that we stand in for.
 
 use std::{
-    ffi::{CStr, c_char, c_int, c_void},
+    ffi::{CStr, OsStr, c_char, c_int, c_void},
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
     ptr,
     sync::atomic::{AtomicPtr, Ordering},
 };
@@ -56,7 +58,8 @@ pub(crate) const fn mangled(name: &'static str) -> &'static CStr {
     }
 }
 
-fn find(name: &CStr) -> *mut c_void {
+/// The real function or table of this name, or null.
+pub(crate) fn find(name: &CStr) -> *mut c_void {
     // SAFETY: the name is NUL-terminated. RTLD_NEXT means "after this library", so it never finds our own function.
     let next = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
     if !next.is_null() {
@@ -101,6 +104,18 @@ fn is_tt_metal(path: &CStr) -> bool {
     let bytes = path.to_bytes();
     let name = bytes.rsplit(|&byte| byte == b'/').next().unwrap_or(bytes);
     name.starts_with(b"libtt_metal")
+}
+
+/// The path of tt-metal's own library, where it is one of its own.
+pub(crate) fn path_of_tt_metal() -> Option<PathBuf> {
+    let mut found = None;
+    each_library(|path| {
+        if is_tt_metal(path) {
+            found = Some(PathBuf::from(OsStr::from_bytes(path.to_bytes())));
+        }
+        found.is_some()
+    });
+    found
 }
 
 /// Whether tt-metal is in this process at all.

@@ -2,7 +2,7 @@
 
 use std::{
     ptr,
-    sync::atomic::{AtomicPtr, Ordering},
+    sync::atomic::{AtomicBool, AtomicPtr, Ordering},
 };
 
 use crossbeam_channel::Sender;
@@ -26,6 +26,8 @@ pub(crate) struct Tracker {
     pub(crate) pool_sets: PoolSets,
     /// Who sees a device for the first time just now.
     pub(crate) first_sight: Turns,
+    /// Whether facts about tt-metal were reported.
+    pub(crate) build_is_known: AtomicBool,
     pub(crate) stacks: Option<&'static Stacks>,
     /// Where the flusher is: in a child that was forked, its thread's stack no longer says so.
     pub(crate) _flusher: usize,

@@ -10,6 +10,19 @@ import installed
 from installed import environment, need, prefix, run
 
 MOST_BYTES = 15 << 20
+# Two workers that get nothing from their parent but its environment.
+SPAWNS = """
+import ctypes, multiprocessing
+
+def work(size):
+    ctypes.CDLL(None).report_allocation(0, ctypes.c_uint64(size), 0, ctypes.c_uint64(4096))
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
+        pool.map(work, [4096, 8192], chunksize=1)
+        pool.close()
+        pool.join()
+"""
 
 
 def python(*arguments, **more):
@@ -76,6 +89,16 @@ class Installed(unittest.TestCase):
         code = "from ttmem import _find; print(_find.find_command()); print(_find.find_library())"
         found = python("-c", code, PATH="/usr/bin:/bin").split()
         self.assertEqual(found, [str((prefix() / place).resolve()) for place in ("bin/ttmem", "lib/libttmem.so")])
+
+    def test_workers_that_are_spawned_track_by_themselves_where_autostart_is_set(self):
+        rings = installed.folder() / "autostart"
+        rings.mkdir(mode=0o700)
+        program = installed.folder() / "spawns.py"
+        program.write_text(SPAWNS)
+        run(prefix() / "bin" / "python", program, env=environment() | {"TTMEM_DIR": str(rings), "TTMEM_AUTOSTART": "1"})
+        report = json.loads(run("ttmem", "report", "--quiet", "--json", "-", rings, env=environment()))
+        live = sorted(allocation["size"] for process in report["processes"] for allocation in process["live"])
+        self.assertEqual((len(report["processes"]), live), (2, [4096, 8192]))
 
     def test_the_plugin_comes_by_its_entry_point(self):
         code = "from importlib.metadata import entry_points as e; print(*[p.value for p in e(group='pytest11')])"

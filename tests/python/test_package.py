@@ -65,11 +65,37 @@ def run(*prefix, program=PROGRAM):
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
 
 
+AUTOSTART = """
+import site, sys
+before = "ttmem" in sys.modules
+site.addsitedir(sys.argv[1])
+by_itself = "ttmem" in sys.modules
+import ttmem
+print(before, by_itself, ttmem.enabled())
+"""
+
+
 class Package(unittest.TestCase):
     def test_without_the_library_everything_does_nothing(self):
         done = run()
         self.assertEqual((done.returncode, done.stdout), (0, "False True True False\n"), done.stderr)
         self.assertEqual(done.stderr, "")
+
+    def test_autostart_starts_as_python_does_where_it_is_asked_for(self):
+        """The .pth file of the wheel, read from the source tree as Python reads it from site-packages."""
+        packages = str(environment.ROOT / "python")
+        command = [sys.executable, "-W", "error", "-c", AUTOSTART, packages]
+        for value, told in (("1", "False True True"), ("on", "False True True"), ("0", "False False False"), ("", "False False False")):
+            variables = environment.clean_environment(TTMEM_AUTOSTART=value)
+            done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, told + "\n", ""), value)
+
+    def test_autostart_without_a_library_is_one_line(self):
+        variables = environment.clean_environment(TTMEM_AUTOSTART="1", TTMEM_LIBRARY="/no/such.so")
+        command = [sys.executable, "-c", AUTOSTART, str(environment.ROOT / "python")]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (0, "False True False\n"), done.stderr)
+        self.assertRegex(done.stderr, r"\Attmem: TTMEM_AUTOSTART: .* no libttmem\.so.*\n\Z")
 
     def test_regions_are_in_the_report(self):
         with tempfile.TemporaryDirectory() as folder:

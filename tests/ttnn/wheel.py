@@ -71,10 +71,11 @@ def install_compiler(python, base_python):
     ttnn = packages(python) / "ttnn"
     folder = ttnn / "runtime" / "sfpi" / "compiler" / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    for line in (ttnn / "tt_metal" / "sfpi-version").read_text().splitlines():
+    wanted = ttnn / "tt_metal" / "sfpi-version"
+    # Older wheels ask for no version.
+    for line in wanted.read_text().splitlines() if wanted.exists() else ():
         if line.startswith("sfpi_version="):
-            version = line.partition("=")[2].strip("'\"")
-    write_if_different(folder / "sfpi-version", version)
+            write_if_different(folder / "sfpi-version", line.partition("=")[2].strip("'\""))
     # The base interpreter, isolated and without site-packages: it starts in some ten milliseconds.
     source = f"#!{os.path.realpath(base_python)} -ISE\n" + (HERE / "device_compiler.py").read_text()
     write_if_different(folder / "riscv-tt-elf-g++", source, mode=0o755)

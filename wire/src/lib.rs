@@ -19,20 +19,24 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod fact;
 mod header;
 mod mark;
 mod memory;
+mod part;
 mod pool;
 mod record;
 pub mod sites;
 mod snapshot;
 
+pub use fact::{Fact, RANK_VARIABLES};
 pub use header::{
     CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_FILE_BYTES,
     MAX_RING_SLOTS, PAGE, VERSION, WRITER_PAGES,
 };
 pub use mark::{MARK_BYTES_PER_RECORD, MAX_MARK_BYTES, MarkAssembler, split_mark};
 pub use memory::Memory;
+pub use part::Part;
 pub use pool::{CHIPS_PER_POOL, MAX_POOLS, Pool};
 pub use record::{
     ANY_DEVICE, CoreRange, Event, EventKind, OnCore, RECORD_WORDS, Record, RecordError, Space, Target, flags,

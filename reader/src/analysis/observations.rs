@@ -1,9 +1,10 @@
 //! Patterns that are worth a sentence: what the accounting lacks, and what the ledger found.
 
 use ttmem_ledger::Finding;
+use ttmem_wire::Part;
 
 use super::{Allocation, Held, alike::alike};
-use crate::Told;
+use crate::{Told, tested};
 
 /// A pattern.
 #[derive(Clone, Debug)]
@@ -25,6 +26,10 @@ pub enum Observation {
     UnattributedEvents(u64),
     /// So many allocations have no call site since there were too many.
     SitesFull(u64),
+    /// What this build of tt-metal does not show, or not all of.
+    PartsUnseen(Vec<Part>),
+    /// ttnn of this version was never tested.
+    BuildUntested(String),
     /// What the ledger found.
     Ledger(Finding),
     /// Circular buffers live on devices for which no release was ever reported, on each alike.
@@ -74,6 +79,13 @@ pub(super) fn observations(told: &Told<'_>) -> Vec<Observation> {
     note(told.account.unreadable(), Observation::UnreadableEvents);
     note(anomalies.unknown_pools.saturating_add(anomalies.without_memory), Observation::UnattributedEvents);
     note(told.account.sites().refused(), Observation::SitesFull);
+    let facts = told.account.facts();
+    if !facts.unseen.is_empty() {
+        all.push(Observation::PartsUnseen(facts.unseen.clone()));
+    }
+    all.extend(
+        facts.ttnn.iter().filter(|version| !tested::is_tested(version)).cloned().map(Observation::BuildUntested),
+    );
     let (unreleased, others): (Vec<Finding>, Vec<Finding>) =
         ledger.findings().into_iter().partition(|finding| matches!(finding, Finding::NoCircularBufferRelease { .. }));
     all.extend(others.into_iter().map(Observation::Ledger));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ttmem_ledger::{Anomalies, Headroom, Ledger, Totals};
+use ttmem_ledger::{Anomalies, Facts, Headroom, Ledger, Totals};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
@@ -26,6 +26,8 @@ pub struct ProcessAnalysis {
     pub ring_id: u128,
     /// The version of libttmem.so in it.
     pub library_version: String,
+    /// Its rank, its ttnn, and what ttmem does not see of it.
+    pub facts: Facts,
     /// How far its events go.
     pub end: Ending,
     /// What became of its events.
@@ -125,6 +127,7 @@ impl ProcessAnalysis {
             started_ns: told.realtime_start_ns,
             ring_id: told.ring_id,
             library_version: told.library_version.to_owned(),
+            facts: told.account.facts().clone(),
             end: match told.ended {
                 Some(ended) => Ending::Ended(ended),
                 None => told.cut_after.map_or(Ending::Running, |after| Ending::Cut(Some(after))),

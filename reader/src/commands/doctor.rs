@@ -20,6 +20,7 @@ use crate::{
   ttmem doctor
   ttmem doctor --transport                    measures what an event costs here
   ttmem doctor --python venv/bin/python       looks at that environment's ttnn
+  ttmem doctor build/lib/libtt_metal.so       looks at a build of your own
   ttmem doctor --json | jq '.checks[] | select(.verdict == \"wrong\")'")]
 pub(super) struct Doctor {
     /// Measure the way of an event on this machine; takes some seconds.
@@ -34,11 +35,17 @@ pub(super) struct Doctor {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Look at this library alone: a libtt_metal.so, or one that tt-metal is linked into. Prints which parts of it ttmem sees.
+    #[arg(value_name = "LIBRARY", conflicts_with_all = ["transport", "python"])]
+    metal: Option<PathBuf>,
 }
 
 impl Doctor {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let mut findings = Findings::new(&self.python);
+        let mut findings = match &self.metal {
+            Some(library) => Findings::of_library(library),
+            None => Findings::new(&self.python),
+        };
         if self.transport {
             findings.measure(self.seconds);
         }

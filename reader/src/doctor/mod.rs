@@ -2,7 +2,9 @@
 
 mod checks;
 mod environment;
+mod exports;
 mod metal;
+mod parts;
 pub mod transport;
 
 use std::path::Path;
@@ -11,6 +13,7 @@ use serde::Serialize;
 
 use crate::visible::visible;
 
+pub use parts::{PartCheck, Sight};
 pub use transport::Transport;
 
 /// What a check came to.
@@ -62,6 +65,9 @@ pub struct Findings {
     pub good: bool,
     /// In the order in which a program needs them.
     pub checks: Vec<Check>,
+    /// What ttmem sees of tt-metal, if there is one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartCheck>,
     /// What was measured, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
@@ -74,8 +80,19 @@ impl Findings {
         checks.extend(checks::kernel());
         checks.push(checks::clock());
         checks.extend(environment::variables(&std::env::vars_os().collect::<Vec<_>>()));
-        checks.extend(metal::checks(python));
-        let mut findings = Self { schema: "ttmem-doctor/1", good: false, checks, transport: None };
+        let (of_ttnn, parts) = metal::of_python(python);
+        checks.extend(of_ttnn);
+        Self::judged(checks, parts)
+    }
+
+    /// Looks at one library: libtt_metal.so, or one that tt-metal is linked into.
+    pub fn of_library(path: &Path) -> Self {
+        let (check, parts) = metal::of_library(path);
+        Self::judged(vec![check], parts)
+    }
+
+    fn judged(checks: Vec<Check>, parts: Vec<PartCheck>) -> Self {
+        let mut findings = Self { schema: "ttmem-doctor/1", good: false, checks, parts, transport: None };
         findings.judge();
         findings
     }
@@ -99,7 +116,7 @@ impl Findings {
         self.good = self.checks.iter().all(|check| check.verdict != Verdict::Wrong);
     }
 
-    /// A line for each check, and one more where there is advice.
+    /// A line for each check, and one more where there is advice; then the table of parts.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for check in &self.checks {
@@ -112,6 +129,20 @@ impl Findings {
             if let Some(advice) = &check.advice {
                 text += &format!("{:20}-> {}\n", "", visible(advice));
             }
+        }
+        if !self.parts.is_empty() {
+            text += "\nWhat ttmem sees of this tt-metal\n";
+        }
+        for part in &self.parts {
+            let (seen, otherwise) = match part.seen {
+                Sight::Yes => ("yes", ""),
+                Sight::Partly => ("partly", ""),
+                Sight::No => ("no", ""),
+                Sight::Absent => ("-", "this build has none"),
+            };
+            let why = part.why.as_deref().unwrap_or(otherwise);
+            text += format!("  {:<36} {seen:<6} {}", part.part, visible(why)).trim_end();
+            text.push('\n');
         }
         text
     }

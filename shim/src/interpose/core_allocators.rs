@@ -9,10 +9,9 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use ttmem_wire::CoreRange;
+use ttmem_wire::{CoreRange, Part};
 
-use super::{fields::careful_read, metal::RawCoreRange};
-use crate::complain;
+use super::{build, fields::careful_read, metal::RawCoreRange};
 
 /// `CircularBufferAllocator`: its cores, and a `std::vector` of pairs of addresses.
 #[repr(C)]
@@ -144,10 +143,16 @@ fn any_has_taken(vector: &[u64]) -> Option<bool> {
 #[cold]
 fn turn_off() -> bool {
     PLACE.store(OFF, Ordering::Relaxed);
-    complain::once(format_args!(
-        "scratchpads go untracked: the programs of this build of tt-metal are laid out in a way that is not known"
-    ));
+    build::hides(
+        Part::Scratchpads,
+        "scratchpads go untracked: the programs of this build of tt-metal are laid out in a way that is not known",
+    );
     false
+}
+
+/// Whether no program is asked any more.
+pub(super) fn are_hidden() -> bool {
+    PLACE.load(Ordering::Relaxed) == OFF
 }
 
 /// The allocators of a program that the caller holds valid; none where their place is not known.

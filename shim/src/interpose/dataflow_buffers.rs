@@ -12,10 +12,10 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use ttmem_wire::{CoreRange, Memory};
+use ttmem_wire::{CoreRange, Memory, Part};
 
 use super::{
-    call_real, core_allocators,
+    build, call_real, core_allocators,
     fields::careful_read,
     hook,
     metal::{CoreRanges, Metal, Object, RawCoreRange},
@@ -24,7 +24,7 @@ use super::{
     programs::Within,
     witnesses,
 };
-use crate::{complain, fired, symbols::Symbol};
+use crate::{fired, symbols::Symbol};
 
 hook! {
     /// `ProgramImpl::allocate_dataflow_buffers(IDevice const*)`: calls `mark_address`, where there is something to place.
@@ -126,7 +126,8 @@ fn note(marks: &Marks, program: Object, device: Object) {
     if let Some(first) = marks.first() {
         core_allocators::learn(program, first.element);
     }
-    let Some(buffers) = buffers_of(program, marks) else { return tracker.producers.count_dropped() };
+    // Where a build does not show them, the report says so: `Part::DataflowBuffers`.
+    let Some(buffers) = buffers_of(program, marks) else { return };
     let Some(mut placing) = Placing::new(tracker, metal, Memory::DataflowBuffer, program, device) else { return };
     let mut rest = marks;
     for buffer in buffers {
@@ -234,11 +235,17 @@ fn look(buffers: &[Shared], marks: &[Mark]) -> bool {
         let _ = SEEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     } else {
         SEEN.store(WRONG, Ordering::Relaxed);
-        complain::once(format_args!(
-            "dataflow buffers go untracked: those of this build of tt-metal are laid out in a way that is not known"
-        ));
+        build::hides(
+            Part::DataflowBuffers,
+            "dataflow buffers go untracked: those of this build of tt-metal are laid out in a way that is not known",
+        );
     }
     place.is_some()
+}
+
+/// Whether they are laid out in a way that is not known.
+pub(super) fn are_hidden() -> bool {
+    SEEN.load(Ordering::Relaxed) == WRONG
 }
 
 /// Whether a vector of sound rectangles stands in this place of a dataflow buffer.

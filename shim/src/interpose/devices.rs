@@ -5,7 +5,7 @@ use std::time::Duration;
 use ttmem_wire::{Pool, Target};
 
 use super::{
-    allocated_before, capacity,
+    allocated_before, build, capacity,
     metal::{DeviceKind, Metal, Object},
 };
 use crate::tracker::Tracker;
@@ -31,6 +31,7 @@ fn ask(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Obje
     if let Some(pool) = tracker.pool_cache.find(device as usize, allocator as usize) {
         return Some(Target::Pool(pool));
     }
+    build::note(tracker);
     let chips = match metal.kind(device) {
         Some(DeviceKind::Mesh) => metal.mesh_chips(device),
         Some(DeviceKind::Chip) => vec![metal.chip_id(device)],

@@ -1,4 +1,4 @@
-//! Buffers of the wheels 0.77 and 0.78, which lack four of the getters that 0.79 exports: the fields are read instead.
+//! Buffers of wheels before 0.79, which lack four of the getters that 0.79 exports: the fields are read instead.
 //!
 //! They lie where they lay in seven wheels from 0.66 to 0.78. A build where they lie elsewhere is found out: what the first
 //! buffers seem to be is compared with what the getters that there are say of them, and tracking ends if they differ.
@@ -110,9 +110,7 @@ impl Witnesses {
             return true;
         }
         SEEN.store(WRONG, Ordering::Relaxed);
-        mode::turn_off(format_args!(
-            "the buffers of this build of tt-metal are laid out in a way that is not known (ttnn 0.77 to 0.81 are)"
-        ));
+        mode::turn_off(format_args!("the buffers of this build of tt-metal are laid out in a way that is not known"));
         false
     }
 

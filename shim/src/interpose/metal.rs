@@ -34,7 +34,7 @@ pub(super) struct Metal {
     size_per_bank: Getter<u64>,
     /// Returns its vector through a hidden first argument.
     mesh_chips: unsafe extern "C-unwind" fn(*mut IntVector, Object),
-    num_cores: Getter<u32>,
+    num_cores: Option<Getter<u32>>,
     /// Gives a reference to a vector of [`RawCoreRange`].
     core_ranges: Option<Getter<*const RangeVector>>,
     /// `AllocatorImpl::get_alignment(BufferType)`.
@@ -172,7 +172,7 @@ fn resolve() -> Option<&'static Metal> {
         .get_or_init(|| {
             let resolved = Metal::resolve().inspect_err(|missing| {
                 complain::once(format_args!(
-                    "off: this build of tt-metal has no {missing} (ttnn 0.77 to 0.81 are known): its calls go untracked"
+                    "off: this build of tt-metal has no {missing}: its calls go untracked; `ttmem doctor` lists what it lacks"
                 ));
             });
             Box::new(resolved.ok())
@@ -226,7 +226,7 @@ impl Metal {
         let getters = getters.unwrap_or(BufferGetters::OF_FIELDS);
         // SAFETY: the mangled names fix the signatures (class enums of at most 8 significant bits, integers and pointers
         // in registers; a vector through a hidden pointer). All addresses were just found, none is null, but for
-        // operator delete, where Option stands for null.
+        // those where Option stands for null.
         unsafe {
             Ok(Self {
                 address: transmute::<*mut c_void, Getter<u32>>(need(symbol!(c"_ZNK2tt8tt_metal6Buffer7addressEv"))?),
@@ -240,9 +240,9 @@ impl Metal {
                 mesh_chips: transmute::<*mut c_void, unsafe extern "C-unwind" fn(*mut IntVector, Object)>(need(
                     symbol!(c"_ZNK2tt8tt_metal11distributed10MeshDevice14get_device_idsEv"),
                 )?),
-                num_cores: transmute::<*mut c_void, Getter<u32>>(need(symbol!(
-                    c"_ZNK2tt8tt_metal12CoreRangeSet9num_coresEv"
-                ))?),
+                num_cores: transmute::<*mut c_void, Option<Getter<u32>>>(
+                    symbol!(c"_ZNK2tt8tt_metal12CoreRangeSet9num_coresEv").address(),
+                ),
                 core_ranges: transmute::<*mut c_void, Option<Getter<*const RangeVector>>>(
                     symbol!(c"_ZNK2tt8tt_metal12CoreRangeSet6rangesEv").address(),
                 ),
@@ -329,7 +329,7 @@ impl Metal {
     /// The cores of a valid `CoreRangeSet`.
     pub(super) fn core_ranges(&self, set: Object) -> CoreRanges {
         // SAFETY: the getter takes a valid set, which the hooked call was given.
-        let num_cores = unsafe { (self.num_cores)(set) };
+        let num_cores = self.num_cores.map_or(0, |getter| unsafe { getter(set) });
         let unknown = CoreRanges { num_cores, ranges: std::ptr::null(), count: 0 };
         let Some(getter) = self.core_ranges else { return unknown };
         // SAFETY: as above; the reference that it gives is to a member of the set. Begin and end bound its elements.

@@ -1,11 +1,12 @@
 //! tt-metal's own C++ functions, stood in for: each calls the real one, lets its exceptions through untouched, and notes
 //! what really happened.
 //!
-//! The signatures are those of the ttnn wheels 0.77 to 0.81. `this` and references are plain pointers in the Itanium C++
+//! The signatures are those of the ttnn wheels 0.66 to 0.81; a mangled name fixes them, but for results. `this` and references are plain pointers in the Itanium C++
 //! ABI. Every function is `extern "C-unwind"`: a C++ exception passes our frame as it passes any other.
 
 mod allocated_before;
 mod buffers;
+mod build;
 mod building;
 mod capacity;
 mod circular_buffers;

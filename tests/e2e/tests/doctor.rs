@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::Value;
-use ttmem_e2e::{Outcome, Run, command, folder, library};
+use ttmem_e2e::{Outcome, Run, Variant, command, folder, library, simulation};
 
 fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
     let rings = folder();
@@ -82,4 +82,55 @@ fn the_transport_is_measured() {
         ttmem_ring::Clock::Monotonic => "clock_gettime",
     };
     assert_eq!(measured["clock"], clock);
+}
+
+/// The exit code of `ttmem doctor LIBRARY`, and what it found.
+fn of_library(library: &std::path::Path) -> (i32, Value) {
+    let outcome = doctor(&["--json", library.to_str().expect("a path")], &[]);
+    (outcome.code(), findings(&outcome))
+}
+
+#[test]
+fn the_parts_of_a_build_are_in_a_table() {
+    let library = simulation(Variant::Wheel).join("libtt_metal.so");
+    let (code, found) = of_library(&library);
+    assert_eq!((code, verdict(&found, "names")), (0, "note"), "{found}");
+    let parts = found["parts"].as_array().expect("parts");
+    let seen = |name: &str| {
+        let part = parts.iter().find(|part| part["part"] == name).unwrap_or_else(|| panic!("no {name} in {found}"));
+        (part["seen"].as_str().expect("a word"), part["why"].as_str().unwrap_or_default())
+    };
+    assert_eq!(seen("buffers"), ("yes", ""));
+    assert_eq!(seen("cached tables of programs"), ("no", "no trace_allocation_tracking_enabled"));
+    assert_eq!(seen("addresses on each core"), ("absent", ""));
+    let text = doctor(&[library.to_str().expect("a path")], &[]).stdout;
+    let row = "\n  cached tables of programs            no     no trace_allocation_tracking_enabled\n";
+    assert!(text.contains("\nWhat ttmem sees of this tt-metal\n") && text.contains(row), "{text}");
+}
+
+#[test]
+fn of_tt_metal_that_is_linked_statically_nothing_can_be_seen() {
+    let files = folder();
+    let build = |name: &str, source: &str, flags: &[&str]| {
+        let (code, library) = (files.path().join(format!("{name}.c")), files.path().join(format!("{name}.so")));
+        fs::write(&code, source).expect("a source file");
+        let mut compiler = std::process::Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O0"]).args(flags).arg("-o").args([&library, &code]);
+        assert!(compiler.status().expect("cc").success());
+        library
+    };
+    let hidden = "__attribute__((visibility(\"hidden\"))) void
+        _ZN2tt8tt_metal13AllocatorImpl15allocate_bufferEPNS0_6BufferE(void) {}
+        const char *message(void) { return \"tt_metal/impl/allocator/allocator.cpp\"; }";
+    for (name, source, flags, said) in [
+        ("local", hidden, &[][..], "its names are local: nothing can be seen"),
+        ("stripped", hidden, &["-s"][..], "linked statically and stripped: nothing can be seen"),
+        ("other", "int other;", &[][..], "tt-metal is not in it"),
+    ] {
+        let (code, found) = of_library(&build(name, source, flags));
+        assert_eq!((code, verdict(&found, "names"), found.get("parts")), (1, "wrong", None), "{found}");
+        assert!(found["checks"][0]["found"].as_str().expect("text").ends_with(said), "{name}: {found}");
+    }
+    let (code, found) = of_library(&files.path().join("local.c"));
+    assert_eq!((code, verdict(&found, "names")), (1, "wrong"), "{found}");
 }

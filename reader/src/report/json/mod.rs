@@ -98,6 +98,15 @@ pub struct ProcessReport {
     /// The version of libttmem.so in the process.
     #[serde(default)]
     pub library_version: String,
+    /// Its number among the processes of its job, from its launcher's variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    /// The version of ttnn in the process, where it is a wheel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttnn_version: Option<String>,
+    /// Parts that its tt-metal does not show, or not all of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen_parts: Vec<Cow<'static, str>>,
     /// The memory at each mark.
     #[serde(default)]
     pub marks: Vec<MarkReport>,
@@ -484,6 +493,9 @@ impl Context<'_> {
             live: self.allocations(&process.live),
             ring_id: format!("{:032x}", process.ring_id),
             library_version: process.library_version.clone(),
+            rank: process.facts.rank,
+            ttnn_version: process.facts.ttnn.clone(),
+            unseen_parts: process.facts.unseen.iter().map(|part| part.name().into()).collect(),
             marks: process
                 .marks
                 .iter()

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ttmem_ledger::{Anomalies, State};
-use ttmem_wire::{Memory, OnCore};
+use ttmem_ledger::{Anomalies, Facts, State};
+use ttmem_wire::{Memory, OnCore, Part};
 
 use super::{
     AllocationReport, EndedReport, GrowthReport, ProcessReport, Report, STATES, SourceReport, SpanReport,
@@ -22,17 +22,17 @@ use crate::{
 impl Report {
     /// What the report was made of, judged anew. Sums, refusals and findings, which nothing is judged by, are left out.
     pub fn analysis(&self, suppressions: &Suppressions, style: SiteStyle) -> Analysis {
-        let facts = Facts { interner: Interner::default(), style };
-        Analysis::of(self.processes.iter().map(|process| facts.process(process)).collect(), suppressions)
+        let reading = Reading { interner: Interner::default(), style };
+        Analysis::of(self.processes.iter().map(|process| reading.process(process)).collect(), suppressions)
     }
 }
 
-struct Facts {
+struct Reading {
     interner: Interner,
     style: SiteStyle,
 }
 
-impl Facts {
+impl Reading {
     fn process(&self, report: &ProcessReport) -> ProcessAnalysis {
         let anomaly = |name: &str| report.anomalies.get(name).copied().unwrap_or(0);
         let mut regions: Vec<Region> = report.regions.iter().map(|region| self.region(region)).collect();
@@ -42,6 +42,11 @@ impl Facts {
             command: vec![report.command.clone()],
             ring_id: u128::from_str_radix(&report.ring_id, 16).unwrap_or(0),
             library_version: report.library_version.clone(),
+            facts: Facts {
+                rank: report.rank,
+                ttnn: report.ttnn_version.clone(),
+                unseen: report.unseen_parts.iter().filter_map(|name| Part::named(name)).collect(),
+            },
             end: match report.ended {
                 Some(EndedReport::Code(code)) => Ending::Ended(Ended::Code(code)),
                 Some(EndedReport::Signal(signal)) => Ending::Ended(Ended::Signal(signal)),

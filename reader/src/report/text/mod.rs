@@ -7,6 +7,7 @@ mod growth;
 mod moment;
 mod peaks;
 mod process;
+mod ranks;
 mod refusals;
 mod regions;
 mod screen;
@@ -37,6 +38,7 @@ use table::Table;
 /// # Errors
 /// Those of `out`.
 pub fn write_text(out: &mut impl Write, analysis: &Analysis, screen: &Screen) -> fmt::Result {
+    ranks::write(out, screen, &analysis.processes)?;
     for (at, runs) in commands(&analysis.processes).into_iter().enumerate() {
         if at > 0 {
             writeln!(out)?;

@@ -76,7 +76,8 @@ pub(crate) fn in_short(process: &ProcessAnalysis, width: usize) -> String {
 /// Which process, and how it ended.
 pub(super) fn write_title(out: &mut impl Write, screen: &Screen, process: &ProcessAnalysis) -> fmt::Result {
     let heading = screen.paint.heading;
-    let title = format!("pid {} {}", process.pid, words::ending(process.end));
+    let rank = process.facts.rank.map_or_else(String::new, |rank| format!("rank {rank}, "));
+    let title = format!("{rank}pid {} {}", process.pid, words::ending(process.end));
     let room = screen.width.saturating_sub(title.chars().count() + 3).max(20);
     writeln!(out, "{heading}{}{heading:#}  {title}", shorten(&process.command_line(), room))
 }

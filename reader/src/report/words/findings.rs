@@ -10,6 +10,7 @@ use super::{
 use crate::{
     analysis::{Allocation, Held, Observation},
     sites::TensorText,
+    tested,
 };
 
 /// The ids of all findings, in the order of a report. docs/ledger.md has a section on each.
@@ -20,6 +21,8 @@ pub const FINDING_IDS: &[&str] = &[
     "unreadable-events",
     "unattributed-events",
     "sites-full",
+    "parts-unseen",
+    "build-untested",
     "held-by-fewer",
     "allocators-overlap",
     "addresses-unknown",
@@ -41,6 +44,8 @@ pub(crate) fn id(observation: &Observation) -> &'static str {
         Observation::UnreadableEvents(_) => "unreadable-events",
         Observation::UnattributedEvents(_) => "unattributed-events",
         Observation::SitesFull(_) => "sites-full",
+        Observation::PartsUnseen(_) => "parts-unseen",
+        Observation::BuildUntested(_) => "build-untested",
         Observation::NoCircularBufferRelease { .. } => "no-cb-release",
         Observation::AfterTrace { .. } => "after-trace",
         Observation::Redundant { .. } => "redundant",
@@ -87,6 +92,14 @@ pub(crate) fn sentence(observation: &Observation) -> String {
         Observation::SitesFull(without) => format!(
             "{} without a call site: there are too many different ones.",
             events(*without, "allocation is", "allocations are")
+        ),
+        Observation::PartsUnseen(parts) => format!(
+            "This build of tt-metal does not show, or not in full: {}.",
+            parts.iter().map(|part| part.name()).collect::<Vec<_>>().join(", ")
+        ),
+        Observation::BuildUntested(version) => format!(
+            "ttnn {version} was never tested with this ttmem ({} were). The names that it exports fit, so it is tracked.",
+            tested::BUILDS
         ),
         Observation::NoCircularBufferRelease { devices, buffers } => without_release(devices, *buffers),
         Observation::AfterTrace { held, largest } => after_trace(*held, largest),
