@@ -30,9 +30,9 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnal
     write_verdict(out, screen, process)?;
     writeln!(out)?;
     write_sums(out, screen, &process.totals)?;
-    write_headroom(out, screen, process)?;
     growth::write(out, screen, &process.growth)?;
     peaks::write(out, screen, &process.peaks)?;
+    write_headroom(out, screen, process)?;
     write_pressure(out, screen, process)?;
     let title = match process.end {
         Ending::Running => "Live now",
