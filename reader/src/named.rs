@@ -1,9 +1,12 @@
 //! What a user names: a mark, a region, a process, a section; and the name that was meant where there is none of it.
 
-use crate::Failure;
+use crate::{Failure, report::shorten};
 
 /// Names that an error lists.
 const LISTED: usize = 8;
+
+/// Characters of a command line that an error shows.
+const SHOWN: usize = 60;
 
 /// How alike two names are at least, of 1, for one to be proposed instead of the other.
 const ALIKE: f64 = 0.8;
@@ -63,34 +66,39 @@ pub(crate) fn nearest<'a>(name: &str, all: impl IntoIterator<Item = &'a str>) ->
 pub enum ProcessName {
     /// By its id.
     Pid(u32),
-    /// By a word of its command line, without the folders before it: `model.py`.
-    Word(String),
+    /// By words of its command line, without the folders before them: `model.py`, `train.py --rank 3`.
+    Words(String),
 }
 
 impl std::str::FromStr for ProcessName {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(text.parse().map_or_else(|_| Self::Word(text.to_owned()), Self::Pid))
+        Ok(text.parse().map_or_else(|_| Self::Words(text.to_owned()), Self::Pid))
     }
 }
 
 impl ProcessName {
-    /// The id of the process that has this name.
+    /// The id of the process that has this name. Where no whole word is the name, a part of the command line may be.
     ///
     /// # Errors
     /// If there is none of this name, or more than one.
     pub(crate) fn pid<'a>(&self, processes: impl Iterator<Item = (u32, &'a [String])> + Clone) -> Result<u32, Failure> {
-        let is_named = |pid: u32, command: &[String]| match self {
-            Self::Pid(wanted) => pid == *wanted,
-            Self::Word(word) => command.iter().any(|known| known == word || base_name(known) == word),
+        let list = |pid: u32, command: &[String]| format!("{pid} ({})", shorten(&without_folders(command), SHOWN));
+        let of = |is_named: &dyn Fn(u32, &[String]) -> bool| -> Vec<(u32, &[String])> {
+            processes.clone().filter(|(pid, command)| is_named(*pid, command)).collect()
         };
-        let list = |pid: u32, command: &[String]| {
-            let words: Vec<&str> = command.iter().take(3).map(|word| base_name(word)).collect();
-            format!("{pid} ({})", words.join(" "))
+        let mut found = match self {
+            Self::Pid(wanted) => of(&|pid, _| pid == *wanted),
+            Self::Words(words) => {
+                let is_word = |known: &String| known == words || base_name(known) == words;
+                let whole = of(&|_, command| command.iter().any(is_word));
+                let is_part = |command: &[String]| {
+                    without_folders(command).contains(words.as_str()) || command.join(" ").contains(words.as_str())
+                };
+                if whole.is_empty() { of(&|_, command| is_part(command)) } else { whole }
+            }
         };
-        let mut found: Vec<(u32, &[String])> =
-            processes.clone().filter(|(pid, command)| is_named(*pid, command)).collect();
         found.sort_by_key(|(pid, _)| *pid);
         found.dedup_by_key(|(pid, _)| *pid);
         let (name, near) = match self {
@@ -98,9 +106,15 @@ impl ProcessName {
                 let pids: Vec<String> = processes.clone().map(|(pid, _)| pid.to_string()).collect();
                 (pid.to_string(), nearest(&pid.to_string(), pids.iter().map(String::as_str)).map(str::to_owned))
             }
-            Self::Word(word) => {
-                let words = processes.clone().flat_map(|(_, command)| command.iter().map(|word| base_name(word)));
-                (format!("{word:?}"), nearest(word, words).map(|near| format!("{near:?}")))
+            Self::Words(words) => {
+                let each = |command: &[String]| command.iter().map(|word| base_name(word).to_owned()).collect();
+                let tails = |command: &[String]| -> Vec<String> {
+                    (0..command.len()).map(|from| without_folders(&command[from..])).collect()
+                };
+                let names_of = |command| if words.contains(' ') { tails(command) } else { each(command) };
+                let names: Vec<String> = processes.clone().flat_map(|(_, command)| names_of(command)).collect();
+                let near = nearest(words, names.iter().map(String::as_str));
+                (format!("{words:?}"), near.map(|near| format!("{near:?}")))
             }
         };
         match found[..] {
@@ -117,6 +131,11 @@ impl ProcessName {
             }
         }
     }
+}
+
+/// A command line without the folders before its words.
+fn without_folders(command: &[String]) -> String {
+    command.iter().map(|word| base_name(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// A word of a command line without the folders before it.
@@ -139,17 +158,25 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_named_by_its_id_or_a_word_of_its_command() {
-        let commands = [["python", "/home/a/train.py"], ["python", "serve.py"]].map(|words| words.map(str::to_owned));
-        let all = || [4242, 4250].into_iter().zip(commands.iter().map(<[String; 2]>::as_slice));
+    fn a_process_is_named_by_its_id_or_words_of_its_command() {
+        let lines = ["python /home/a/train.py --rank 0", "python /home/a/train.py --rank 1", "python serve.py"];
+        let commands = lines.map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let all = || [4242, 4243, 4250].into_iter().zip(commands.iter().map(Vec::as_slice));
         let pid = |name: &str| name.parse::<ProcessName>().unwrap().pid(all()).map_err(|error| error.to_string());
         assert_eq!(pid("4242"), Ok(4242));
-        assert_eq!(pid("train.py"), Ok(4242));
+        for name in ["serve.py", "serve", "python serve.py"] {
+            assert_eq!(pid(name), Ok(4250), "{name}");
+        }
+        for name in ["train.py --rank 1", "--rank 1", "a/train.py --rank 1"] {
+            assert_eq!(pid(name), Ok(4243), "{name}");
+        }
         assert_eq!(
             pid("4251").unwrap_err(),
-            "no process 4251; there are 4242 (python train.py), 4250 (python serve.py); did you mean 4250?"
+            "no process 4251; there are 4242 (python train.py --rank 0), 4243 (python train.py --rank 1), \
+             4250 (python serve.py); did you mean 4250?"
         );
+        assert!(pid("train.py --rank 7").unwrap_err().contains("did you mean \"train.py --rank"));
         assert!(pid("tran.py").unwrap_err().ends_with("did you mean \"train.py\"?"));
-        assert!(pid("python").unwrap_err().starts_with("2 processes are named \"python\": 4242 "));
+        assert!(pid("train.py").unwrap_err().starts_with("2 processes are named \"train.py\": 4242 "));
     }
 }

@@ -268,7 +268,7 @@ fn a_name_that_is_not_there_is_answered_by_one_that_is_near() {
     assert!(!refused(&["explain", "quux"]).contains("did you mean"));
     // The process that made the ring has this name among its arguments.
     let near = "did you mean \"child_that_makes_a_ring\"?";
-    for command in [&["report"][..], &["export", "--format", "jsonl"]] {
+    for command in [&["report"][..], &["export", "--format", "jsonl"], &["diff", ring]] {
         let with = |name| [command, &["--process", name, ring]].concat();
         assert!(refused(&with("child_that_makes_a_rink")).contains(near), "{command:?}");
         assert!(ttmem(&folder, &with("child_that_makes_a_ring")).status.success(), "{command:?}");

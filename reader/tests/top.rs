@@ -151,6 +151,11 @@ fn text_and_json_tell_what_is_held_now() {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let own = ttmem(&folder, &["top", "--once", "--pid", &std::process::id().to_string()]);
+    assert_eq!(String::from_utf8_lossy(&own.stdout), text);
+    let missing = ttmem(&folder, &["top", "--once", "--pid", "no-such.py"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missing.stderr).starts_with("ttmem: no process \"no-such.py\"; there are "));
     let json: serde_json::Value = serde_json::from_slice(&ttmem(&folder, &["top", "--json"]).stdout).unwrap();
     assert_eq!(json["schema"], "ttmem-top/1");
     assert_eq!(json["devices"].as_array().unwrap().len(), 32);

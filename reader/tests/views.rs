@@ -200,3 +200,67 @@ fn every_view_gives_the_same_answer() {
         }
     }
 }
+
+#[test]
+fn what_is_inconclusive_never_passes_in_silence() {
+    let folder = Folder::new("views-silence");
+    let [clean, lost, cut] = ["clean", "lost", "cut"].map(|name| folder.0.join(name).to_str().unwrap().to_owned());
+    let write = |path: &str, story: &Story, lost, is_cut| {
+        write_runs(Path::new(path), &[story], &["python"], 1, lost, is_cut);
+    };
+    write(&clean, &steps(|_, _| ()), 0, false);
+    write(&lost, &steps(kept), 2, false);
+    write(&cut, &steps(kept), 0, true);
+    let quiet = |arguments: &[&str]| {
+        let output = ttmem(&[&[arguments[0], "--quiet"], &arguments[1..]].concat());
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (path, why) in [(&lost, "2 events were lost"), (&cut, "the recording was cut short after 0 events")] {
+        for option in ["--fail-on-leak", "--fail-on-leftover"] {
+            let line = format!("ttmem: {option}: inconclusive: pid 4242, {why}; exit code 0\n");
+            assert_eq!(quiet(&["report", option, path]), line);
+            assert_eq!(quiet(&["diff", option, &clean, path]), line);
+        }
+        let line = format!("ttmem: --fail-on-growth: inconclusive: B is not complete, {why}; exit code 0\n");
+        assert_eq!(quiet(&["diff", "--fail-on-growth=1GiB", &clean, path]), line);
+    }
+    assert_eq!(quiet(&["report", "--fail-on-leak", &clean]), "");
+}
+
+#[test]
+fn a_difference_names_what_is_suppressed_cached_or_undecided() {
+    let folder = Folder::new("views-beside");
+    let [nothing, file, rules] = ["nothing", "file", "rules"].map(|name| folder.0.join(name));
+    Story::default().write(&nothing, &["python"], 1);
+    let mut story = steps(|story, step| {
+        if [4, 6].contains(&step) {
+            kept(story, step);
+        }
+    });
+    cached(&mut story, 100);
+    story.tensor(Memory::L1, 0x8000, 0x400, 1);
+    story.write(&file, &["python"], 1);
+    std::fs::write(&rules, "memory:L1\n").unwrap();
+    let [nothing, file, rules] = [&nothing, &file, &rules].map(|path| path.to_str().unwrap());
+    let diff = |more: &[&str]| {
+        let output = ttmem(&[&["diff", "--suppressions", rules], more, &[nothing, file]].concat());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json: Value = serde_json::from_str(&diff(&["--json", "-"])).unwrap();
+    let of = |side: &str| {
+        ["cached_regions", "cached_bytes", "suppressed_regions", "suppressed_bytes"].map(|key| json[side][key].clone())
+    };
+    assert_eq!(of("a"), [0; 4]);
+    assert_eq!(of("b"), [1, 0x1000, 1, 0x400]);
+    assert_eq!(
+        (&json["a"]["undecided"], &json["b"]["undecided"]),
+        (&Value::Null, &"too few iterations kept something".into())
+    );
+    assert_eq!(json["b"]["regions"], 3, "what is suppressed is left out");
+    let text = squeezed(&diff(&[]));
+    let beside = "3 allocations, 12.0 KiB In the program cache: 1 allocation (4.0 KiB). Suppressed, and left out: 1 \
+                  allocation (1.0 KiB). Whether it grows is undecided after 8 marks \"step #\": too few iterations kept \
+                  something.";
+    assert!(text.contains(beside), "{text}");
+}

@@ -1,24 +1,13 @@
 """Many operations, each on a line of its own beside its name; their results are kept. argv[1] is not used."""
 
 import os
-import sys
-import types
 
 import numpy
+import numpy_torch  # noqa: F401
 import ttnn
 
 device = ttnn.open_device(device_id=0, l1_small_size=32768)
 BF16, TILE, ROWS = ttnn.bfloat16, ttnn.TILE_LAYOUT, ttnn.ROW_MAJOR_LAYOUT
-
-
-class Torch(types.ModuleType):
-    """As much of torch as ttnn.from_torch asks for; the wheel does not bring it."""
-
-    Tensor = type("Tensor", (), {})
-
-    @staticmethod
-    def from_numpy(array):
-        return array
 
 
 def tensor(*shape, layout=TILE, dtype=BF16, memory=ttnn.DRAM_MEMORY_CONFIG):
@@ -47,7 +36,6 @@ conv = dict(in_channels=16, out_channels=32, device=device, batch_size=1)
 square = dict(input_height=32, input_width=32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
 pool = dict(batch_size=1, input_h=32, input_w=32, channels=32)
 window = dict(kernel_size=[2, 2], stride=[2, 2], padding=[0, 0])
-sys.modules["torch"] = Torch("torch")
 
 OPERATIONS = [
     ("ttnn.from_torch", lambda: ttnn.from_torch(array, **place)),

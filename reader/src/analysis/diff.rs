@@ -8,7 +8,7 @@ use std::{
 
 use ttmem_wire::Memory;
 
-use super::{Allocation, Analysis, Held, Missing, ProcessAnalysis};
+use super::{Allocation, Analysis, Held, Loop, Missing, ProcessAnalysis, Undecided};
 use crate::{Failure, named, sites::CallSite};
 
 /// What B has other than A.
@@ -35,6 +35,12 @@ pub struct Side {
     pub label: String,
     /// What was live then, over all devices.
     pub held: Held,
+    /// Of it in the program cache.
+    pub cached: Held,
+    /// What suppressions cover: left out of the difference.
+    pub suppressed: Held,
+    /// At the end of processes without a leak: the longest loop that decides nothing, how often it was looked at, and its reason.
+    pub undecided: Option<(Loop, u64, Undecided)>,
     /// Why the sums may be wrong, where they may.
     pub incomplete: Option<Incomplete>,
 }
@@ -94,6 +100,8 @@ pub enum ChangeKind {
 pub struct Snapshot {
     label: String,
     live: Vec<Allocation>,
+    suppressed: Held,
+    undecided: Option<(Loop, u64, Undecided)>,
     incomplete: Option<Incomplete>,
 }
 
@@ -112,11 +120,13 @@ impl Snapshot {
     /// The end of all processes: what was live, and what only the closing of devices had released before.
     pub fn at_end(analysis: Analysis, label: String) -> Self {
         let incomplete = incomplete(&analysis);
+        let verdicts = analysis.processes.iter().map(|process| &process.verdict).filter(|one| one.leaks.is_empty());
+        let undecided = verdicts.filter_map(|verdict| verdict.beside.undecided.clone()).max_by_key(|one| one.1);
         let live = analysis.processes.into_iter().flat_map(|process| {
             let ProcessAnalysis { live, released_at_close, .. } = process;
             live.into_iter().chain(released_at_close)
         });
-        Self::new(label, live, incomplete)
+        Self { undecided, ..Self::new(label, live, incomplete) }
     }
 
     /// A mark: `name`, or `name:N` for the Nth of that name, from 1; of a name that comes often the first, or the last. Of several
@@ -191,14 +201,25 @@ impl Snapshot {
 
     /// What suppressions cover is left out.
     fn new(label: String, live: impl IntoIterator<Item = Allocation>, incomplete: Option<Incomplete>) -> Self {
-        let live = live.into_iter().filter(|one| one.suppressed_by.is_none()).collect();
-        Self { label, live, incomplete }
+        let (live, suppressed): (Vec<_>, Vec<_>) = live.into_iter().partition(|one| one.suppressed_by.is_none());
+        Self { label, live, suppressed: Held::of(buffers(&suppressed)), undecided: None, incomplete }
     }
 
     fn side(&self) -> Side {
-        let buffers = self.live.iter().filter(|one| !one.memory.is_of_programs());
-        Side { label: self.label.clone(), held: Held::of(buffers), incomplete: self.incomplete }
+        Side {
+            label: self.label.clone(),
+            held: Held::of(buffers(&self.live)),
+            cached: Held::of(buffers(&self.live).filter(|one| one.cached)),
+            suppressed: self.suppressed,
+            undecided: self.undecided.clone(),
+            incomplete: self.incomplete,
+        }
     }
+}
+
+/// What is in the sums: program memory overlaps.
+fn buffers(all: &[Allocation]) -> impl Iterator<Item = &Allocation> {
+    all.iter().filter(|one| !one.memory.is_of_programs())
 }
 
 fn incomplete(analysis: &Analysis) -> Option<Incomplete> {

@@ -2,6 +2,7 @@
 //!
 //! * [`process`]: the facts of one process, from its account;
 //! * [`growth`], [`runs`]: loops, and what grows in them;
+//! * [`empty_marks`]: a loop in which nothing stays;
 //! * [`verdict`]: inconclusive, leak, leftover or clean;
 //! * [`suppressions`]: rules, applied to everything at once;
 //! * [`alike`]: devices that have something alike are one entry;
@@ -17,6 +18,7 @@ mod alike;
 mod allocation;
 mod by;
 mod diff;
+mod empty_marks;
 mod fragmentation;
 mod growth;
 mod moment;

@@ -5,7 +5,7 @@
 
 use ttmem_ledger::{Course, Undecided};
 
-use super::{Allocation, Growth, GrowthSource, Loop, ProcessAnalysis, allocation::Held, process::Ending};
+use super::{Allocation, Growth, GrowthSource, Loop, ProcessAnalysis, allocation::Held, empty_marks, process::Ending};
 
 /// The verdict on one process.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -218,7 +218,8 @@ fn beside(process: &ProcessAnalysis, loops: &[&Growth], runs: &[&Growth]) -> Bes
         let fitting = loops.iter().filter(|growth| is_it(growth.course()));
         fitting.max_by_key(|growth| growth.iterations)
     };
-    let baseline = longest(&|course| course == Course::Baseline);
+    let baseline = longest(&|course| course == Course::Baseline).map(|growth| (growth.point.clone(), growth.looks));
+    let baseline = baseline.or_else(|| empty_marks::longest(process));
     let undecided = longest(&|course| matches!(course, Course::Undecided(_)));
     let cache_growth: f64 =
         loops.iter().flat_map(|growth| growth.cache_growth()).map(|one| one.bytes_per_iteration).sum();
@@ -233,7 +234,7 @@ fn beside(process: &ProcessAnalysis, loops: &[&Growth], runs: &[&Growth]) -> Bes
             Course::Undecided(why) => Some((growth.point.clone(), growth.looks, why)),
             _ => None,
         }),
-        baseline: baseline.map(|growth| (growth.point.clone(), growth.looks)),
+        baseline,
     }
 }
 

@@ -13,10 +13,10 @@ use super::{
     output::{self, StackOptions},
 };
 use crate::{
-    Failure, Suppressions,
+    Failure, ProcessName, Suppressions,
     analysis::{Analysis, Difference, Runs, Snapshot, difference},
     plain_file,
-    report::{DifferenceReport, Report, bytes, write_difference},
+    report::{DifferenceReport, Report, bytes, incomplete, write_difference},
     visible::visible_json,
 };
 
@@ -61,6 +61,9 @@ pub(super) struct DiffFiles {
     /// A recording, a report in JSON, or a ring.
     #[arg(value_name = "A")]
     a: PathBuf,
+    /// Compare one process alone, by its id or words of its command line, as model.py: the one of that name in A and in B.
+    #[arg(long, value_name = "PID|NAME", visible_alias = "process")]
+    pid: Option<ProcessName>,
     /// Another; may be left out with --region, and where --from and --to name marks of A.
     #[arg(value_name = "B")]
     b: Option<PathBuf>,
@@ -99,14 +102,18 @@ impl DiffFiles {
 
     fn read(&self, path: &Path, mark: Option<&str>, suppressions: &Suppressions) -> Result<Analysis, Failure> {
         let style = self.style.style();
-        Ok(match input::kind(path)? {
+        let mut analysis = match input::kind(path)? {
             Kind::Json => {
                 let file = plain_file::open_small(path, Report::MAX_BYTES)?;
                 let report = Report::from_json(file).map_err(|why| Failure::with(path, why))?;
                 report.analysis(suppressions, style)
             }
             _ => Analysis::new(&input::read(path, mark.is_some())?, suppressions, style),
-        })
+        };
+        if let Some(name) = &self.pid {
+            analysis.select_process(name).map_err(|why| Failure::with(path, why))?;
+        }
+        Ok(analysis)
     }
 
     fn snapshot(
@@ -132,16 +139,18 @@ impl DiffFiles {
     }
 
     fn exit_code(&self, difference: &Difference, judged: u8) -> u8 {
-        let grown = u64::try_from(difference.bytes_change).unwrap_or(0);
-        let Some(allowed) = self.fail_on_growth.filter(|&allowed| grown > allowed) else { return judged };
-        let is_known = difference.a.incomplete.or(difference.b.incomplete).is_none();
-        if !self.quiet {
-            output::tell(&if is_known {
-                format!("ttmem: grew {}, {} allowed: exit code {FAILED}\n", bytes(grown), bytes(allowed))
-            } else {
-                format!("ttmem: --fail-on-growth decides nothing: a side is not complete; exit code {judged}\n")
-            });
+        let Some(allowed) = self.fail_on_growth else { return judged };
+        if let Some(why) = incomplete(difference) {
+            output::tell(&format!("ttmem: --fail-on-growth: inconclusive: {why}; exit code {judged}\n"));
+            return judged;
         }
-        if is_known { FAILED } else { judged }
+        let grown = u64::try_from(difference.bytes_change).unwrap_or(0);
+        if grown <= allowed {
+            return judged;
+        }
+        if !self.quiet {
+            output::tell(&format!("ttmem: grew {}, {} allowed: exit code {FAILED}\n", bytes(grown), bytes(allowed)));
+        }
+        FAILED
     }
 }

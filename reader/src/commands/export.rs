@@ -59,7 +59,7 @@ pub(super) struct Export {
     /// Write every event to csv, not what is live
     #[arg(long)]
     events: bool,
-    /// Write only one process, by its id or a word of its command line, as model.py
+    /// Write only one process, by its id or words of its command line, as model.py
     #[arg(long, value_name = "PID|NAME", visible_alias = "process")]
     pid: Option<ProcessName>,
     /// Write only this device: the chips of a mesh are alike, and one is a smaller file

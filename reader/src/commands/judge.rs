@@ -8,7 +8,7 @@ use super::output::tell;
 use crate::{
     Failure, Suppressions,
     analysis::{Analysis, Answer, size_of},
-    report::bytes,
+    report::{bytes, count, noun, what_is_missing},
 };
 
 /// The exit code of a failed judgement.
@@ -72,7 +72,7 @@ impl Judge {
     }
 
     /// The exit code: the command's `code`, or 23 where the command itself succeeded and the judgement fails. Prints why, unless
-    /// `quiet`.
+    /// `quiet`; an answer that is inconclusive never passes in silence.
     pub(super) fn exit_code(&self, analysis: &Analysis, code: u8, quiet: bool) -> u8 {
         if code != 0 || !self.is_asked() {
             return code;
@@ -92,14 +92,25 @@ impl Judge {
             lines.push(format!("{} left by owners, {} allowed: exit code {FAILED}", bytes(left), bytes(allowed)));
         }
         let fails = !lines.is_empty();
-        if !fails && analysis.has(Answer::Inconclusive) {
-            lines.push(
-                "--fail-on-leak and --fail-on-leftover decide nothing: a verdict is inconclusive; exit code 0".into(),
-            );
+        if !fails && let Some(why) = self.not_judged(analysis) {
+            tell(&format!("ttmem: {why}; exit code {code}\n"));
         }
         if !quiet {
             tell(&lines.iter().map(|line| format!("ttmem: {line}\n")).collect::<String>());
         }
         if fails { FAILED } else { code }
+    }
+
+    /// Why a process could not be judged: the options, and what is missing of the first; `None` if all could.
+    fn not_judged(&self, analysis: &Analysis) -> Option<String> {
+        let options = [(self.fail_on_leak, "--fail-on-leak"), (self.fail_on_leftover.is_some(), "--fail-on-leftover")];
+        let asked: Vec<&str> = options.iter().filter(|option| option.0).map(|option| option.1).collect();
+        let mut missing = analysis.processes.iter().filter_map(|process| Some((process.pid, process.verdict.missing?)));
+        let (pid, first) = missing.next()?;
+        let others = match missing.count() as u64 {
+            0 => String::new(),
+            more => format!(", and {} more {}", count(more), noun(more, "process", "processes")),
+        };
+        Some(format!("{}: inconclusive: pid {pid}, {}{others}", asked.join(" and "), what_is_missing(first)))
     }
 }

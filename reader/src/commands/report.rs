@@ -66,7 +66,7 @@ pub(super) struct ReportFiles {
     /// Report one region of the program: what it added, and left. All of that name; NAME:3 is the third.
     #[arg(long, value_name = "NAME", conflicts_with = "mark")]
     region: Option<String>,
-    /// Report one process alone, by its id or a word of its command line, as model.py.
+    /// Report one process alone, by its id or words of its command line, as model.py.
     #[arg(long, value_name = "PID|NAME", visible_alias = "process")]
     pid: Option<ProcessName>,
     /// Recordings, ring files, folders of them, or ids of processes that have a ring. Sidecar files beside rings are skipped.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{output, rings, settings::Place};
 use crate::{
-    Failure, Lookout,
+    Failure, Lookout, ProcessName,
     top::{self, Style, Watcher},
     visible::visible_json,
 };
@@ -26,6 +26,9 @@ pub(super) struct Top {
     /// Print what is live now as JSON (schema ttmem-top/1), and end.
     #[arg(long, conflicts_with = "once")]
     json: bool,
+    /// Show one process alone, by its id or words of its command line, as model.py.
+    #[arg(long, value_name = "PID|NAME", visible_alias = "process")]
+    pid: Option<ProcessName>,
     #[command(flatten)]
     place: Place,
 }
@@ -33,13 +36,17 @@ pub(super) struct Top {
 impl Top {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let mut watcher = Watcher::new(Lookout::new(move || rings::folders(&self.place)));
+        let mut view = watcher.look();
+        let pid = self.pid.map(|name| watcher.pid(&name)).transpose()?;
         if self.once || self.json {
-            let view = watcher.look();
+            if let Some(pid) = pid {
+                view = view.only(|process| process.pid == pid);
+            }
             output::tell(&watcher.complaints().iter().map(|line| format!("ttmem: {line}\n")).collect::<String>());
             let json = || visible_json(serde_json::to_string_pretty(&view).unwrap_or_default()) + "\n";
             output::print(&if self.json { json() } else { top::text(&view) })?;
         } else if top::has_terminal() {
-            top::run(watcher, Style::of_environment())?;
+            top::run(watcher, Style::of_environment(), pid)?;
         } else {
             return Err(Failure::new("top: this is no terminal; use --once or --json"));
         }

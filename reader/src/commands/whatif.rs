@@ -46,7 +46,7 @@ pub(super) struct WhatIfFile {
     /// Free what SITE allocated before when it allocates again.
     #[arg(long, value_name = "SITE")]
     free_early: Vec<String>,
-    /// Replay one process alone, by its id or a word of its command line, as model.py.
+    /// Replay one process alone, by its id or words of its command line, as model.py.
     #[arg(long, value_name = "PID|NAME", visible_alias = "process")]
     pid: Option<ProcessName>,
     /// Write the answer as JSON (schema ttmem-whatif/1) to FILE too; "-" is standard output.

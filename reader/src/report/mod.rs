@@ -21,5 +21,6 @@ pub use text::{Painter, Screen, View, write_difference, write_text, write_view, 
 pub(crate) use text::{in_short, terse};
 pub use words::{FINDING_IDS, bytes, count, from_here, noun, plain_name, shorten};
 pub(crate) use words::{
-    cores, ending, finding_id, growth_sentence, growth_source, headroom, program_memory, stack_line,
+    cores, difference::incomplete, ending, finding_id, growth_sentence, growth_source, headroom, program_memory,
+    stack_line, what_is_missing,
 };

@@ -44,11 +44,11 @@ use crate::Failure;
 /// Between pictures.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Shows it until the user, or a signal, ends it.
+/// Shows it, or one process alone, until the user, or a signal, ends it.
 ///
 /// # Errors
 /// Those of the terminal.
-pub fn run(mut watcher: Watcher, style: Style) -> Result<(), Failure> {
+pub fn run(mut watcher: Watcher, style: Style, only: Option<u32>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("terminal: {error}"));
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
@@ -56,7 +56,7 @@ pub fn run(mut watcher: Watcher, style: Style) -> Result<(), Failure> {
     }
     let mut terminal = terminal::Terminal::enter().map_err(failed)?;
     hangup::watch(Arc::clone(&stop)).map_err(failed)?;
-    let mut state = State::new(style);
+    let mut state = State::new(style, only);
     let start = Instant::now();
     let mut next = start;
     while !stop.load(Ordering::Relaxed) && !state.is_done() {

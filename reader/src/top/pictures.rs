@@ -34,7 +34,7 @@ struct Shown {
 
 impl Shown {
     fn new(style: Style, (wide, tall): (u16, u16), view: View) -> Self {
-        let mut state = State::new(style);
+        let mut state = State::new(style, None);
         state.show(view, Duration::ZERO);
         let mut shown = Self { state, terminal: Terminal::new(TestBackend::new(wide, tall)).unwrap() };
         shown.draw();

@@ -84,8 +84,8 @@ pub struct State {
 }
 
 impl State {
-    /// Nothing seen yet.
-    pub fn new(style: Style) -> Self {
+    /// Nothing seen yet; of one process alone, if it is named.
+    pub fn new(style: Style, only: Option<u32>) -> Self {
         let nothing = View::of(Vec::new(), Vec::new(), BTreeMap::new());
         Self {
             style,
@@ -99,7 +99,7 @@ impl State {
             frozen: None,
             has_help: false,
             grouping: Grouping::AsFits,
-            only: None,
+            only,
             opened: None,
             detail: None,
             scrolled: 0,

@@ -7,7 +7,7 @@ use std::{
 
 use super::detail::{self, Detail, Question};
 use crate::{
-    KindView, Lookout, View,
+    Failure, KindView, Lookout, ProcessName, Session, View,
     view::{self, Ranks},
 };
 
@@ -74,6 +74,15 @@ impl Watcher {
         let alive = |pid: u32| self.lookout.sessions().iter().any(|session| session.header().pid == pid);
         self.kinds.retain(|kind| alive(kind.pid));
         View::new(self.lookout.sessions(), &mut self.ranks, self.kinds.clone())
+    }
+
+    /// The process of this name among those that were seen.
+    ///
+    /// # Errors
+    /// If there is none, or more than one.
+    pub fn pid(&self, name: &ProcessName) -> Result<u32, Failure> {
+        let headers = self.lookout.sessions().iter().map(Session::header);
+        name.pid(headers.map(|header| (header.pid, header.command.as_slice())))
     }
 
     /// The answer to what the user looks at; `None` where that is gone.

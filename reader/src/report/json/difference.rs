@@ -44,6 +44,17 @@ pub struct SideReport {
     pub regions: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Of them in the program cache.
+    pub cached_regions: u64,
+    /// Their bytes.
+    pub cached_bytes: u64,
+    /// Allocations that suppressions cover: they are in no sum here.
+    pub suppressed_regions: u64,
+    /// Their bytes.
+    pub suppressed_bytes: u64,
+    /// Why it is not known whether it grows, where a process with no leak has a loop that decides nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<&'static str>,
     /// Why the sums may be wrong, where they may.
     pub inconclusive: Option<String>,
 }
@@ -98,6 +109,11 @@ impl SideReport {
             label: side.label.clone(),
             regions: side.held.allocations,
             bytes: side.held.bytes,
+            cached_regions: side.cached.allocations,
+            cached_bytes: side.cached.bytes,
+            suppressed_regions: side.suppressed.allocations,
+            suppressed_bytes: side.suppressed.bytes,
+            undecided: side.undecided.as_ref().map(|(.., why)| words::why_undecided(*why)),
             inconclusive: side.incomplete.map(words::difference::why_incomplete),
         }
     }

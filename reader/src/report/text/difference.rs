@@ -7,7 +7,7 @@ use crate::{
     analysis::{Difference, Side},
     report::words::{
         bytes, count,
-        difference::{change as what_it_did, sentence},
+        difference::{beside, change as what_it_did, sentence},
         growth::number,
         plain_name, shorten,
     },
@@ -54,5 +54,6 @@ pub fn write_difference(out: &mut impl Write, difference: &Difference, screen: &
 fn write_side(out: &mut impl Write, screen: &Screen, name: &str, side: &Side) -> fmt::Result {
     let held = format!("{}, {}", number(side.held), bytes(side.held.bytes));
     let room = screen.width.saturating_sub(held.len() + 4);
-    writeln!(out, "{}: {}  {held}", screen.paint.strong(name), shorten(&side.label, room))
+    writeln!(out, "{}: {}  {held}", screen.paint.strong(name), shorten(&side.label, room))?;
+    beside(side).map_or(Ok(()), |text| screen.styled(out, screen.paint.faint, "   ", &text))
 }

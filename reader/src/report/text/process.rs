@@ -30,10 +30,10 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, process: &ProcessAnal
     write_verdict(out, screen, process)?;
     writeln!(out)?;
     write_sums(out, screen, &process.totals)?;
-    write_headroom(out, screen, process)?;
-    write_pressure(out, screen, process)?;
     growth::write(out, screen, &process.growth)?;
     peaks::write(out, screen, &process.peaks)?;
+    write_headroom(out, screen, process)?;
+    write_pressure(out, screen, process)?;
     let title = match process.end {
         Ending::Running => "Live now",
         Ending::Cut(_) => "Live where the recording ends",

@@ -1,16 +1,16 @@
 //! What a difference comes to, in a sentence.
 
 use super::{
+    growth::amount,
     units::{bytes, count, noun},
-    verdict::what_is_missing,
+    verdict::{undecided_after, what_is_missing},
 };
-use crate::analysis::{ChangeKind, Difference, Incomplete, Side};
+use crate::analysis::{ChangeKind, Difference, Held, Incomplete, Side};
 
 /// The sentence.
 pub(crate) fn sentence(difference: &Difference) -> String {
-    let named = |name: &'static str, side: &Side| side.incomplete.map(|why| (name, why));
-    if let Some((name, why)) = named("A", &difference.a).or_else(|| named("B", &difference.b)) {
-        return format!("Inconclusive: {name} is not complete, {}.", why_incomplete(why));
+    if let Some(why) = incomplete(difference) {
+        return format!("Inconclusive: {why}.");
     }
     if difference.changes.is_empty() {
         return "No difference: what is live in A is live in B.".to_owned();
@@ -32,6 +32,25 @@ pub(crate) fn sentence(difference: &Difference) -> String {
             if bytes_more > 0 { "more" } else { "less" }
         ),
     }
+}
+
+/// "A is not complete, 2 events were lost"; `None` if both are complete.
+pub(crate) fn incomplete(difference: &Difference) -> Option<String> {
+    let named =
+        |name: &str, side: &Side| side.incomplete.map(|why| format!("{name} is not complete, {}", why_incomplete(why)));
+    named("A", &difference.a).or_else(|| named("B", &difference.b))
+}
+
+/// What a side's sums have of the program cache, what they leave out, and whether it is undecided that the side grows.
+pub(crate) fn beside(side: &Side) -> Option<String> {
+    let of = |held: Held, what: &str| (held.allocations > 0).then(|| format!("{what}: {}.", amount(held)));
+    let sentences = [
+        of(side.cached, "In the program cache"),
+        of(side.suppressed, "Suppressed, and left out"),
+        side.undecided.as_ref().and_then(undecided_after),
+    ];
+    let text = sentences.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    (!text.is_empty()).then_some(text)
 }
 
 /// Why a side is not known whole.

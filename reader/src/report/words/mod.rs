@@ -23,5 +23,5 @@ pub(crate) use place::stack_line;
 pub(super) use units::short_count;
 pub use units::{bytes, count, from_here, noun, shorten};
 pub(crate) use units::{cores, program_memory};
-pub(crate) use verdict::ending;
-pub(super) use verdict::verdict;
+pub(crate) use verdict::{ending, what_is_missing};
+pub(super) use verdict::{verdict, why_undecided};

@@ -102,7 +102,7 @@ fn leftover(process: &ProcessAnalysis) -> Vec<String> {
 }
 
 /// Why it is not known whether it grows, and what to do. That a program is too short for a loop is no news.
-fn undecided_after((point, looks, why): &(Loop, u64, Undecided)) -> Option<String> {
+pub(super) fn undecided_after((point, looks, why): &(Loop, u64, Undecided)) -> Option<String> {
     let is_by_time = *point == Loop::Time;
     let has_loop = !is_by_time || *why != Undecided::FewIterations;
     let over = super::growth::looks(point, *looks);
