@@ -366,6 +366,14 @@ class BadInput(ExportTest):
         self.assert_one_line(self.file, "--format", "csv", "--pid", "7")
         self.assertEqual([path.name for path in self.folder.iterdir() if path.name.startswith("never")], [])
 
+    def test_a_table_that_finds_no_room(self):
+        tables = self.folder / "full"
+        tables.mkdir()
+        (tables / "events.parquet").symlink_to("/dev/full")
+        self.assert_one_line(self.file, "--format", "parquet", "-o", tables)
+        self.assertIn("No space left", self.notes)
+        self.assertEqual([path.name for path in tables.iterdir()], ["events.parquet"], "the other is not whole")
+
     def test_a_recording_that_was_cut(self):
         cut = self.folder / "cut.ttmem"
         cut.write_bytes(self.file.read_bytes()[:-40])
