@@ -86,7 +86,7 @@ pub struct State {
 impl State {
     /// Nothing seen yet.
     pub fn new(style: Style) -> Self {
-        let nothing = View::of(Vec::new(), Vec::new(), BTreeMap::new());
+        let nothing = View::of(Vec::new(), Arc::default(), BTreeMap::new());
         Self {
             style,
             all: nothing.clone(),
