@@ -330,6 +330,19 @@ class RealProgram(ExportTest):
         }
         self.assertEqual(peaks, truth)
 
+    def test_parquet_has_the_call_sites_of_jsonl(self):
+        python = need.need(readers.python)
+        folder = self.export("demo-tables", "--format", "parquet")
+        columns = ["devices", "memory", "address", "name", "site", "op", "tensor"]
+        query = f"select {', '.join(columns)} from read_parquet(?)"
+        found = json.loads(self.read(python, readers.HERE / "read_parquet.py", query, folder / "events.parquet"))
+        truth = []
+        for line in map(json.loads, self.ttmem(self.file, "--format", "jsonl").splitlines()):
+            line |= {"devices": " ".join(map(str, line.get("devices", []))), "site": "\n".join(line.get("site", []))}
+            truth.append([line.get(column, None if column == "address" else "") for column in columns])
+        self.assertEqual(found, truth)
+        self.assertGreater(len({tuple(row[4:]) for row in truth}), 5)
+
     def test_heaptrack_shows_the_lines_of_the_program(self):
         need.need(readers.system, "heaptrack_print")
         path = self.export("demo.heaptrack.gz", "--format", "heaptrack")
