@@ -21,6 +21,7 @@ mod follow;
 pub mod html;
 mod ingest;
 mod launch;
+mod mcp;
 mod named;
 mod plain_file;
 mod progress;

@@ -26,8 +26,9 @@ pub struct View {
     pub processes: Vec<ProcessView>,
     /// By id.
     pub devices: Vec<DeviceView>,
-    /// By bytes, the most first.
-    pub kinds: Vec<KindView>,
+    /// By bytes, the most first. Shared: a picture is made ten times as often as they are counted.
+    #[serde(serialize_with = "as_list")]
+    pub kinds: Arc<[KindView]>,
     /// What the devices have, whichever process uses them.
     #[serde(skip)]
     pub(crate) capacities: Capacities,
@@ -135,6 +136,10 @@ fn as_text<S: Serializer>(memory: &Memory, serializer: S) -> Result<S::Ok, S::Er
     serializer.collect_str(memory)
 }
 
+fn as_list<S: Serializer>(kinds: &Arc<[KindView]>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(kinds.iter())
+}
+
 fn op_and_frames<S: Serializer>(site: &CallSite, serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(2))?;
     map.serialize_entry("op", &site.op.as_deref())?;
@@ -144,13 +149,13 @@ fn op_and_frames<S: Serializer>(site: &CallSite, serializer: S) -> Result<S::Ok,
 
 impl View {
     /// What these processes hold; `kinds` were counted before, since counting them takes longer.
-    pub fn new(sessions: &[Session], ranks: &mut Ranks, kinds: Vec<KindView>) -> Self {
+    pub fn new(sessions: &[Session], ranks: &mut Ranks, kinds: Arc<[KindView]>) -> Self {
         let mut processes: Vec<ProcessView> = sessions.iter().map(|session| process(session, ranks)).collect();
         processes.sort_by_key(|process| std::cmp::Reverse(process.live_bytes));
         Self::of(processes, kinds, capacities(sessions))
     }
 
-    pub(crate) fn of(processes: Vec<ProcessView>, kinds: Vec<KindView>, capacities: Capacities) -> Self {
+    pub(crate) fn of(processes: Vec<ProcessView>, kinds: Arc<[KindView]>, capacities: Capacities) -> Self {
         let devices = devices(&processes, &capacities);
         Self { schema: SCHEMA, processes, devices, kinds, capacities }
     }

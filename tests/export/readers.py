@@ -16,6 +16,7 @@ import need  # noqa: E402
 from need import Unavailable  # noqa: E402
 
 PYPI = ["perfetto==0.59.1", "protobuf==7.36.2", "duckdb==2.0.0", "jsonschema==4.26.0"]
+MCP = "mcp==2.3.0"
 NPM = ["pprof-format@2.3.2", "speedscope@1.25.0", "@grafana/schema@13.2.3", "typescript@5.9.3"]
 
 
@@ -26,6 +27,11 @@ def folder():
 def python():
     """The python of an environment with the packages of PyPI."""
     return need.environment(folder() / "python", sys.executable, "a package of PyPI", *PYPI)
+
+
+def mcp_client():
+    """The python of an environment with the SDK of the Model Context Protocol."""
+    return need.environment(folder() / "mcp", sys.executable, "the SDK of the Model Context Protocol", MCP)
 
 
 def node():

@@ -330,6 +330,19 @@ class RealProgram(ExportTest):
         }
         self.assertEqual(peaks, truth)
 
+    def test_parquet_has_the_call_sites_of_jsonl(self):
+        python = need.need(readers.python)
+        folder = self.export("demo-tables", "--format", "parquet")
+        columns = ["devices", "memory", "address", "name", "site", "op", "tensor"]
+        query = f"select {', '.join(columns)} from read_parquet(?)"
+        found = json.loads(self.read(python, readers.HERE / "read_parquet.py", query, folder / "events.parquet"))
+        truth = []
+        for line in map(json.loads, self.ttmem(self.file, "--format", "jsonl").splitlines()):
+            line |= {"devices": " ".join(map(str, line.get("devices", []))), "site": "\n".join(line.get("site", []))}
+            truth.append([line.get(column, None if column == "address" else "") for column in columns])
+        self.assertEqual(found, truth)
+        self.assertGreater(len({tuple(row[4:]) for row in truth}), 5)
+
     def test_heaptrack_shows_the_lines_of_the_program(self):
         need.need(readers.system, "heaptrack_print")
         path = self.export("demo.heaptrack.gz", "--format", "heaptrack")
@@ -365,6 +378,14 @@ class BadInput(ExportTest):
         self.assert_one_line(self.file, "--format", "csv", "--process", "7")
         self.assert_one_line(self.file, "--format", "csv", "--pid", "7")
         self.assertEqual([path.name for path in self.folder.iterdir() if path.name.startswith("never")], [])
+
+    def test_a_table_that_finds_no_room(self):
+        tables = self.folder / "full"
+        tables.mkdir()
+        (tables / "events.parquet").symlink_to("/dev/full")
+        self.assert_one_line(self.file, "--format", "parquet", "-o", tables)
+        self.assertIn("No space left", self.notes)
+        self.assertEqual([path.name for path in tables.iterdir()], ["events.parquet"], "the other is not whole")
 
     def test_a_recording_that_was_cut(self):
         cut = self.folder / "cut.ttmem"

@@ -11,6 +11,7 @@ mod generate;
 mod input;
 mod judge;
 mod ls;
+mod mcp;
 mod next;
 mod output;
 mod record;
@@ -52,6 +53,7 @@ const FAILED: u8 = 2;
   ttmem serve                                for Prometheus
   ttmem report /dev/shm/ttmem-0/4242-*.ring  report on a dead process
   ttmem follow --pid 4242                    answer a tool's questions
+  ttmem mcp                                  answer an agent's questions
   ttmem clean                                remove what dead processes left
   ttmem doctor                               check this machine
 
@@ -103,6 +105,7 @@ enum Command {
     Explain(explain::Explain),
     Export(export::Export),
     Follow(follow::Follow),
+    Mcp(mcp::Mcp),
     Ls(ls::Ls),
     Top(top::Top),
     Serve(serve::Serve),
@@ -134,6 +137,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Explain(explain) => explain.run(),
         Command::Export(export) => export.run(),
         Command::Follow(follow) => follow.run(),
+        Command::Mcp(mcp) => mcp.run(),
         Command::Ls(ls) => ls.run(),
         Command::Top(top) => top.run(),
         Command::Serve(serve) => serve.run(),

@@ -11,6 +11,7 @@ mod lanes;
 mod one_process;
 mod output;
 mod parquet;
+mod parquet_table;
 mod perfetto;
 mod perfetto_proto;
 mod pickle;
@@ -103,9 +104,11 @@ pub fn export(steps: &Steps, options: &Options) -> Result<Vec<String>, Failure> 
         Stopped::Enough => Failure::new(format!("{name}: is not whole")),
     };
     if options.format == Format::Parquet {
-        let mut tables = parquet::Tables::create(options.to.as_deref()).map_err(cannot_write)?;
-        steps.run(&At::Exit, &mut |step| tables.step(step)).map_err(stopped)?;
-        return Box::new(tables).finish().map_err(cannot_write);
+        return std::thread::scope(|scope| {
+            let mut tables = parquet::Tables::create(scope, options.to.as_deref()).map_err(cannot_write)?;
+            steps.run(&At::Exit, &mut |step| tables.step(step)).map_err(stopped)?;
+            Box::new(tables).finish().map_err(cannot_write)
+        });
     }
     let mut output = Output::create(options.to.as_deref()).map_err(cannot_write)?;
     let mut notes = Vec::new();

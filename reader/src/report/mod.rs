@@ -18,7 +18,7 @@ pub use json::{
 };
 pub(crate) use json::{Context, devices};
 pub use text::{Painter, Screen, View, write_difference, write_text, write_view, write_what_if};
-pub(crate) use text::{in_short, terse};
+pub(crate) use text::{Part, in_short, terse, write_part};
 pub use words::{FINDING_IDS, bytes, count, from_here, noun, plain_name, shorten};
 pub(crate) use words::{
     cores, difference::incomplete, ending, finding_id, growth_sentence, growth_source, headroom, program_memory,

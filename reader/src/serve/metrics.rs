@@ -1,6 +1,6 @@
 //! The metrics, made anew at each scrape: a process that has gone has no numbers left.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
@@ -24,7 +24,7 @@ type Labels = Vec<(&'static str, String)>;
 /// The page that Prometheus reads.
 pub(super) fn text(sessions: &[Session], ranks: &mut Ranks) -> String {
     let mut registry = Registry::with_prefix("ttmem");
-    let mut view = View::new(sessions, ranks, Vec::new());
+    let mut view = View::new(sessions, ranks, Arc::default());
     view.look_for_headroom(sessions);
     registry.register_collector(Box::new(Held(view)));
     let mut text = String::new();

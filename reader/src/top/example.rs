@@ -51,7 +51,7 @@ pub(super) fn kind(pid: u32, size: u64, allocations: u64) -> KindView {
 
 /// A process with so much DRAM on one device.
 pub(super) fn one_process(pid: u32, dram: u64) -> View {
-    View::of(vec![process(pid, &[0], dram, 0)], Vec::new(), BTreeMap::new())
+    View::of(vec![process(pid, &[0], dram, 0)], [].into(), BTreeMap::new())
 }
 
 /// Four devices, of which one has circular buffers and one a known capacity; two processes, one of which was met late.
@@ -59,7 +59,7 @@ pub(super) fn two_processes() -> View {
     let capacities = [((3, Memory::Dram), (4 << 20, Some(8))), ((3, Memory::L1), (1 << 20, Some(8)))];
     View::of(
         vec![process(7, &[0, 1, 2, 3], 12 << 20, 6 << 20), process(8, &[0], 1 << 20, 0)],
-        vec![kind(7, 6 << 20, 8), kind(8, 1 << 20, 1), kind(7, 4096, 3)],
+        [kind(7, 6 << 20, 8), kind(8, 1 << 20, 1), kind(7, 4096, 3)].into(),
         Capacities::from(capacities),
     )
 }
@@ -69,5 +69,5 @@ pub(super) fn many_devices(number: i32) -> View {
     let one = |id: i32| process(1000 + id as u32, &[id], (id as u64 + 1) << 26, 1 << 20);
     let banks = [(Memory::Dram, (4 << 30, Some(8))), (Memory::L1, (1 << 20, Some(64)))];
     let capacities = (0..number).flat_map(|id| banks.map(|(memory, bank)| ((id, memory), bank)));
-    View::of((0..number).map(one).collect(), vec![kind(1000, 1 << 26, 1)], capacities.collect())
+    View::of((0..number).map(one).collect(), [kind(1000, 1 << 26, 1)].into(), capacities.collect())
 }

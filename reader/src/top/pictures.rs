@@ -84,7 +84,8 @@ fn the_whole_picture() {
 #[test]
 fn no_size_is_too_small_and_no_row_too_long() {
     for style in [PLAIN, COLOURED] {
-        for view in [example::two_processes(), example::many_devices(32), View::of(vec![], vec![], Default::default())]
+        for view in
+            [example::two_processes(), example::many_devices(32), View::of(vec![], [].into(), Default::default())]
         {
             for wide in [1, 19, 20, 68, 80, 99, 100, 120, 200, 300] {
                 for tall in [1, 3, 4, 5, 10, 22, 24, 90] {
@@ -141,7 +142,7 @@ fn a_filter_and_one_process_alone_hold_for_everything() {
 
 #[test]
 fn an_empty_screen_says_what_to_start() {
-    let text = Shown::new(PLAIN, (80, 24), View::of(vec![], vec![], Default::default())).text();
+    let text = Shown::new(PLAIN, (80, 24), View::of(vec![], [].into(), Default::default())).text();
     assert!(text.contains("ttmem run -- python model.py") && text.contains("0 processes, 0 devices"), "{text}");
 }
 

@@ -86,7 +86,7 @@ pub struct State {
 impl State {
     /// Nothing seen yet; of one process alone, if it is named.
     pub fn new(style: Style, only: Option<u32>) -> Self {
-        let nothing = View::of(Vec::new(), Vec::new(), BTreeMap::new());
+        let nothing = View::of(Vec::new(), Arc::default(), BTreeMap::new());
         Self {
             style,
             all: nothing.clone(),

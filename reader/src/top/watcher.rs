@@ -1,6 +1,7 @@
 //! Looks, and keeps what takes long to find out.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,7 +24,7 @@ const KINDS: usize = 200;
 pub struct Watcher {
     lookout: Lookout,
     ranks: Ranks,
-    kinds: Vec<KindView>,
+    kinds: Arc<[KindView]>,
     names: view::SiteNames,
     events: u64,
     counted: Counted,
@@ -54,7 +55,7 @@ impl Watcher {
         Self {
             lookout,
             ranks: Ranks::default(),
-            kinds: Vec::new(),
+            kinds: Arc::new([]),
             names: view::SiteNames::default(),
             events: 0,
             counted: Counted::default(),
@@ -68,11 +69,13 @@ impl Watcher {
         self.events += self.lookout.advance();
         if self.counted.at_events != Some(self.events) && self.counted.is_due() {
             let began = Instant::now();
-            self.kinds = view::kinds(self.lookout.sessions(), KINDS, &mut self.names);
+            self.kinds = view::kinds(self.lookout.sessions(), KINDS, &mut self.names).into();
             self.counted.note(self.events, began);
         }
-        let alive = |pid: u32| self.lookout.sessions().iter().any(|session| session.header().pid == pid);
-        self.kinds.retain(|kind| alive(kind.pid));
+        let alive: BTreeSet<u32> = self.lookout.sessions().iter().map(|session| session.header().pid).collect();
+        if self.kinds.iter().any(|kind| !alive.contains(&kind.pid)) {
+            self.kinds = self.kinds.iter().filter(|kind| alive.contains(&kind.pid)).cloned().collect();
+        }
         View::new(self.lookout.sessions(), &mut self.ranks, self.kinds.clone())
     }
 

@@ -22,7 +22,7 @@ use std::fmt::{self, Write};
 
 pub use difference::write_difference;
 pub use moment::{View, write_view};
-pub(crate) use process::in_short;
+pub(crate) use process::{Part, in_short, write_part};
 pub(crate) use refusals::terse;
 pub use screen::{Painter, Screen};
 pub use whatif::write_what_if;

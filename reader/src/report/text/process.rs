@@ -8,7 +8,7 @@ use ttmem_wire::Memory;
 use super::{Screen, allocations, growth, peaks, refusals, regions, table::Table};
 use crate::{
     Ended,
-    analysis::{Answer, Ending, ProcessAnalysis, alike, alike_devices},
+    analysis::{Analysis, Answer, Ending, ProcessAnalysis, alike, alike_devices},
     report::words::{self, bytes, count, devices, short_count, shorten},
 };
 
@@ -71,6 +71,38 @@ pub(crate) fn in_short(process: &ProcessAnalysis, width: usize) -> String {
         .and_then(|()| growth::write(&mut text, &screen, &process.growth))
         .and_then(|()| refusals::terse(&process.refusals).map_or(Ok(()), |refused| writeln!(text, "{refused}")));
     text
+}
+
+/// A part of the report on a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The verdict, and what grows.
+    Growth,
+    /// What each memory's peak was made of.
+    Peaks,
+    /// What was refused.
+    Refusals,
+}
+
+/// This part of each process.
+pub(crate) fn write_part(out: &mut impl Write, analysis: &Analysis, part: Part, screen: &Screen) -> fmt::Result {
+    for (at, process) in analysis.processes.iter().enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        write_title(out, screen, process)?;
+        match part {
+            Part::Growth => {
+                write_verdict(out, screen, process)?;
+                growth::write(out, screen, &process.growth)?;
+            }
+            Part::Peaks if process.peaks.is_empty() => writeln!(out, "Nothing was ever live.")?,
+            Part::Peaks => peaks::write(out, screen, &process.peaks)?,
+            Part::Refusals if process.refusals.is_empty() => writeln!(out, "Nothing was refused.")?,
+            Part::Refusals => refusals::write(out, screen, &process.refusals)?,
+        }
+    }
+    Ok(())
 }
 
 /// Which process, and how it ended.
