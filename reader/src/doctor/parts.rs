@@ -82,13 +82,20 @@ impl PartCheck {
     }
 }
 
-/// C++ names without their arguments.
+/// Names that are written out.
+const LISTED: usize = 3;
+
+/// C++ names without their arguments, the first of many.
 fn readable(names: &[&str]) -> String {
     let one = |name: &&str| {
         let whole = addr2line::demangle_auto((*name).into(), None).into_owned();
         whole.split('(').next().unwrap_or(&whole).replace("tt::tt_metal::", "")
     };
-    names.iter().map(one).collect::<Vec<_>>().join(", ")
+    let listed = names.iter().take(LISTED).map(one).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +126,9 @@ mod tests {
         let hidden = build(|name| !name.contains("mark_address"), |_| true);
         let why = "no detail::ProgramImpl::CircularBufferAllocator::mark_address";
         assert_eq!(seen(&hidden, Part::DataflowBuffers), (Sight::No, why.to_owned()));
+        let many = build(|name| !name.contains("MeshTensor"), |_| true);
+        let why = "no MeshTensor::MeshTensor, MeshTensor::mesh_buffer, MeshTensor::logical_shape and 4 more";
+        assert_eq!(seen(&many, Part::Tensors), (Sight::No, why.to_owned()));
         let without = build(|name| !name.contains("trace_allocation"), |_| true);
         assert_eq!(seen(&without, Part::ProgramTables), (Sight::No, "no trace_allocation_tracking_enabled".to_owned()));
         let inlined = build(|_| true, |name| !name.contains("load_binaries"));
