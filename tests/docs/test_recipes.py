@@ -14,7 +14,7 @@ import unittest
 from runs import BUILT, ROOT
 
 # They wait for somebody.
-ENDLESS = ("ttmem top", "ttmem serve")
+ENDLESS = ("ttmem top", "ttmem serve", "ttmem attach 4242 --top")
 
 
 def lines(page):

@@ -17,11 +17,12 @@ use super::{
     settings::Place,
 };
 use crate::{
-    Drainer, Ended, Failure, Keep, Recorder,
+    Drainer, Ended, Failure, Keep, Lookout, Recorder,
     analysis::Analysis,
     attach::{self, Target},
     launch,
     report::{Report, bytes},
+    top::{self, Style, Watcher},
     visible::visible_path,
 };
 
@@ -34,6 +35,7 @@ use crate::{
   ttmem attach 4242                      until it ends, or Ctrl-C
   ttmem attach 4242 --duration 60        one minute of it
   ttmem attach 4242 -o leak.ttmem        keep every event, for `ttmem report`
+  ttmem attach 4242 --top                watch it meanwhile; q stops and reports
 
 A program can do the same by itself: ttmem.start() in Python, ttmem_start() in C.")]
 pub(super) struct Attach {
@@ -42,6 +44,9 @@ pub(super) struct Attach {
     /// Stop after so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
+    /// Show `ttmem top` of it meanwhile; q stops tracking.
+    #[arg(long, conflicts_with = "duration")]
+    top: bool,
     /// Keep every event in FILE, for `ttmem report`; it is replaced.
     #[arg(short = 'o', long = "record", value_name = "FILE")]
     recording: Option<PathBuf>,
@@ -70,6 +75,9 @@ impl Attach {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         if let Some(path) = &self.output.json {
             output::check_writable(path)?;
+        }
+        if self.top && !top::has_terminal() {
+            return Err(Failure::new("attach --top: this is no terminal"));
         }
         let suppressions = self.output.judge.suppressions()?;
         let target = Target::find(self.pid)?;
@@ -116,7 +124,9 @@ impl Attach {
         let (stop, wakeup) = (AtomicBool::new(false), drainer.wakeup());
         thread::scope(|scope| {
             scope.spawn(|| drainer.run_until(&stop));
-            self.wait(target, &signals);
+            if let Err(error) = self.wait(target, folder, &signals) {
+                output::tell(&format!("ttmem: {error}\n"));
+            }
             self.detach(target, library, folder);
             stop.store(true, Ordering::Release);
             wakeup.wake();
@@ -152,11 +162,17 @@ impl Attach {
         output::after(written, self.output.judge.exit_code(&analysis, 0, self.output.quiet))
     }
 
-    fn wait(&self, target: &Target, signals: &launch::Signals) {
+    fn wait(&self, target: &Target, folder: &Path, signals: &launch::Signals) -> Result<(), Failure> {
+        if self.top {
+            let folder = folder.to_owned();
+            let watcher = Watcher::new(Lookout::new(move || vec![folder.clone()]));
+            return top::run(watcher, Style::of_environment(), Some(self.pid));
+        }
         let since = Instant::now();
         while target.runs() && !signals.has_come() && self.duration.is_none_or(|duration| since.elapsed() < duration) {
             thread::sleep(LOOK_EVERY);
         }
+        Ok(())
     }
 
     /// Has the process stop tracking.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -102,6 +102,40 @@ fn a_server_whose_first_thread_computes_is_attached_to_again_and_again() {
 }
 
 #[test]
+fn top_is_shown_meanwhile_and_q_reports() {
+    if gdb_is_missing() {
+        return;
+    }
+    let files = folder();
+    let json = files.path().join("report.json");
+    let mut server = serve("server", &files.path().join("truth"));
+    // script gives it a terminal.
+    let attach = format!("{} attach {} --top --json {}", command().display(), server.id(), json.display());
+    let line = format!("stty rows 40 columns 120 && exec {attach}");
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"]);
+    terminal.env("TTMEM_DIR", files.path()).env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut terminal = terminal.spawn().expect("script");
+    let mut screen = Vec::new();
+    let mut output = terminal.stdout.take().expect("a pipe");
+    while !String::from_utf8_lossy(&screen).contains("DRAM") {
+        let mut part = [0; 4096];
+        let read = output.read(&mut part).expect("a screen");
+        assert!(read != 0, "ended: {}", String::from_utf8_lossy(&screen));
+        screen.extend(&part[..read]);
+    }
+    terminal.stdin.as_mut().expect("a pipe").write_all(b"q").expect("a key");
+    output.read_to_end(&mut screen).expect("the report");
+    assert_eq!(terminal.wait().expect("an end").code(), Some(0));
+    let report = report(&json);
+    let process = &report["processes"][0];
+    assert_eq!(process["ended"], json!({"stopped": true}));
+    assert_eq!((Report::events(process).2, &process["unmatched_frees"]), (0, &0.into()));
+    drop(server.stdin.take());
+    assert_eq!(server.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
 fn what_forbids_it_is_said_in_one_line() {
     let files = folder();
     let refused = |outcome: Outcome, words: &str| {
@@ -112,6 +146,7 @@ fn what_forbids_it_is_said_in_one_line() {
     let mut server = serve("server", &files.path().join("truth"));
     let without_gdb = attach(server.id(), files.path(), &[]).env("PATH", "/nonexistent");
     refused(without_gdb.outcome(), "gdb is not on PATH; install it");
+    refused(attach(server.id(), files.path(), &["--top"]).outcome(), "no terminal");
     let library = ["--library", "/nonexistent/libttmem.so"];
     refused(attach(server.id(), files.path(), &library).outcome(), "--library names no file");
     if !gdb_is_missing() {
