@@ -18,7 +18,7 @@ DOCS = pathlib.Path(__file__).resolve().parent
 ROOT = DOCS.parent
 SCREEN = re.compile(r"<!-- screen: (?P<what>[^\n]*) -->\n```console\n(?P<text>.*?)```\n", re.S)
 FILE = re.compile(r"<!-- file: (?P<path>[^\n]*) -->\n```(?P<language>\w+)\n(?P<text>.*?)```\n", re.S)
-COMMANDS = ["run", "record", "report", "diff", "whatif", "explain", "export", "top", "serve", "ls", "follow", "mcp", "doctor", "clean"]
+COMMANDS = ["run", "record", "report", "diff", "whatif", "explain", "export", "attach", "top", "serve", "ls", "follow", "mcp", "doctor", "clean"]
 
 sys.path.insert(0, str(ROOT / "tests" / "docs"))
 import links  # noqa: E402
