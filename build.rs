@@ -13,6 +13,9 @@ fn main() {
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     // All relocations at load time, then read-only: the first event pays no symbol lookup.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,now");
+    // Our functions are ours, also where the program links tt-metal, whose functions of the same names come first in its scope: their
+    // addresses are written into GOTs.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic-functions");
     write_header();
     write_exports();
 }

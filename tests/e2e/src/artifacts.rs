@@ -186,5 +186,11 @@ fn build_simulation(variant: Variant) -> PathBuf {
             let source = sources.join(source);
             succeed(compiler(&source).arg(&source).args(["-rdynamic", "-o"]).arg(folder.join(output)));
         }
+        // tt-metal comes before ttmem in the scope of all names.
+        let source = sources.join("load_started.c");
+        let mut started = compiler(&source);
+        started.arg(&source).arg("-rdynamic").arg("-L").arg(folder);
+        started.args(["-Wl,--no-as-needed", "-ltt_metal", "-Wl,-rpath,$ORIGIN", "-o"]);
+        succeed(started.arg(folder.join("started-linked")));
     })
 }

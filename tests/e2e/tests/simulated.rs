@@ -14,6 +14,8 @@ enum Loading {
     Linked,
     /// The same as `Local`, and the library is not preloaded but started by hand.
     Started,
+    /// The same, and the program links tt-metal.
+    StartedLinked,
 }
 
 fn scenario(variant: Variant, loading: Loading, name: &str) -> Run {
@@ -21,9 +23,10 @@ fn scenario(variant: Variant, loading: Loading, name: &str) -> Run {
     match loading {
         Loading::Local => Run::new(simulation.join("local")).arg(simulation.join("libscenarios.so")).arg(name),
         Loading::Linked => Run::new(simulation.join("linked")).arg(name),
-        Loading::Started => {
+        Loading::Started | Loading::StartedLinked => {
             let words = ["-u", "LD_PRELOAD"].map(PathBuf::from);
-            let files = [simulation.join("started"), library().to_path_buf(), simulation.join("libscenarios.so")];
+            let program = if loading == Loading::Started { "started" } else { "started-linked" };
+            let files = [simulation.join(program), library().to_path_buf(), simulation.join("libscenarios.so")];
             Run::new("/usr/bin/env").args(words.iter().chain(&files)).arg(name)
         }
     }
@@ -35,7 +38,7 @@ fn compare(variant: Variant, loading: Loading, name: &str) -> (Outcome, Value, V
     let files = folder();
     let truth_file = files.path().join("truth");
     // Without ttmem one way of starting it is none.
-    let without = if loading == Loading::Started { Loading::Local } else { loading };
+    let without = if loading == Loading::Linked { loading } else { Loading::Local };
     let plain = scenario(variant, without, name).outcome();
     let (traced, report) = scenario(variant, loading, name).arg(&truth_file).traced();
     assert_eq!(traced.stdout, plain.stdout, "{name}");
@@ -95,7 +98,7 @@ fn exact(name: &str) -> Value {
 
 fn exact_on(variant: Variant, name: &str, fields: &[&[&str]]) -> Value {
     let mut last = Value::Null;
-    for loading in [Loading::Linked, Loading::Local, Loading::Started] {
+    for loading in [Loading::Linked, Loading::Local, Loading::Started, Loading::StartedLinked] {
         let (_, process, steps) = compare(variant, loading, name);
         assert!(!steps.is_empty());
         let marks = process["marks"].as_array().expect("marks");
@@ -126,9 +129,13 @@ fn live_count(process: &Value) -> usize {
 /// Tracking that begins late knows what is live from the first event of each allocator on; what was there has no call site.
 #[test]
 fn tracking_begins_late_ends_and_begins_again() {
+    [Loading::Started, Loading::StartedLinked].into_iter().for_each(begins_late);
+}
+
+fn begins_late(loading: Loading) {
     let files = folder();
     let truth_file = files.path().join("truth");
-    let (outcome, report) = scenario(Variant::Wheel, Loading::Started, "late").arg(&truth_file).traced();
+    let (outcome, report) = scenario(Variant::Wheel, loading, "late").arg(&truth_file).traced();
     assert_eq!(outcome.stderr, "");
     assert_eq!(outcome.code(), 0);
     let truth = fs::read_to_string(&truth_file).expect("the truth file");
