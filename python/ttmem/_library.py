@@ -75,7 +75,7 @@ def start(folder: str | os.PathLike[str] | None = None) -> bool:
     Raises:
         RuntimeError: if libttmem.so cannot be found or loaded.
 
-    Source: `ttmem_start` of include/ttmem.h. Some 0.1 s where ttnn is loaded.
+    Source: `ttmem_start` of include/ttmem.h. Some 10 ms where ttnn is loaded.
     """
     global library
     if library is None:

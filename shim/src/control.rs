@@ -51,12 +51,12 @@ pub(crate) fn stop_from_flusher() -> bool {
 fn let_go() -> Option<&'static Tracker> {
     // Before the tracker is out of reach: an event that finds none starts no other.
     let is_on = mode::pause();
-    let (guard, tracker) = (fork_guard::make(), fork_guard::tracker());
-    if let (true, Some(guard), Some(tracker)) = (is_on, guard, tracker) {
+    let tracker = fork_guard::tracker().filter(|_| is_on);
+    if let (Some(tracker), Some(guard)) = (tracker, fork_guard::make()) {
         startup::settle_early(tracker);
         guard.close();
     }
     // Last, since it goes slot by slot: a free must not be noted whose allocation was not.
     patch::remove();
-    tracker.filter(|_| is_on)
+    tracker
 }

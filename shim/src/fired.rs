@@ -22,7 +22,7 @@ pub(crate) fn note(flag: &AtomicBool) {
 /// At exit of a process without events: prints that tt-metal is there, but nothing went through our names. Only where TTMEM_LOG
 /// asks for it, since a program that merely imports ttnn looks the same.
 pub(crate) fn complain_if_nothing_fired() {
-    if config::is_talkative() && !ANY.load(Ordering::Relaxed) && symbols::tt_metal_is_loaded() {
+    if config::is_talkative() && !ANY.load(Ordering::Relaxed) && symbols::path_of_tt_metal().is_some() {
         complain::once(format_args!(
             "libtt_metal.so is loaded, but none of its calls came by: a build that was linked without interposition (see \
              `ttmem doctor`), or no device was used"

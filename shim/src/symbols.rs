@@ -106,7 +106,7 @@ fn is_tt_metal(path: &CStr) -> bool {
     name.starts_with(b"libtt_metal")
 }
 
-/// The path of tt-metal's own library, where it is one of its own.
+/// The path of tt-metal's own library, where it is loaded and one of its own.
 pub(crate) fn path_of_tt_metal() -> Option<PathBuf> {
     let mut found = None;
     each_library(|path| {
@@ -116,16 +116,6 @@ pub(crate) fn path_of_tt_metal() -> Option<PathBuf> {
         found.is_some()
     });
     found
-}
-
-/// Whether tt-metal is in this process at all.
-pub(crate) fn tt_metal_is_loaded() -> bool {
-    let mut loaded = false;
-    each_library(|path| {
-        loaded |= is_tt_metal(path);
-        loaded
-    });
-    loaded
 }
 
 /// Calls `visit` with the path of each loaded library until it says true.
