@@ -44,16 +44,31 @@ class Recipes(unittest.TestCase):
     def sh(self, line):
         return subprocess.run(["sh", "-c", line], cwd=self.folder, env=self.variables, capture_output=True, text=True, timeout=120)
 
+    def attach(self, line):
+        """Such a line, over a process that ends once it is tracked: its exit code and what it printed."""
+        with subprocess.Popen(["sleep", "120"]) as target:
+            try:
+                command = ["sh", "-c", line.replace("4242", str(target.pid))]
+                pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+                with subprocess.Popen(command, cwd=self.folder, env=self.variables, **pipes) as attach:
+                    first = attach.stdout.readline()
+                    target.kill()
+                    text = first + attach.stdout.read()
+                    return attach.wait(), text
+            finally:
+                target.kill()
+
     def check(self, page, at_least):
         ran = 0
-        for line, code in lines(page):
+        for line, expected in lines(page):
             if line.startswith("ttmem attach "):
                 if shutil.which("gdb") is None:
                     continue
-                # A process that ends soon.
-                line = line.replace("4242", str(subprocess.Popen(["sleep", "3"]).pid))
-            done = self.sh(line)
-            self.assertEqual(done.returncode, code, f"{page}: {line}\n{done.stdout}{done.stderr}")
+                code, text = self.attach(line)
+            else:
+                done = self.sh(line)
+                code, text = done.returncode, done.stdout + done.stderr
+            self.assertEqual(code, expected, f"{page}: {line}\n{text}")
             ran += 1
         self.assertGreaterEqual(ran, at_least)
 

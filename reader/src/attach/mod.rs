@@ -72,6 +72,7 @@ fn call_in(target: &Target, library: &Path, folder: &Path, function: &str, argum
             Err(failure(target, "the library is off there: TTMEM_DISABLE or TT_ALLOC_TRACKING_ENABLED=0 is set"))
         }
         (None, Some(why)) => Err(failure(target, &format!("its dynamic linker refuses {}: {why}", library.display()))),
+        (None, None) if !target.runs() => Err(failure(target, "it has ended")),
         (None, None) => Err(failure(target, &why_not(&output))),
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -158,4 +159,18 @@ fn what_forbids_it_is_said_in_one_line() {
     assert_eq!(server.try_wait().expect("its state"), None, "it runs on");
     drop(server.stdin.take());
     assert_eq!(server.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
+fn a_process_that_ends_meanwhile_is_said_to_have_ended() {
+    let files = folder();
+    let mut target = Command::new("sleep").arg("60").spawn().expect("a process");
+    // Takes its place, and comes too late.
+    let gdb = files.path().join("gdb");
+    let script = format!("#!/bin/sh\nkill -9 {}\necho The program is not being run.\n", target.id());
+    fs::write(&gdb, script).expect("a script");
+    fs::set_permissions(&gdb, PermissionsExt::from_mode(0o700)).expect("a script");
+    let outcome = attach(target.id(), files.path(), &[]).env("PATH", files.path()).outcome();
+    assert_eq!((outcome.code(), outcome.stderr), (2, format!("ttmem: attach {}: it has ended\n", target.id())));
+    target.wait().expect("an end");
 }
