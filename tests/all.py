@@ -35,6 +35,7 @@ class Suite:
     seconds: float = 0
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     skips: list = dataclasses.field(default_factory=list)
+    failures: list = dataclasses.field(default_factory=list)
 
     @property
     def log(self):
@@ -83,6 +84,11 @@ def count(suite, text):
         failed = sum(of.get(name, 0) for name in ("failures", "errors", "unexpected successes"))
         counts.update(passed=int(ran) - failed - of.get("skipped", 0), failed=failed)
     suite.skips = sorted(set(re.findall(r"^SKIPPED: (.*)", text, re.M)))
+    suite.failures = re.findall(r"^test (\S+) \.\.\. FAILED$", text, re.M)
+    # A traceback ends with an empty line, and its last words say what was wrong.
+    for name, trace in re.findall(r"^(?:ERROR|FAIL): (.*)\n-+\n((?:.+\n)+)", text, re.M):
+        words = re.search(r"^\w[\w.]*: .*", trace, re.M)
+        suite.failures.append(f"{name}: {words[0] if words else trace.splitlines()[-1]}")
     # A Rust test that skips itself counts as passed with cargo.
     if "test result:" in text:
         counts["passed"] -= len(suite.skips)
@@ -131,6 +137,8 @@ def table(done, seconds):
     for suite in done:
         for reason in suite.skips:
             print(f"SKIPPED: {suite.name}: {reason}")
+        for failure in suite.failures:
+            print(f"FAILED: {suite.name}: {failure}")
     # What failed without a failed test counts as one.
     failed = sum(max(suite.counts["failed"], suite.outcome != "ok") for suite in done)
     print(f"{total['passed']} passed, {failed} failed, {skipped} skipped")
