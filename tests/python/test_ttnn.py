@@ -34,6 +34,7 @@ class Mesh(unittest.TestCase):
         command += [f"--junit-xml={junit}", "--ttmem", f"--ttmem-limit-leftover={leftover}", *arguments]
         # tt-metal leaves files where it runs.
         done = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=600)
+        self.assertEqual(rings_after_exit(self.folder / "rings"), 0)
         return Outcome(done, junit)
 
     def check(self, outcome):
@@ -53,9 +54,7 @@ class Mesh(unittest.TestCase):
         self.assertIn("added 24.0 KiB of L1 to device 0 during call, 16.0 KiB allowed", message)
 
     def test_exactly_those_that_leak_fail_on_a_mesh_that_stays_open(self):
-        outcome = self.pytest(str(SUITES / "test_mesh.py"))
-        self.check(outcome)
-        self.assertEqual(rings_after_exit(self.folder / "rings"), [])
+        self.check(self.pytest(str(SUITES / "test_mesh.py")))
 
     def test_a_failure_has_what_was_refused(self):
         for workers in ((), ("-n", "1")):

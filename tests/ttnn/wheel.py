@@ -60,7 +60,7 @@ def write_if_different(path, text, mode=0o644):
     """By a temporary file and a rename: a program of a parallel run never reads half of it."""
     if path.exists() and path.read_text() == text:
         return
-    temporary = path.with_suffix(".new")
+    temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_text(text)
     temporary.chmod(mode)
     temporary.rename(path)
