@@ -6,7 +6,8 @@ use crate::{
     config,
     flush::{self, Request},
     flusher::wake_flusher,
-    fork_guard, mode, patch, startup,
+    fork_guard::{self, GUARD},
+    mode, patch, startup,
     tracker::Tracker,
     turn::Turns,
 };
@@ -52,9 +53,9 @@ fn let_go() -> Option<&'static Tracker> {
     // Before the tracker is out of reach: an event that finds none starts no other.
     let is_on = mode::pause();
     let tracker = fork_guard::tracker().filter(|_| is_on);
-    if let (Some(tracker), Some(guard)) = (tracker, fork_guard::make()) {
+    if let Some(tracker) = tracker {
         startup::settle_early(tracker);
-        guard.close();
+        GUARD.close();
     }
     // Last, since it goes slot by slot: a free must not be noted whose allocation was not.
     patch::remove();

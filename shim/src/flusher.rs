@@ -2,7 +2,7 @@
 
 use std::{
     ffi::c_void,
-    io,
+    io, ptr,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -62,8 +62,8 @@ pub(crate) struct Flusher {
 /// Not by std::thread, whose threads begin by registering a destructor with the loader: the first event may come from a
 /// constructor of a library that is being loaded, which holds the loader's lock and waits for us. For the same reason nothing
 /// on this thread looks up symbols or uses thread-locals that have destructors.
-pub(crate) fn spawn(entry: extern "C" fn(*mut c_void) -> *mut c_void, argument: *mut c_void) -> io::Result<()> {
-    // SAFETY: the attributes are initialised before use and destroyed after; the entry takes what is passed.
+pub(crate) fn spawn(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> io::Result<()> {
+    // SAFETY: the attributes are initialised before use and destroyed after; the entry takes any argument.
     let error = signals::with_all_blocked(|| unsafe {
         let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
         let mut thread: libc::pthread_t = std::mem::zeroed();
@@ -71,7 +71,7 @@ pub(crate) fn spawn(entry: extern "C" fn(*mut c_void) -> *mut c_void, argument: 
         if error == 0 {
             libc::pthread_attr_setdetachstate(&raw mut attributes, libc::PTHREAD_CREATE_DETACHED);
             libc::pthread_attr_setstacksize(&raw mut attributes, STACK_BYTES);
-            error = libc::pthread_create(&raw mut thread, &raw const attributes, entry, argument);
+            error = libc::pthread_create(&raw mut thread, &raw const attributes, entry, ptr::null_mut());
             libc::pthread_attr_destroy(&raw mut attributes);
         }
         error

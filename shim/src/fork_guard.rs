@@ -6,13 +6,14 @@
 
 use std::{
     ptr,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 
 use crate::tracker::Tracker;
 
-/// The wiped page. All zero is its first state.
-#[repr(C)]
+/// The wiped page. All zero is its first state: it lies in the library's .bss, which is anonymous memory, as the kernel wants it.
+#[cfg_attr(target_arch = "x86_64", repr(C, align(4096)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C, align(65536)))]
 pub(crate) struct ForkGuard {
     tracker: AtomicPtr<Tracker>,
     /// 1 once somebody has seen to it that the tracker is made.
@@ -21,67 +22,41 @@ pub(crate) struct ForkGuard {
     pub(crate) waited_in_vain: AtomicU32,
     /// Events that came meanwhile and were not taken.
     pub(crate) early: AtomicU64,
+    /// Whether the kernel wipes it.
+    is_armed: AtomicBool,
 }
 
-static GUARD: AtomicPtr<ForkGuard> = AtomicPtr::new(ptr::null_mut());
+/// This process's.
+pub(crate) static GUARD: ForkGuard = ForkGuard {
+    tracker: AtomicPtr::new(ptr::null_mut()),
+    starting: AtomicU32::new(0),
+    waited_in_vain: AtomicU32::new(0),
+    early: AtomicU64::new(0),
+    is_armed: AtomicBool::new(false),
+};
 
 /// The tracker of this process, if it has one already.
 #[inline(always)]
 pub(crate) fn tracker() -> Option<&'static Tracker> {
-    // SYNC (T): Acquire, pairs with the AcqRel exchange in `make`.
-    let guard = GUARD.load(Ordering::Acquire);
-    if guard.is_null() {
-        return None;
-    }
-    // SAFETY: a guard that was made is never unmapped.
     // SYNC (V): Acquire, pairs with the Release store in `ForkGuard::open`.
-    let tracker = unsafe { &*guard }.tracker.load(Ordering::Acquire);
+    let tracker = GUARD.tracker.load(Ordering::Acquire);
     // SAFETY: a tracker is leaked before it is put here; null is not dereferenced.
     unsafe { tracker.as_ref() }
 }
 
-/// The guard of this process, made at its first use. `None` if the kernel refuses the page.
-pub(crate) fn make() -> Option<&'static ForkGuard> {
-    // SYNC (T): Acquire, as in `tracker`.
-    let present = GUARD.load(Ordering::Acquire);
-    if !present.is_null() {
-        // SAFETY: a guard that was made is never unmapped.
-        return Some(unsafe { &*present });
-    }
-    let page = map_wiped_page()?;
-    // SYNC (T): Release, pairs with the Acquire loads: who sees the page sees it mapped.
-    match GUARD.compare_exchange(ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire) {
-        // SAFETY: the page is mapped, zeroed (a valid ForkGuard), and from here on never unmapped.
-        Ok(_) => Some(unsafe { &*page }),
-        Err(first) => {
-            // SAFETY: nobody else knows our page; the other thread's is never unmapped.
-            unsafe {
-                libc::munmap(page.cast(), PAGE);
-                Some(&*first)
-            }
-        }
-    }
-}
-
-const PAGE: usize = 4096;
-
-fn map_wiped_page() -> Option<*mut ForkGuard> {
-    // SAFETY: an anonymous mapping at an address of the kernel's choice; checked before use.
-    unsafe {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let page = libc::mmap(ptr::null_mut(), PAGE, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
-        if page == libc::MAP_FAILED {
-            return None;
-        }
-        if libc::madvise(page, PAGE, libc::MADV_WIPEONFORK) != 0 {
-            libc::munmap(page, PAGE);
-            return None;
-        }
-        Some(page.cast())
-    }
-}
-
 impl ForkGuard {
+    /// Has the kernel wipe the page in forked children; false if it refuses. Before anything is put there.
+    pub(crate) fn arm(&'static self) -> bool {
+        // Relaxed: to arm it twice does no harm.
+        self.is_armed.load(Ordering::Relaxed) || {
+            let page = ptr::from_ref(self).cast_mut().cast();
+            // SAFETY: the whole pages of this static and nothing else; what is in them stays as it is here.
+            let is_armed = unsafe { libc::madvise(page, size_of::<Self>(), libc::MADV_WIPEONFORK) } == 0;
+            self.is_armed.store(is_armed, Ordering::Relaxed);
+            is_armed
+        }
+    }
+
     /// Lets events through to this tracker.
     pub(crate) fn open(&self, tracker: &'static Tracker) {
         // SYNC (V): Release, pairs with the Acquire load in `tracker`.

@@ -16,7 +16,7 @@ use crate::{
     config::{self, Config},
     facts, fired, flush,
     flusher::{self, Flusher},
-    fork_guard::{self, ForkGuard},
+    fork_guard::{self, GUARD},
     full_queue::FullQueue,
     mode,
     nap::nap,
@@ -67,33 +67,33 @@ pub(crate) fn start() -> Option<&'static Tracker> {
         return None;
     }
     thread::keeping_errno(|| {
-        let Some(guard) = fork_guard::make() else {
+        if !GUARD.arm() {
             mode::turn_off(format_args!(
                 "the kernel refuses a page that is wiped on fork (it must be Linux 4.14 or later)"
             ));
             return None;
-        };
-        if guard.starting.swap(1, Ordering::Relaxed) == 0
-            && let Err(error) = flusher::spawn(run_flusher, ptr::from_ref(guard).cast_mut().cast())
+        }
+        if GUARD.starting.swap(1, Ordering::Relaxed) == 0
+            && let Err(error) = flusher::spawn(run_flusher)
         {
             mode::turn_off(format_args!("cannot start the flusher thread: {error}"));
         }
-        wait_for_start(guard)
+        wait_for_start()
     })
 }
 
 /// The ring is made on the flusher's own thread, never on that of an event, whose stack may be small. So even an event in a
 /// signal handler may wait here: the thread that it waits for is another. Waiting in vain happens once; later events are
 /// counted as come too early until the ring is there.
-fn wait_for_start(guard: &ForkGuard) -> Option<&'static Tracker> {
+fn wait_for_start() -> Option<&'static Tracker> {
     let since = Instant::now();
     while is_on() {
         if let Some(tracker) = fork_guard::tracker() {
             return Some(tracker);
         }
-        if since.elapsed() >= START_PATIENCE || guard.waited_in_vain.load(Ordering::Relaxed) != 0 {
-            guard.waited_in_vain.store(1, Ordering::Relaxed);
-            guard.early.fetch_add(1, Ordering::Relaxed);
+        if since.elapsed() >= START_PATIENCE || GUARD.waited_in_vain.load(Ordering::Relaxed) != 0 {
+            GUARD.waited_in_vain.store(1, Ordering::Relaxed);
+            GUARD.early.fetch_add(1, Ordering::Relaxed);
             break;
         }
         nap(Duration::from_micros(20));
@@ -102,11 +102,9 @@ fn wait_for_start(guard: &ForkGuard) -> Option<&'static Tracker> {
 }
 
 /// The flusher's thread: makes ring and tracker, and then flushes until the end.
-extern "C" fn run_flusher(guard: *mut c_void) -> *mut c_void {
-    // SAFETY: `start` passes a guard, which lives as long as the process.
-    let guard = unsafe { &*guard.cast_const().cast::<ForkGuard>() };
+extern "C" fn run_flusher(_: *mut c_void) -> *mut c_void {
     let flushed = catch_unwind(|| {
-        if let Some(flusher) = make(guard) {
+        if let Some(flusher) = make() {
             flusher.run();
         }
     });
@@ -117,7 +115,7 @@ extern "C" fn run_flusher(guard: *mut c_void) -> *mut c_void {
 }
 
 /// Makes ring and tracker, and lets the waiting events through. Gives what the flusher runs on.
-fn make(guard: &'static ForkGuard) -> Option<&'static mut Flusher> {
+fn make() -> Option<&'static mut Flusher> {
     let (config, complaints) = Config::read();
     complaints.iter().for_each(|complaint| complain::once(format_args!("{complaint}")));
     if config.kernel_clock {
@@ -159,22 +157,20 @@ fn make(guard: &'static ForkGuard) -> Option<&'static mut Flusher> {
         _parents: Tracker::latest(),
     };
     let tracker = tracker.keep();
-    tracker.producers.count_early(guard.early.swap(0, Ordering::Relaxed));
+    tracker.producers.count_early(GUARD.early.swap(0, Ordering::Relaxed));
     if let Some(rank) = config.rank {
         facts::note(tracker, &Fact::Rank(rank));
     }
     // Before threads of the host go on, which may fork: in the child, what only this stack refers to looks like a leak.
     drop((config, complaints));
-    guard.open(tracker);
+    GUARD.open(tracker);
     Some(flusher)
 }
 
 /// Events that came too early since the tracker was made: counted where the reader sees them.
 pub(crate) fn settle_early(tracker: &Tracker) {
-    if let Some(guard) = fork_guard::make()
-        && guard.early.load(Ordering::Relaxed) != 0
-    {
-        tracker.producers.count_early(guard.early.swap(0, Ordering::Relaxed));
+    if GUARD.early.load(Ordering::Relaxed) != 0 {
+        tracker.producers.count_early(GUARD.early.swap(0, Ordering::Relaxed));
     }
 }
 

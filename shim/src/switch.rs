@@ -6,7 +6,11 @@ use std::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
-use crate::{fork_guard, mode, tracker::Tracker};
+use crate::{
+    fork_guard::{self, GUARD},
+    mode,
+    tracker::Tracker,
+};
 
 /// The tracker while it is off. SYNC: alone; whoever switches has been let through by the fork guard, or is the last that was.
 static KEPT: AtomicPtr<Tracker> = AtomicPtr::new(ptr::null_mut());
@@ -15,7 +19,6 @@ static KEPT: AtomicPtr<Tracker> = AtomicPtr::new(ptr::null_mut());
 /// meanwhile stays live in reports.
 #[unsafe(no_mangle)]
 pub extern "C" fn ttmem_bench_switch(on: bool) -> bool {
-    let Some(guard) = fork_guard::make() else { return false };
     if let Some(tracker) = fork_guard::tracker() {
         KEPT.store(ptr::from_ref(tracker).cast_mut(), Ordering::Relaxed);
     }
@@ -23,9 +26,9 @@ pub extern "C" fn ttmem_bench_switch(on: bool) -> bool {
     let Some(tracker) = (unsafe { KEPT.load(Ordering::Relaxed).as_ref() }) else { return false };
     mode::switch(on);
     if on {
-        guard.open(tracker)
+        GUARD.open(tracker)
     } else {
-        guard.close()
+        GUARD.close()
     }
     true
 }
