@@ -37,7 +37,6 @@ test-rust: $(BUILD)
 # What test-rust compiles, before and while it runs.
 test-compile:
 	$(CARGO) test --locked --workspace --exclude ttmem-benches --no-run
-	$(CARGO) build --locked -p ttmem-e2e --features failpoints --bin drainer-with-failpoints
 	$(CARGO) build --locked -p ttmem-shim --features failpoints --target-dir $(TARGET)/failpoints
 
 # The ledger against a slow and obvious model of its rules, a million random steps.

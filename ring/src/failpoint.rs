@@ -1,14 +1,14 @@
 //! Failpoints: places where tests stop a thread for ever, to see what a death there leaves behind.
 //!
-//! They are compiled in with the feature `failpoints` alone, which no release has.
+//! They are compiled in with the feature `failpoints` alone, and in no release build: there the feature does nothing.
 
 /// Stops the thread if the variable `TTMEM_FAILPOINT` is `name:n` and this is the nth call (from 1) with this name. The file
 /// `TTMEM_FAILPOINT_FILE` is made then.
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(all(feature = "failpoints", debug_assertions)))]
 #[inline(always)]
 pub fn failpoint(_name: &str) {}
 
-#[cfg(feature = "failpoints")]
+#[cfg(all(feature = "failpoints", debug_assertions))]
 #[allow(missing_docs, reason = "see above")]
 pub fn failpoint(name: &str) {
     use std::sync::{

@@ -364,7 +364,7 @@ fn a_folded_run_is_told_as_one_that_was_drained() {
     let program = c_program_with("folded.c", &["-rdynamic"]);
     let (_, drained) = Run::new(&program).traced();
     let (rings, files) = (folder(), folder());
-    let outcome = Run::new(&program).preloaded(rings.path()).env("TTMEM_RING_BYTES", "65536").outcome();
+    let outcome = Run::new(program).preloaded(rings.path()).env("TTMEM_RING_BYTES", "65536").outcome();
     assert_eq!((outcome.code(), &*outcome.stderr), (0, ""));
     let ring = ring_files(rings.path()).remove(0);
     assert!(ring.with_extension("snapshot").exists());
@@ -396,16 +396,6 @@ fn library_with_failpoints() -> PathBuf {
     build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-shim", "--features", "failpoints"]);
     assert!(build.arg("--target-dir").arg(&target).status().expect("cargo").success());
     target.join("debug/libttmem.so")
-}
-
-/// A build of the reader that does.
-fn drainer_with_failpoints() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.current_dir(ttmem_e2e::root()).args(["build", "--quiet", "-p", "ttmem-e2e", "--features", "failpoints"]);
-    build.args(["--bin", "drainer-with-failpoints", "--target-dir"]).arg(ttmem_e2e::target());
-    assert!(build.status().expect("cargo").success());
-    ttmem_e2e::target().join("debug/drainer-with-failpoints")
 }
 
 /// A run of which a thread has come to this step for the nth time, and stays there.
@@ -457,13 +447,13 @@ fn a_kill_at_each_step_of_the_way_loses_nothing_that_returned() {
 
 #[test]
 fn a_reader_killed_at_each_step_of_letting_go_takes_nothing_with_it() {
-    let program = drainer_with_failpoints();
+    let program = env!("CARGO_BIN_EXE_drainer-with-failpoints");
     let steady = Steady { live: 1000, spin: 100, ..SMALL };
     for step in ["released", "snapshot-saved", "snapshot-written", "snapshot-named"] {
         for times in [1, 2, 3, 7] {
             let mut scene = Scene::start(steady);
             let reached = tempfile::NamedTempFile::new().expect("a file");
-            let mut reader = Run::new(&program)
+            let mut reader = Run::new(program)
                 .arg(scene.rings.path())
                 .env("TTMEM_FAILPOINT", format!("{step}:{times}"))
                 .env("TTMEM_FAILPOINT_FILE", reached.path())
