@@ -135,16 +135,8 @@ impl OnDevice {
         self.programs.iter().flat_map(|(&program, placed)| placed.buffers.iter().map(move |buffer| (program, buffer)))
     }
 
-    /// A release without its memory and target, where one was ever reported.
-    pub(crate) fn releases(&self) -> Vec<Event> {
-        let release = Event { kind: EventKind::CbFreeAll, ..Event::default() };
-        if self.release_was_reported { vec![release] } else { Vec::new() }
-    }
-
-    /// Events that place them, but for memory and target.
-    pub(crate) fn events(&self) -> Vec<Event> {
-        let placed = self.entries_by_program();
-        placed.flat_map(|(holder, buffer)| buffer.events().map(move |event| Event { holder, ..event })).collect()
+    pub(crate) fn release_was_reported(&self) -> bool {
+        self.release_was_reported
     }
 
     /// Where the buffers of a program take bytes.
@@ -353,8 +345,8 @@ impl ProgramBuffer {
         }
     }
 
-    /// Events that place it: one for each rectangle of cores.
-    fn events(&self) -> impl Iterator<Item = Event> {
+    /// Events that place it, but for memory, target and program: one for each rectangle of cores.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
         let first = Event {
             kind: EventKind::CbAllocate,
             thread: self.thread,

@@ -71,7 +71,7 @@ impl Account {
             }
         }
         // Releases first: one that names no device means all.
-        for of_group in [OnDevice::releases, OnDevice::events] {
+        for of_group in [releases, placements] {
             for (memory, devices, placed) in ledger.programs().groups() {
                 let placed = of_group(placed);
                 let each = |target| placed.iter().map(move |event| Event { target, memory: Some(memory), ..*event });
@@ -87,6 +87,17 @@ impl Account {
         }
         Synthesized { pools: targets.made, events }
     }
+}
+
+/// A release of program memory, where one was ever reported.
+fn releases(placed: &OnDevice) -> Vec<Event> {
+    let release = Event { kind: EventKind::CbFreeAll, ..Event::default() };
+    if placed.release_was_reported() { vec![release] } else { Vec::new() }
+}
+
+fn placements(placed: &OnDevice) -> Vec<Event> {
+    let buffers = placed.entries_by_program();
+    buffers.flat_map(|(holder, buffer)| buffer.events().map(move |event| Event { holder, ..event })).collect()
 }
 
 fn parts(mark: &str) -> Vec<Event> {
