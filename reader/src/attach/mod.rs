@@ -64,6 +64,8 @@ struct Plan {
     refused: &'static str,
 }
 
+type Planned = fn(&Wish<'_>) -> Result<Plan, Failure>;
+
 /// Starts tracking in the process, with its rings in `folder`.
 ///
 /// # Errors
@@ -121,8 +123,7 @@ fn failure(target: &Target, why: &str) -> Failure {
 }
 
 /// gdb, which is everywhere, else lldb; and what to give it.
-fn find_debugger() -> Result<(PathBuf, impl Fn(&Wish<'_>) -> Result<Plan, Failure>), Failure> {
-    type Planned = fn(&Wish<'_>) -> Result<Plan, Failure>;
+fn find_debugger() -> Result<(PathBuf, Planned), Failure> {
     let paths = env::var_os("PATH").unwrap_or_default();
     let find = |name: &str| env::split_paths(&paths).map(|folder| folder.join(name)).find(|path| path.is_file());
     let known: [(&str, Planned); 2] = [("gdb", gdb::plan), ("lldb", lldb::plan)];
