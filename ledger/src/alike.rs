@@ -157,6 +157,11 @@ impl<T> Groups<T> {
         self.of_device.get(&device).map(|&at| &self.groups[at].state)
     }
 
+    /// All groups: their devices in ascending order, and the state.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (Vec<i32>, &T)> {
+        self.groups.iter().map(|group| (group.members.iter().map(|member| member.device).collect(), &group.state))
+    }
+
     /// All groups.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Group<T>> {
         self.groups.iter_mut()
@@ -171,10 +176,7 @@ fn is_of<T>(group: &Group<T>, devices: &[i32]) -> bool {
 /// The groups alone: devices, and their state.
 impl<T: Serialize> Serialize for Groups<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.groups.iter().map(|group| {
-            let devices: Vec<i32> = group.members.iter().map(|member| member.device).collect();
-            (devices, &group.state)
-        }))
+        serializer.collect_seq(self.groups())
     }
 }
 

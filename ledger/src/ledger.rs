@@ -659,6 +659,18 @@ impl Ledger {
             && self.banks.values().all(Bank::is_sound)
     }
 
+    pub(crate) fn banks(&self) -> &BTreeMap<(i32, Memory), Bank> {
+        &self.banks
+    }
+
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    pub(crate) fn programs(&self) -> &ProgramMemory {
+        &self.programs
+    }
+
     /// The call sites and tensors of all that it lists, some more than once.
     pub(crate) fn named_sites(&self) -> impl Iterator<Item = u32> {
         let refused = self.refusals.list().iter();

@@ -158,6 +158,13 @@ impl Place {
         live.map(|entry| (entry.address, &entry.region))
     }
 
+    /// Who holds a region of it: id (0 for none), and how many.
+    pub(crate) fn owners(&self, address: u64, region: &Region) -> Vec<(u64, u32)> {
+        let mut owners = Vec::new();
+        holders::each(region, &self.further, address, |id, count| owners.push((id, count)));
+        owners
+    }
+
     /// Tells `each` of every holder: address, id (0 for none), how many.
     pub(crate) fn each_holder(&self, mut each: impl FnMut(u64, u64, u32)) {
         for (address, region) in self.regions() {

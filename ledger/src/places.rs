@@ -238,6 +238,15 @@ impl Places {
             .flat_map(|(key, place)| place.regions().map(move |(address, region)| (Key { address, ..key }, region)))
     }
 
+    /// The same, each with its owners: id (0 for none), and how many.
+    pub(crate) fn owned(&self) -> impl Iterator<Item = (Key, &Region, Vec<(u64, u32)>)> {
+        self.iter().flat_map(|(key, place)| {
+            place
+                .regions()
+                .map(move |(address, region)| (Key { address, ..key }, region, place.owners(address, region)))
+        })
+    }
+
     /// Steps that [`Places::regions_in`] takes.
     pub(crate) fn walk_in(&self, device: i32, memory: Memory) -> usize {
         let places = self.index.range((device, memory, 0)..=(device, memory, u32::MAX));

@@ -2,7 +2,7 @@
 //! is refused where they meet.
 
 use serde::{Deserialize, Serialize};
-use ttmem_wire::Event;
+use ttmem_wire::{Event, EventKind};
 
 use crate::{footprint::Footprint, program_memory::ProgramMemory, totals::is_count};
 
@@ -21,6 +21,12 @@ impl Bank {
     /// What an event of kind `Capacity` reports.
     pub(crate) fn of(event: &Event) -> Self {
         Self { base: event.address, bytes: event.size, banks: event.extra }
+    }
+
+    /// The event that reports it, but for its memory and its device.
+    pub(crate) fn event(&self) -> Event {
+        let Self { base, bytes, banks } = *self;
+        Event { kind: EventKind::Capacity, address: base, size: bytes, extra: banks, ..Event::default() }
     }
 
     /// The address behind it.

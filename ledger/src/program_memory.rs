@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use ttmem_wire::{CoreRange, Event, Memory, flags};
+use ttmem_wire::{CoreRange, Event, EventKind, Memory, flags};
 
 use crate::{
     LiveRegion, State,
@@ -135,6 +135,10 @@ impl OnDevice {
         self.programs.iter().flat_map(|(&program, placed)| placed.buffers.iter().map(move |buffer| (program, buffer)))
     }
 
+    pub(crate) fn release_was_reported(&self) -> bool {
+        self.release_was_reported
+    }
+
     /// Where the buffers of a program take bytes.
     fn placements_of(&self, program: u64) -> impl Iterator<Item = Placement> {
         self.programs
@@ -217,6 +221,12 @@ impl ProgramMemory {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Memory, &OfKind)> {
         Memory::OF_PROGRAMS.into_iter().zip(&self.kinds)
+    }
+
+    /// What is placed, by kind, and devices that have it alike.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (Memory, Vec<i32>, &OnDevice)> {
+        let groups = self.iter().map(|(memory, of_kind)| (memory, of_kind.devices.groups()));
+        groups.flat_map(|(memory, groups)| groups.map(move |(devices, placed)| (memory, devices, placed)))
     }
 
     /// What is placed, by kind and device.
@@ -333,6 +343,27 @@ impl ProgramBuffer {
             cores: event.cores,
             more_cores: Vec::new(),
         }
+    }
+
+    /// Events that place it, but for memory, target and program: one for each rectangle of cores.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
+        let first = Event {
+            kind: EventKind::CbAllocate,
+            thread: self.thread,
+            flags: if self.globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 },
+            extra: self.num_cores,
+            address: self.address,
+            size: self.size,
+            site: self.site,
+            cores: self.cores,
+            ..Event::default()
+        };
+        let more = self.more_cores.iter().map(move |&cores| Event {
+            flags: first.flags | flags::MORE_CORES,
+            cores: Some(cores),
+            ..first
+        });
+        std::iter::once(first).chain(more)
     }
 
     pub(crate) fn site(&self) -> u32 {

@@ -1,7 +1,7 @@
 //! A live region: bytes that somebody holds, at one address of one memory of one device.
 
 use serde::{Deserialize, Serialize};
-use ttmem_wire::{Event, Memory, OnCore, flags};
+use ttmem_wire::{Event, EventKind, Memory, OnCore, flags};
 
 use crate::{LiveRegion, State, peak::MadeBy, totals::Extent};
 
@@ -149,6 +149,20 @@ impl Region {
     pub(crate) fn describe(&mut self, tensor: u32) {
         if self.tensor() == 0 {
             self.labels = Labels::new(self.site(), tensor, self.labels.flags());
+        }
+    }
+
+    /// The report that made it, but for its target, its address and its holder.
+    pub(crate) fn event(&self, memory: Memory) -> Event {
+        Event {
+            kind: EventKind::Allocate,
+            memory: Some(memory),
+            thread: self.thread,
+            flags: self.labels.flags(),
+            size: self.size,
+            size_per_bank: self.extent().per_bank,
+            site: self.site(),
+            ..Event::default()
         }
     }
 

@@ -18,6 +18,7 @@ from _pytest.runner import runtestprotocol
 from ttmem import _region, mark
 from ttmem._follow import Follow, FollowError
 from ttmem._pytest_limits import BadLimit, Limits, limits_of
+from ttmem._pytest_recordings import Recordings
 from ttmem._pytest_result import complaints, listing, result, trouble
 
 
@@ -50,7 +51,9 @@ class Attempt:
 class Measure:
     """The plugin in a process that runs tests."""
 
-    def __init__(self, config: pytest.Config, leftover_of_all: int | None, suppressions: str | None) -> None:
+    def __init__(
+        self, config: pytest.Config, leftover_of_all: int | None, suppressions: str | None, recordings: str | None
+    ) -> None:
         self._leftover_of_all = leftover_of_all
         self._worker = os.environ.get("PYTEST_XDIST_WORKER", "")
         self._reruns = config.pluginmanager.hasplugin("rerunfailures")
@@ -60,11 +63,17 @@ class Measure:
         self._follow = Follow(suppressions)
         # The library makes the ring now, and the command drains it from here on.
         self._follow.ask("now")
+        each_runs_all = getattr(config, "workerinput", {}).get("ttmem_each_runs_all", False)
+        self._recordings = Recordings(self._follow, recordings, f"@{self._worker}" if each_runs_all else "")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._recordings.know(item.nodeid for item in session.items)
 
     # Phases.
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, None]:
+        self._recordings.begin(item.nodeid)
         self._attempt = Attempt(item)
         with _region.region("setup"):
             yield
@@ -99,6 +108,7 @@ class Measure:
         if attempt is not None and attempt.is_in_teardown and attempt.found is None and not attempt.is_measured:
             attempt.drop_values()
             attempt.found = self._look(attempt)
+            self._recordings.end()
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, None]:
@@ -138,6 +148,8 @@ class Measure:
         item = attempt.item
         found = self._look(attempt) if attempt.found is None else attempt.found
         _region.end(attempt.region)
+        self._recordings.end()
+        found["recording"] = self._recordings.trouble
         self._mark_repeated(item.nodeid)
         limits = Limits()
         try:

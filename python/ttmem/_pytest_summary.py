@@ -78,6 +78,8 @@ class Summary:
         lines = [line + (f", {over} over a limit" if over else "")]
         unknown = Counter(test["trouble"] or LOST for test in tests if not test["complete"])
         lines += [f"inconclusive for {count} of them: {why}" for why, count in sorted(unknown.items())]
+        unwritten = Counter(test["recording"] for test in tests if test.get("recording"))
+        lines += [f"no whole recording of {count} of them: {why}" for why, count in sorted(unwritten.items())]
         totals = sorted(self._totals.items())
         parts = []
         for name in filter(None, self._totals):

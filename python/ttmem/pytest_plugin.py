@@ -15,10 +15,11 @@ from ttmem import start
 from ttmem._find import COMMAND_MISSING, find_command
 from ttmem._follow import FollowError, check_suppressions
 from ttmem._pytest_limits import MARKERS, BadLimit, limits_of, marks_of
+from ttmem._pytest_recordings import check_folder
 from ttmem._sizes import parse_size
 
 #: Options, as error messages name them.
-LIMIT_LEFTOVER, SUPPRESSIONS = "--ttmem-limit-leftover", "--ttmem-suppressions"
+LIMIT_LEFTOVER, SUPPRESSIONS, RECORDINGS = "--ttmem-limit-leftover", "--ttmem-suppressions", "--ttmem-recordings"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,10 +42,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="read what is known and no leftover from FILE: rules, one a line (`ttmem explain suppressions`)",
     )
+    group.addoption(
+        RECORDINGS,
+        dest="ttmem_recordings",
+        metavar="DIR",
+        help="write a recording of each test to DIR, named by the test, for `ttmem report`, `export` and `diff`",
+    )
     parser.addini("ttmem", "true: as with --ttmem", type="bool", default=False)
     parser.addini("ttmem_top", "the N of --ttmem-top")
     parser.addini("ttmem_limit_leftover", f"the BYTES of {LIMIT_LEFTOVER}")
     parser.addini("ttmem_suppressions", f"the FILE of {SUPPRESSIONS}, from the folder of this file")
+    parser.addini("ttmem_recordings", f"the DIR of {RECORDINGS}, from the folder of this file")
 
 
 def _is_worker() -> bool:
@@ -70,12 +78,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS.values():
         config.addinivalue_line("markers", line)
     leftover_of_all = _limit_of_all(config)
-    if not _is_asked(config) and config.option.ttmem_suppressions is not None:
-        raise pytest.UsageError(f"{SUPPRESSIONS} needs --ttmem")
+    for option, asked in ((SUPPRESSIONS, config.option.ttmem_suppressions), (RECORDINGS, config.option.ttmem_recordings)):
+        if not _is_asked(config) and asked is not None:
+            raise pytest.UsageError(f"{option} needs --ttmem")
     if not config.getoption("collectonly", False):
-        # An absolute path, since xdist gives the option to workers in any folder.
-        suppressions = config.option.ttmem_suppressions = _suppressions(config)
-        activation = Activation(config, leftover_of_all, suppressions)
+        # Absolute paths, since xdist gives the options to workers in any folder.
+        config.option.ttmem_suppressions = _suppressions(config)
+        config.option.ttmem_recordings = _recordings(config)
+        activation = Activation(config, leftover_of_all)
         config.pluginmanager.register(activation if _is_asked(config) else OnDemand(activation), "ttmem-activation")
 
 
@@ -97,14 +107,24 @@ def _limit_of_all(config: pytest.Config) -> int | None:
 def _suppressions(config: pytest.Config) -> str | None:
     """The suppression file: of the option; else None where TTMEM_SUPPRESSIONS names one, which the command reads by itself;
     else of the ini file."""
-    asked = config.option.ttmem_suppressions
+    named = "" if os.environ.get("TTMEM_SUPPRESSIONS") else config.getini("ttmem_suppressions")
+    return _path(config, config.option.ttmem_suppressions, named)
+
+
+def _recordings(config: pytest.Config) -> str | None:
+    """The folder for recordings, where every test is measured."""
+    folder = _path(config, config.option.ttmem_recordings, config.getini("ttmem_recordings")) if _is_asked(config) else None
+    if folder is not None:
+        check_folder(folder)
+    return folder
+
+
+def _path(config: pytest.Config, asked: str | None, named: str) -> str | None:
+    """What an option asks for, from where pytest was started; else what the ini file names, from its folder."""
     if asked is not None:
         return str(config.invocation_params.dir / asked)
-    named = config.getini("ttmem_suppressions")
-    if os.environ.get("TTMEM_SUPPRESSIONS") or not named:
-        return None
     folder = config.rootpath if config.inipath is None else config.inipath.parent
-    return str(folder / named)
+    return str(folder / named) if named else None
 
 
 class OnDemand:
@@ -150,11 +170,11 @@ class BadMarks:
 class Activation:
     """With --ttmem: measures in each process that runs tests, from the start of its session."""
 
-    def __init__(self, config: pytest.Config, leftover_of_all: int | None, suppressions: str | None) -> None:
+    def __init__(self, config: pytest.Config, leftover_of_all: int | None) -> None:
         from ttmem._pytest_summary import Summary
 
         self._leftover_of_all = leftover_of_all
-        self._suppressions = suppressions
+        self._suppressions, self._recordings = config.option.ttmem_suppressions, config.option.ttmem_recordings
         self._measure: Any = None
         self._summary = Summary(_top(config))
         if not hasattr(config, "workerinput"):
@@ -172,12 +192,17 @@ class Activation:
         from ttmem._pytest_measure import Latecomer, Measure
 
         try:
-            self._measure = Measure(session.config, self._leftover_of_all, self._suppressions)
+            self._measure = Measure(session.config, self._leftover_of_all, self._suppressions, self._recordings)
         except FollowError as error:
             raise pytest.UsageError(f"--ttmem: {error}") from None
         plugins.register(BadMarks(self._leftover_of_all), "ttmem-marks")
         plugins.register(self._measure, "ttmem-measure")
         plugins.register(Latecomer(self._measure), "ttmem-latecomer")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """A worker of xdist is about to start."""
+        node.workerinput["ttmem_each_runs_all"] = node.config.getoption("dist") == "each"
 
     def _check_suppressions(self) -> None:
         if self._suppressions is not None or os.environ.get("TTMEM_SUPPRESSIONS"):

@@ -2,15 +2,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    ffi::CStr,
-    fs,
     sync::Arc,
 };
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use ttmem_ledger::{Headroom, Ledger, Totals};
-use ttmem_ring::process_start;
-use ttmem_wire::{Memory, RANK_VARIABLES};
+use ttmem_wire::Memory;
 
 use crate::{CallSite, Session, SiteStyle, Symbols, sites::TensorText};
 
@@ -149,8 +146,8 @@ fn op_and_frames<S: Serializer>(site: &CallSite, serializer: S) -> Result<S::Ok,
 
 impl View {
     /// What these processes hold; `kinds` were counted before, since counting them takes longer.
-    pub fn new(sessions: &[Session], ranks: &mut Ranks, kinds: Arc<[KindView]>) -> Self {
-        let mut processes: Vec<ProcessView> = sessions.iter().map(|session| process(session, ranks)).collect();
+    pub fn new(sessions: &[Session], kinds: Arc<[KindView]>) -> Self {
+        let mut processes: Vec<ProcessView> = sessions.iter().map(process).collect();
         processes.sort_by_key(|process| std::cmp::Reverse(process.live_bytes));
         Self::of(processes, kinds, capacities(sessions))
     }
@@ -253,7 +250,7 @@ pub(crate) fn kinds(sessions: &[Session], most: usize, names: &mut SiteNames) ->
     all
 }
 
-fn process(session: &Session, ranks: &mut Ranks) -> ProcessView {
+fn process(session: &Session) -> ProcessView {
     let header = session.header();
     let books = session.ledger().totals();
     let buffers = books.iter().filter(|(_, memory, _)| !memory.is_of_programs());
@@ -268,7 +265,7 @@ fn process(session: &Session, ranks: &mut Ranks) -> ProcessView {
     ProcessView {
         pid: header.pid,
         command: header.command.join(" "),
-        rank: ranks.of(header.pid, header.process_start),
+        rank: session.account().facts().rank,
         events: session.reported(),
         lost,
         is_exact: why.is_none(),
@@ -356,42 +353,5 @@ fn program_bytes(ledger: &Ledger, device: i32) -> u64 {
     match totals.iter().filter(|&&bytes| bytes > 0).count() {
         0 | 1 => totals.into_iter().sum(),
         _ => ledger.l1_pressure(device).map_or(0, |pressure| pressure.program_bytes),
-    }
-}
-
-/// The ranks of processes, asked for once each.
-#[derive(Debug, Default)]
-pub struct Ranks(HashMap<(u32, u64), Option<u32>>);
-
-impl Ranks {
-    fn of(&mut self, pid: u32, start: u64) -> Option<u32> {
-        *self.0.entry((pid, start)).or_insert_with(|| {
-            // The number may mean another process here: in a container it does.
-            let environment =
-                (process_start(pid) == Some(start)).then(|| fs::read(format!("/proc/{pid}/environ")).ok());
-            rank(&environment.flatten()?)
-        })
-    }
-}
-
-fn rank(environment: &[u8]) -> Option<u32> {
-    let value = |name: &CStr| {
-        let mut variables = environment.split(|&byte| byte == 0);
-        let value = variables.find_map(|line| line.strip_prefix(name.to_bytes())?.strip_prefix(b"="))?;
-        std::str::from_utf8(value).ok()?.trim().parse().ok()
-    };
-    RANK_VARIABLES.iter().find_map(|name| value(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::rank;
-
-    #[test]
-    fn ranks_are_what_the_starter_said() {
-        assert_eq!(rank(b"A=1\0OMPI_COMM_WORLD_RANK=3\0TT_MESH_HOST_RANK=1\0"), Some(3));
-        assert_eq!(rank(b"XOMPI_COMM_WORLD_RANK=3\0TT_MESH_HOST_RANK=1"), Some(1));
-        assert_eq!(rank(b"OMPI_COMM_WORLD_RANK=\xff\0"), None);
-        assert_eq!(rank(b""), None);
     }
 }

@@ -10,8 +10,9 @@ use std::{
 
 use serde_json::{Value, json};
 use ttmem_reader::{
-    Follower, Session, SiteStyle, Suppressions, Target,
+    Follower, Session, SiteStyle, Suppressions, Target, Tell,
     analysis::Analysis,
+    replay::{Input, replay},
     report::{Report, Screen, write_text},
 };
 use ttmem_ring::{CreateOptions, RingFile, RingReader};
@@ -180,6 +181,9 @@ fn what_cannot_be_answered_is_said_in_a_line() {
         (json!({ "ask": "now", "after": "never", "timeout_ms": 30 }), "the mark \"never\" was not seen within 30 ms"),
         (json!({ "ask": "region", "name": "no such" }), "no region with the name \"no such\" has begun"),
         (json!({ "ask": "region" }), "which region? add \"id\" or \"name\""),
+        (json!({ "ask": "record_end" }), "no recording was begun"),
+        (json!({ "ask": "record" }), "which file?"),
+        (json!({ "ask": "record", "file": "/nonexistent/a" }), "/nonexistent/a: cannot be written: No such file"),
         (json!({ "ask": "dance" }), "not a question"),
         (json!({ "ask": "now", "afterwards": 1 }), "not a question"),
     ] {
@@ -263,6 +267,33 @@ fn the_verdict_is_that_of_the_report() {
     let mut follower = ring.follower_with(Suppressions::read(&rules).unwrap());
     let answer = ask(&mut follower, &json!({ "ask": "verdict" }));
     assert_eq!((&answer["verdict"]["answer"], &answer["suppressions"][0]["growth"]), (&json!("clean"), &json!(1)));
+}
+
+#[test]
+fn a_recording_begins_with_what_is_live() {
+    let (ring, path) = (Ring::new("record"), std::env::temp_dir().join(format!("part-{}.ttmem", std::process::id())));
+    let mut follower = ring.follower();
+    (1..=3).for_each(|address| ring.allocate(address, 100));
+    ring.mark("before");
+    ring.flush();
+    ask(&mut follower, &json!({"ask": "record", "file": path}));
+    ring.free(1);
+    ring.allocate(4, 30);
+    ring.flush();
+    // Three that are live, the mark, and two events of the process.
+    assert_eq!(ask(&mut follower, &json!({"ask": "record_end"}))["events"], 6);
+    ring.allocate(5, 7);
+    ring.flush();
+    follower.advance();
+    let recording = replay(&Input::open(&path, false).unwrap()).unwrap();
+    let _ = std::fs::remove_file(&path);
+    let account = recording.processes[0].told().account;
+    let live =
+        |totals: &[(i32, Memory, ttmem_ledger::Totals)]| totals.iter().map(|sums| sums.2.live_bytes).sum::<u64>();
+    let marks: Vec<_> = account.marks().iter().map(|mark| (mark.name.as_str(), live(&mark.totals))).collect();
+    assert_eq!((live(&account.ledger().totals()), marks), (230, vec![("recording begins", 300)]));
+    assert_eq!((account.ledger().anomalies(), recording.is_cut), (Default::default(), false));
+    assert_eq!(recording.processes[0].told().counts.reported, 6);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use ttmem_wire::{Event, EventKind, Memory, Target};
+use ttmem_wire::{Event, EventKind, Fact, Memory, Target, split_mark};
 
 mod common;
 use common::{Folder, Held, ring, skip};
@@ -93,7 +93,6 @@ fn a_command_line_cannot_break_out_of_its_label() {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child_that_holds", "\"} 1\n# x\\"])
         .env("TTMEM_TEST_HOLD", &folder.0)
-        .env("TT_MESH_HOST_RANK", "5")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -122,6 +121,7 @@ fn child_that_holds() {
     let folder = std::mem::ManuallyDrop::new(Folder(folder.into()));
     let file = ring(&folder);
     let mut held = Held::new(&file);
+    split_mark(Fact::Rank(5).mark().as_bytes()).for_each(|part| held.push(part));
     held.push(Event { memory: Some(Memory::L1Small), target: Target::Device(3), size: 4096, ..Event::default() });
     let _ = std::io::stdin().read(&mut [0; 1]);
 }

@@ -14,7 +14,7 @@ use std::{
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use ttmem_reader::Session;
 use ttmem_ring::{RingFile, RingReader};
-use ttmem_wire::{Event, EventKind, Memory, Pool, Target};
+use ttmem_wire::{Event, EventKind, Fact, Memory, Pool, Target, split_mark};
 
 mod common;
 use common::{Folder, Held, ring};
@@ -327,7 +327,6 @@ fn programs_come_and_go() {
     let mut child = Command::new(exe)
         .args(["--exact", "child_that_holds_for_a_while", "--nocapture"])
         .env("TTMEM_TEST_HOLD", &folder.0)
-        .env("OMPI_COMM_WORLD_RANK", "17")
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -351,7 +350,8 @@ fn child_that_holds_for_a_while() {
     let Some(folder) = std::env::var_os("TTMEM_TEST_HOLD") else { return };
     let folder = std::mem::ManuallyDrop::new(Folder(PathBuf::from(folder)));
     let ring = ring(&folder);
-    hold(&ring);
+    let mut held = hold(&ring);
+    split_mark(Fact::Rank(17).mark().as_bytes()).for_each(|part| held.push(part));
     let _ = std::io::stdin().read(&mut [0; 1]);
 }
 

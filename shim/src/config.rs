@@ -200,7 +200,7 @@ impl Config {
             kernel_clock: CLOCK.parsed(false, "monotonic or auto", parse_kernel_clock, &mut complaints),
             stacks: STACKS.parsed(StackChoice::All, "on, python, native or off", parse_stacks, &mut complaints),
             checkpoints: !FOLD.is(&["0", "false", "off", "no"]),
-            rank: RANKS.iter().find_map(|variable| variable.get()?.to_str()?.parse().ok()),
+            rank: RANKS.iter().find_map(|variable| variable.get()?.to_str()?.trim().parse().ok()),
         };
         (config, complaints)
     }

@@ -1,5 +1,6 @@
 """pytest with the plugin over tests of the real ttnn wheel, on mock devices."""
 
+import json
 import subprocess
 import tempfile
 import unittest
@@ -16,6 +17,16 @@ LEAKING = {5, 18, 31}
 def pythons_or_skip(version):
     python = need.need(wheel.python_with_ttnn, version)
     return python, need.need(environment.pytest_beside, python)
+
+
+def sums(part):
+    """Bytes and allocations that are live, by device and memory."""
+    return {
+        (device["device_id"], memory): (row["live_bytes"], row["live_buffers"])
+        for device in part["devices"]
+        for memory, row in device["memory"].items()
+        if row["live_buffers"]
+    }
 
 
 class Mesh(unittest.TestCase):
@@ -55,6 +66,28 @@ class Mesh(unittest.TestCase):
 
     def test_exactly_those_that_leak_fail_on_a_mesh_that_stays_open(self):
         self.check(self.pytest(str(SUITES / "test_mesh.py")))
+
+    def test_a_recording_of_each_test_holds_what_the_summary_says(self):
+        folder = self.folder / "recordings"
+        outcome = self.pytest(str(SUITES / "test_mesh.py"), f"--ttmem-recordings={folder}")
+        self.check(outcome)
+        self.assertEqual(len(list(folder.iterdir())), 42)
+        before = None
+        for number in (30, 31, 32):
+            nodeid = f"test_number[{number}]"
+            (path,) = folder.glob(f"*test_mesh.py-test_number-{number}.ttmem")
+            done = subprocess.run([environment.TTMEM, "report", "--json", "-", path], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            (process,) = json.loads(done.stdout)["processes"]
+            counts, anomalies = process["events"], process["anomalies"]
+            self.assertEqual((counts["reported"], counts["lost"], anomalies["unmatched_frees"]), (counts["drained"], 0, 0))
+            (region,) = [region for region in process["regions"] if region["name"].endswith(f"::{nodeid}")]
+            left = sum(row["left_behind"]["bytes"] for device in region["devices"] for row in device["memory"].values())
+            self.assertEqual(str(left), outcome.properties[nodeid]["device_memory_left_behind_bytes"])
+            begin, end = (sums(part) for part in (process["marks"][0], process))
+            if before is not None:
+                self.assertEqual(begin, before, "each begins with what the one before it held at its end")
+            before = end
 
     def test_a_failure_has_what_was_refused(self):
         for workers in ((), ("-n", "1")):

@@ -28,8 +28,9 @@ use crate::{
 
 /// Track a process that already runs, until it ends, Ctrl-C or --duration, and report.
 ///
-/// gdb loads libttmem.so into the process and starts it there; the process runs on, and is as before when ttmem is done. What it has
-/// allocated by then is reported without call sites, once its allocator is used again. Needs gdb, and the right to debug the process.
+/// gdb, or lldb where that is missing, loads libttmem.so into the process and starts it there; the process runs on, and is as before
+/// when ttmem is done. What it has allocated by then is reported without call sites, once its allocator is used again. Needs one of the
+/// two, and the right to debug the process.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ttmem attach 4242                      until it ends, or Ctrl-C

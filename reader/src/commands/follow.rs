@@ -76,7 +76,10 @@ impl Follow {
                 Err(RecvTimeoutError::Disconnected) if self.until_exit && !follower.is_over() => {
                     std::thread::sleep(wait);
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
+                Err(RecvTimeoutError::Disconnected) => {
+                    follower.finish();
+                    return Ok(ExitCode::SUCCESS);
+                }
             }
             wait = if follower.advance() > 0 { SHORT_WAIT } else { (wait * 2).min(LONG_WAIT) };
         }

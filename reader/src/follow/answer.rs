@@ -1,5 +1,7 @@
 //! An answer: types become text here, and nowhere before.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,6 +42,22 @@ pub(super) enum Body {
     Now(NowAnswer),
     Verdict(Box<VerdictAnswer>),
     Report { report: Box<Report> },
+    Record(RecordAnswer),
+    RecordEnd(RecordEndAnswer),
+}
+
+/// A recording that has begun.
+#[derive(Debug, Serialize)]
+pub(super) struct RecordAnswer {
+    pub(super) file: PathBuf,
+}
+
+/// A recording that has ended.
+#[derive(Debug, Serialize)]
+pub(super) struct RecordEndAnswer {
+    pub(super) file: PathBuf,
+    /// Events in it.
+    pub(super) events: u64,
 }
 
 /// One region of the program.
@@ -102,6 +120,8 @@ impl Answer {
             Body::Now(_) => "now",
             Body::Verdict(_) => "verdict",
             Body::Report { .. } => "report",
+            Body::Record(_) => "record",
+            Body::RecordEnd(_) => "record_end",
         };
         Self { answer, tag, complete, body }
     }

@@ -11,12 +11,13 @@ use ttmem_ring::remove_ring;
 
 use super::{
     Target,
-    answer::{self, Answer, Body, NowAnswer, RegionAnswer, VerdictAnswer},
+    answer::{self, Answer, Body, NowAnswer, RecordAnswer, RecordEndAnswer, RegionAnswer, VerdictAnswer},
     question::{Question, RegionKey, Subject, Unanswered},
+    recording::Recording,
     region::RegionAnalysis,
 };
 use crate::{
-    Counts, Failure, Session, SiteStyle, Suppressions, Tell,
+    Counts, Failure, Session, SiteStyle, Suppressions, Symbols, Tell,
     analysis::Analysis,
     report::{EventCounts, Report, devices},
 };
@@ -38,6 +39,9 @@ pub struct Follower {
     /// Rings that could not be drained at the last look, and why.
     refused: BTreeMap<PathBuf, Failure>,
     looked: Option<Instant>,
+    recording: Option<Recording>,
+    /// Names of native functions, from one recording to the next.
+    symbols: Symbols,
 }
 
 impl Follower {
@@ -50,6 +54,8 @@ impl Follower {
             known: BTreeSet::new(),
             refused: BTreeMap::new(),
             looked: None,
+            recording: None,
+            symbols: Symbols::default(),
         }
     }
 
@@ -63,12 +69,18 @@ impl Follower {
         let mut events = 0;
         for session in &mut self.sessions {
             let was_over = session.is_over();
-            events += session.advance();
+            events += match &mut self.recording {
+                Some(recording) if !was_over => recording.recorder.advance(session),
+                _ => session.advance(),
+            };
             session.settle(None);
             if removes && session.is_over() && !was_over {
                 // If it cannot be removed, it is known and will not be opened again.
                 let _ = remove_ring(session.path());
             }
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.recorder.note(&self.sessions);
         }
         events
     }
@@ -153,7 +165,30 @@ impl Follower {
                 }
                 Body::Report { report: Box::new(report) }
             }
+            Subject::Record => {
+                // One that has not ended ends here; what it lacks is no matter of this one.
+                let _ = self.end_recording();
+                let file = question.file()?;
+                let symbols = std::mem::take(&mut self.symbols);
+                let recording = Recording::begin(file, &self.sessions, symbols).map_err(Unanswered::Refused)?;
+                self.recording = Some(recording);
+                Body::Record(RecordAnswer { file: file.to_owned() })
+            }
+            Subject::RecordEnd => Body::RecordEnd(self.end_recording()?),
         })
+    }
+
+    /// Ends the recording, if one was begun.
+    fn end_recording(&mut self) -> Result<RecordEndAnswer, Unanswered> {
+        let recording = self.recording.take().ok_or(Unanswered::NoRecording)?;
+        let (ended, symbols) = recording.end(&self.sessions);
+        self.symbols = symbols;
+        ended.map_err(Unanswered::Refused)
+    }
+
+    /// Ends all that is being written: nobody asks any more.
+    pub fn finish(&mut self) {
+        let _ = self.end_recording();
     }
 
     fn wait_for(&mut self, mark: &str, timeout: Duration) -> Result<(), Unanswered> {

@@ -1,6 +1,10 @@
 //! A question, and why it may have no answer.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,6 +36,9 @@ pub(super) struct Question {
     /// Or its name.
     #[serde(default)]
     name: Option<String>,
+    /// Of a recording: the file to write.
+    #[serde(default)]
+    file: Option<PathBuf>,
 }
 
 /// What a question is about.
@@ -46,6 +53,10 @@ pub(super) enum Subject {
     Verdict,
     /// All of it.
     Report,
+    /// A recording that begins with what is live now.
+    Record,
+    /// Its end.
+    RecordEnd,
 }
 
 /// A region by its id, its name, or both.
@@ -60,7 +71,7 @@ pub(super) struct RegionKey {
 pub(super) enum Unanswered {
     /// The line is no question.
     NotAQuestion(serde_json::Error),
-    /// A ring of the process cannot be drained.
+    /// A ring of the process cannot be drained, or a recording cannot be written.
     Refused(Failure),
     /// The process ended before it set the mark.
     Ended(String),
@@ -72,6 +83,10 @@ pub(super) enum Unanswered {
     NoRegion(RegionKey),
     /// The process has made no ring yet.
     NoRing,
+    /// The question is about a recording, and names no file.
+    WhichFile,
+    /// No recording was begun.
+    NoRecording,
 }
 
 impl Question {
@@ -82,6 +97,11 @@ impl Question {
     /// How long the answer may wait for its mark.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout_ms.map_or(TIMEOUT, Duration::from_millis).min(LONGEST)
+    }
+
+    /// The file that it is about.
+    pub(super) fn file(&self) -> Result<&Path, Unanswered> {
+        self.file.as_deref().ok_or(Unanswered::WhichFile)
     }
 
     /// The region that it is about.
@@ -109,6 +129,8 @@ impl fmt::Display for Unanswered {
                 name.iter().try_for_each(|name| write!(f, " with the name {name:?}"))?;
                 write!(f, " has begun")
             }
+            Self::WhichFile => write!(f, "which file? add \"file\""),
+            Self::NoRecording => write!(f, "no recording was begun"),
             Self::NoRing => write!(f, "the process has made no ring yet"),
         }
     }

@@ -81,6 +81,8 @@ pub struct Session {
     /// Of those that the ring says were missed, what is accounted for otherwise.
     missed_at_attach: u64,
     drained: u64,
+    /// The time stamp of the last event, or of the ring's beginning.
+    latest_ticks: u64,
     recovery: Recovery,
     /// The ring's counts before the last look.
     counters: Counters,
@@ -100,7 +102,7 @@ impl Session {
     /// A session that only looks: it takes nothing out of the ring, and may be had as often as one likes.
     pub fn looking(ring: RingReader, keep_live_at_marks: bool) -> Self {
         let header = ring.header();
-        let watch = ProcessWatch::open(header.pid, header.process_start);
+        let (watch, latest_ticks) = (ProcessWatch::open(header.pid, header.process_start), header.clock_start);
         Self {
             source: Source::Open(Box::new(ring)),
             account: Account::new(keep_live_at_marks),
@@ -111,6 +113,7 @@ impl Session {
             missed: 0,
             missed_at_attach: 0,
             drained: 0,
+            latest_ticks,
             recovery: Recovery::default(),
             counters: Counters::default(),
             truncated: None,
@@ -239,6 +242,7 @@ impl Session {
 
     fn apply_all(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
         let count = batch.len() as u64;
+        self.latest_ticks = batch.last().map_or(self.latest_ticks, |last| self.latest_ticks.max(last.words[1]));
         let source = &self.source;
         self.account.take(batch, |index| match source {
             Source::Open(ring) => ring.pool(index),
@@ -341,6 +345,11 @@ impl Session {
     /// From the ring's ticks to time.
     pub fn clock(&self) -> ClockMap {
         self.source.clock()
+    }
+
+    /// The time stamp of what came last.
+    pub(crate) fn latest_ticks(&self) -> u64 {
+        self.latest_ticks
     }
 
     /// The ledger.

@@ -13,7 +13,7 @@ use ttmem_wire::Memory;
 
 use crate::{
     Session,
-    view::{ProcessView, Ranks, View},
+    view::{ProcessView, View},
 };
 
 /// Characters of a command line: labels are kept by Prometheus for as long as its data.
@@ -22,9 +22,9 @@ const COMMAND: usize = 120;
 type Labels = Vec<(&'static str, String)>;
 
 /// The page that Prometheus reads.
-pub(super) fn text(sessions: &[Session], ranks: &mut Ranks) -> String {
+pub(super) fn text(sessions: &[Session]) -> String {
     let mut registry = Registry::with_prefix("ttmem");
-    let mut view = View::new(sessions, ranks, Arc::default());
+    let mut view = View::new(sessions, Arc::default());
     view.look_for_headroom(sessions);
     registry.register_collector(Box::new(Held(view)));
     let mut text = String::new();

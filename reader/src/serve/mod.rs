@@ -14,7 +14,7 @@ use std::{
 
 use tiny_http::{Header, Method, Request, Response, Server};
 
-use crate::{Failure, Lookout, view::Ranks};
+use crate::{Failure, Lookout};
 
 /// How long a round waits for a request: rings are looked at in between, so that none runs full unseen.
 const ROUND: Duration = Duration::from_millis(200);
@@ -26,7 +26,6 @@ pub struct Exporter {
     server: Server,
     address: SocketAddr,
     lookout: Lookout,
-    ranks: Ranks,
     /// Complaints that were told.
     told: BTreeSet<String>,
 }
@@ -48,7 +47,7 @@ impl Exporter {
         let listener = TcpListener::bind(listen).map_err(|error| failed(error.to_string()))?;
         let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
         let server = Server::from_listener(listener, None).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { server, address, lookout, ranks: Ranks::default(), told: BTreeSet::new() })
+        Ok(Self { server, address, lookout, told: BTreeSet::new() })
     }
 
     /// Where it waits.
@@ -92,7 +91,7 @@ impl Exporter {
             _ if !is_read => request.respond(Response::empty(405)),
             "/metrics" => {
                 self.lookout.advance();
-                let text = metrics::text(self.lookout.sessions(), &mut self.ranks);
+                let text = metrics::text(self.lookout.sessions());
                 request.respond(Response::from_string(text).with_header(header("Content-Type", TEXT)))
             }
             "/" => request.respond(Response::from_string("ttmem serve: the metrics are at /metrics\n")),

@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::detail::{self, Detail, Question};
-use crate::{
-    Failure, KindView, Lookout, ProcessName, Session, View,
-    view::{self, Ranks},
-};
+use crate::{Failure, KindView, Lookout, ProcessName, Session, View, view};
 
 /// Between counts of what is live, which take longer the more that is.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
@@ -23,7 +20,6 @@ const KINDS: usize = 200;
 #[derive(Debug)]
 pub struct Watcher {
     lookout: Lookout,
-    ranks: Ranks,
     kinds: Arc<[KindView]>,
     names: view::SiteNames,
     events: u64,
@@ -54,7 +50,6 @@ impl Watcher {
     pub fn new(lookout: Lookout) -> Self {
         Self {
             lookout,
-            ranks: Ranks::default(),
             kinds: Arc::new([]),
             names: view::SiteNames::default(),
             events: 0,
@@ -76,7 +71,7 @@ impl Watcher {
         if self.kinds.iter().any(|kind| !alive.contains(&kind.pid)) {
             self.kinds = self.kinds.iter().filter(|kind| alive.contains(&kind.pid)).cloned().collect();
         }
-        View::new(self.lookout.sessions(), &mut self.ranks, self.kinds.clone())
+        View::new(self.lookout.sessions(), self.kinds.clone())
     }
 
     /// The process of this name among those that were seen.

@@ -1,10 +1,12 @@
 //! `ttmem attach`: processes that were not started with ttmem, under load.
 
 use std::{
+    env,
+    ffi::OsStr,
     fs,
     io::{BufRead, BufReader, Read, Write},
-    os::unix::fs::PermissionsExt,
-    path::Path,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -32,25 +34,40 @@ fn report(path: &Path) -> Value {
 }
 
 fn gdb_is_missing() -> bool {
-    let is_missing = Command::new("gdb").arg("--version").stdout(Stdio::null()).status().is_err();
+    let is_missing = find("gdb").is_none();
     if is_missing {
         skip("no gdb");
     }
     is_missing
 }
 
-/// Attached, detached and attached again while it serves; at last until it ends, and then all that it held is known.
-fn again_and_again(name: &str) {
-    if gdb_is_missing() {
-        return;
+fn find(program: &str) -> Option<PathBuf> {
+    let paths = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&paths).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// A PATH with lldb alone: that of the variable TTMEM_TEST_LLDB, else of PATH.
+fn lldb_alone(folder: &Path) -> Option<PathBuf> {
+    let lldb = env::var_os("TTMEM_TEST_LLDB").map(PathBuf::from).or_else(|| find("lldb"));
+    if lldb.is_none() {
+        // Not on the list of what a machine must have: gdb comes first.
+        println!("no lldb: not tried");
     }
+    let path = folder.join("path");
+    fs::create_dir_all(&path).expect("a folder");
+    symlink(lldb?, path.join("lldb")).expect("a link");
+    Some(path)
+}
+
+/// Attached, detached and attached again while it serves; at last until it ends, and then all that it held is known.
+fn again_and_again(name: &str, path: &OsStr) {
     let files = folder();
     let (truth, json) = (files.path().join("truth"), files.path().join("report.json"));
     let json_words = ["--quiet", "--json", json.to_str().expect("a path")];
     let mut server = serve(name, &truth);
     for _ in 0..number("TTMEM_TEST_ATTACHED", 3) {
         let words = [&json_words[..], &["--duration", "0.3"]].concat();
-        let outcome = attach(server.id(), files.path(), &words).outcome();
+        let outcome = attach(server.id(), files.path(), &words).env("PATH", path).outcome();
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""));
         let report = report(&json);
         let process = &report["processes"][0];
@@ -63,6 +80,7 @@ fn again_and_again(name: &str) {
     }
     let mut last = Command::new(command());
     last.arg("attach").arg(server.id().to_string()).args(&json_words[1..]).env("TTMEM_DIR", files.path());
+    last.env("PATH", path);
     let mut last = last.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("ttmem attach");
     let mut line = String::new();
     BufReader::new(last.stderr.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
@@ -93,13 +111,22 @@ fn again_and_again(name: &str) {
 }
 
 #[test]
-fn a_server_that_sleeps_is_attached_to_again_and_again() {
-    again_and_again("server");
+fn servers_are_attached_to_again_and_again() {
+    if !gdb_is_missing() {
+        let path = env::var_os("PATH").unwrap_or_default();
+        again_and_again("server", &path);
+        // Its first thread computes.
+        again_and_again("busy-server", &path);
+    }
 }
 
 #[test]
-fn a_server_whose_first_thread_computes_is_attached_to_again_and_again() {
-    again_and_again("busy-server");
+fn servers_are_attached_to_again_and_again_by_lldb() {
+    let files = folder();
+    if let Some(path) = lldb_alone(files.path()) {
+        again_and_again("server", path.as_os_str());
+        again_and_again("busy-server", path.as_os_str());
+    }
 }
 
 #[test]
@@ -145,16 +172,20 @@ fn what_forbids_it_is_said_in_one_line() {
     };
     refused(attach(0x7FFF_FFFF, files.path(), &[]).outcome(), "no such process");
     let mut server = serve("server", &files.path().join("truth"));
-    let without_gdb = attach(server.id(), files.path(), &[]).env("PATH", "/nonexistent");
-    refused(without_gdb.outcome(), "gdb is not on PATH; install it");
+    let without = attach(server.id(), files.path(), &[]).env("PATH", "/nonexistent");
+    refused(without.outcome(), "neither gdb nor lldb is on PATH; install one");
     refused(attach(server.id(), files.path(), &["--top"]).outcome(), "no terminal");
     let library = ["--library", "/nonexistent/libttmem.so"];
     refused(attach(server.id(), files.path(), &library).outcome(), "--library names no file");
+    let not_one = files.path().join("libttmem.so");
+    fs::write(&not_one, "no library").expect("a file");
+    let words = ["--library", not_one.to_str().expect("a path")];
+    let line = format!("its dynamic linker refuses {0}: {0}: file too short", not_one.display());
     if !gdb_is_missing() {
-        let not_one = files.path().join("libttmem.so");
-        fs::write(&not_one, "no library").expect("a file");
-        let words = ["--library", not_one.to_str().expect("a path")];
-        refused(attach(server.id(), files.path(), &words).outcome(), "its dynamic linker refuses");
+        refused(attach(server.id(), files.path(), &words).outcome(), &line);
+    }
+    if let Some(path) = lldb_alone(files.path()) {
+        refused(attach(server.id(), files.path(), &words).env("PATH", path).outcome(), &line);
     }
     assert_eq!(server.try_wait().expect("its state"), None, "it runs on");
     drop(server.stdin.take());
