@@ -1,6 +1,6 @@
 """Opens a report as `ttnn-visualizer --profiler-path FOLDER` does, and prints what its server answers, as one line of JSON.
 
-    read_visualizer.py FOLDER OF_ITS_OWN RANKS
+    read_visualizer.py FOLDER OF_ITS_OWN
 """
 
 import json
@@ -8,7 +8,7 @@ import os
 import pathlib
 import sys
 
-report, own, ranks = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
+report, own = map(pathlib.Path, sys.argv[1:])
 os.environ |= {"HOME": str(own), "APP_DATA_DIRECTORY": str(own), "REPORT_DATA_DIRECTORY": str(own)}
 
 from ttnn_visualizer.app import create_app  # noqa: E402
@@ -34,7 +34,9 @@ def ask(what, rank):
 
 
 answers = []
-for rank in range(ranks):
+with DatabaseQueries(opened) as queries:
+    ranks = queries.query_operation_ranks()
+for rank in ranks:
     found = {name: ask(name, rank) for name in ("devices", "operations", "tensors", "operation-buffers", "errors")}
     last = found["operations"][-1]["id"]
     found["last operation"] = ask(f"operations/{last}", rank)

@@ -373,7 +373,11 @@ class BadInput(ExportTest):
         for file in ("/no/such/file", self.folder, garbage, damaged):
             self.assert_one_line(file, "--format", "jsonl")
             self.assert_one_line(file, "--format", "perfetto", "-o", self.folder / "never")
+            self.assert_one_line(file, "--format", "ttnn-visualizer", "-o", self.folder / "never-made")
         self.assert_one_line(self.file, "--format", "parquet")
+        self.assert_one_line(self.file, "--format", "ttnn-visualizer")
+        for folder in (damaged, "/no/such/folder/x", "/dev/null"):
+            self.assert_one_line(self.file, "--format", "ttnn-visualizer", "-o", folder)
         self.assert_one_line(self.file, "--format", "csv", "-o", "/no/such/folder/x")
         self.assert_one_line(self.file, "--format", "csv", "--process", "7")
         self.assert_one_line(self.file, "--format", "csv", "--pid", "7")
@@ -414,6 +418,7 @@ class BadInput(ExportTest):
             recording.write(odd)
             for name in ("perfetto", "pprof", "speedscope", "folded", "heaptrack", "csv", "jsonl", "pytorch-snapshot"):
                 self.ttmem(odd, "--format", name, "--at", "peak", "-o", self.folder / "odd")
+            self.ttmem(odd, "--format", "ttnn-visualizer", "-o", self.folder / "odd-report")
             snapshot.check(snapshot.load(self.folder / "odd"))
 
     def test_an_empty_recording(self):
