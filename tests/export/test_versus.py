@@ -158,6 +158,12 @@ class Versus(unittest.TestCase):
         self.drawn()
         self.assertIn("3 rows of 3", self.text("#shown"))
 
+    def test_the_flame_graph_by_number(self):
+        self.set("#flame select", 1)
+        left, top, width, _ = self.person.box("#flame canvas")
+        self.person.mouse("mouseMoved", left + width / 2, top + 10)
+        self.assertIn("B has +4 allocations: 6 allocations more here, 2 allocations less there", self.text("#tip"))
+
     def pixel(self, x, y):
         return self.browser.run(
             f"(() => {{ const node = document.querySelector('#flame canvas'), box = node.getBoundingClientRect(), part = node.width / box.width;"

@@ -30,8 +30,11 @@ function versusInk(node) {
 function versusFlame(state) {
   const node = card("Difference by call site", "flame"), ROW = 22, rows = state.rows.filter(row => !ofPrograms(row.memory));
   const counted = row => (row.regions_b - row.regions_a) * row.devices.length;
-  const ways = [["by bytes", row => row.bytes_change, bytes], ["by number", counted, value => `${value < 0 ? "-" : ""}${plural(Math.abs(value), "allocation", "allocations")}`]];
-  let [, amountOf, write] = ways[0], root = versusTree(rows, amountOf), boxes = [];
+  const ways = [
+    { name: "by bytes", amountOf: row => row.bytes_change, write: bytes },
+    { name: "by number", amountOf: counted, write: value => `${value < 0 ? "-" : ""}${plural(Math.abs(value), "allocation", "allocations")}` },
+  ];
+  let way = ways[0], root = versusTree(rows, way.amountOf), boxes = [];
   const trailOf = () => {
     const trail = [root];
     for (const name of state.path) { const next = trail[trail.length - 1].children.get(name); if (!next) break; trail.push(next); }
@@ -51,7 +54,7 @@ function versusFlame(state) {
       if (width > 34) {
         pen.fillStyle = css("--ink");
         pen.textAlign = "left";
-        pen.fillText(fit(pen, `${versusSigned(versusNet(one), write)}  ${shortName(one.name)}`, width - 10), left + 5, row * ROW + ROW / 2);
+        pen.fillText(fit(pen, `${versusSigned(versusNet(one), way.write)}  ${shortName(one.name)}`, width - 10), left + 5, row * ROW + ROW / 2);
       }
       if (behind) return;
       let x = left;
@@ -70,12 +73,12 @@ function versusFlame(state) {
   };
   picture.addEventListener("pointermove", event => {
     const box = at(event);
-    if (box) showTip(event, `${box.one.name}\nB has ${versusSigned(versusNet(box.one), write)}: ${write(box.one.more)} more here, ${write(box.one.less)} less there`); else hideTip();
+    if (box) showTip(event, `${box.one.name}\nB has ${versusSigned(versusNet(box.one), way.write)}: ${way.write(box.one.more)} more here, ${way.write(box.one.less)} less there`); else hideTip();
   });
   picture.addEventListener("pointerleave", hideTip);
   picture.addEventListener("click", event => { const box = at(event); if (box) state.look(box.path); });
   state.followers.push(picture.redraw);
-  node.bar.append(choice("width", ways.map(([name]) => name), 0, to => { [, amountOf, write] = ways[to]; root = versusTree(rows, amountOf); picture.redraw(); }),
+  node.bar.append(choice("width", ways.map(one => one.name), 0, to => { way = ways[to]; root = versusTree(rows, way.amountOf); picture.redraw(); }),
     button("all", () => state.look([])), el("span", { class: "faint" }, "red +: B has more; blue -: B has less; click for one of them, here and below"));
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", "differences by call site; the table below has the same as text");
