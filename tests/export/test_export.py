@@ -330,6 +330,23 @@ class RealProgram(ExportTest):
         }
         self.assertEqual(peaks, truth)
 
+    def test_perfetto_has_the_op_and_the_tensor_of_what_is_live_too(self):
+        trace = self.export("named.pftrace", "--format", "perfetto")
+        told = json.loads(self.read(need.need(readers.python), readers.HERE / "read_perfetto.py", trace).splitlines()[-1])
+        lives = [values for place, _, values, *_ in told["slices"] if place[2] in ("DRAM allocations", "L1 allocations")]
+        found = collections.Counter((values["address"], values.get("op", ""), values.get("tensor", "")) for values in lives)
+        lines = [json.loads(line) for line in self.ttmem(self.file, "--format", "jsonl").splitlines()]
+        tensors, truth = {}, collections.Counter()
+        for line in lines:
+            if line["event"] == "tensor":
+                tensors.setdefault((line["address"], line["holder"]), line["tensor"])
+        for line in lines:
+            if line["event"] == "allocate":
+                key = (line["address"], line.get("op", ""), tensors.get((line["address"], line["holder"]), ""))
+                truth[key] += len(line["devices"])
+        self.assertEqual(found, truth)
+        self.assertGreater(sum(number for (_, _, tensor), number in truth.items() if tensor), 8)
+
     def test_parquet_has_the_call_sites_of_jsonl(self):
         python = need.need(readers.python)
         folder = self.export("demo-tables", "--format", "parquet")

@@ -8,6 +8,7 @@ mod heaptrack;
 mod heaptrack_tables;
 mod jsonl;
 mod lanes;
+mod newborns;
 mod one_process;
 mod output;
 mod parquet;
