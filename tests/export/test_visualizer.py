@@ -60,6 +60,11 @@ class OfAScenario(VisualizerTest):
         self.assertIn("DRAM: 1.0 TiB asked for; in each bank 5.0 KiB were free", refusal["error_message"])
         self.assertEqual({device["device_id"] for device in mesh["devices"]}, {0, 1})
         self.assertEqual({device["device_id"] for device in single["devices"]}, {3, 5})
+        [graph] = [operation["device_operations"] for operation in mesh["operations"] if operation["device_operations"]]
+        circular = [node["params"] for node in graph if node["node_type"] == "circular_buffer_allocate"]
+        told = [(int(one["device_id"]), int(one["address"]), int(one["size"])) for one in circular]
+        truth = [(device, address, 2 * KIB) for address in (0x1000, 0x1400, 0x1400) for device in (0, 1)]
+        self.assertEqual(told, truth)
         metadata = mesh["metadata"]
         self.assertEqual(metadata["process_of_rank_1"], "./a.out (pid 200)")
 
@@ -73,19 +78,23 @@ class OfAScenario(VisualizerTest):
         self.assertGreater(len(truth), 50)
 
     def live_after_each_run(self):
-        """By the plainest rule: a free, a refusal or the end comes after a run, and so does an allocation of another thread."""
+        """By the plainest rule: a free or the end comes after a run, and so does another thread; a refusal ends its own."""
         lines = map(json.loads, self.ttmem(self.file, "--format", "jsonl", "--pid", "100").splitlines())
         live, runs, thread = set(), [], None
         for line in lines:
-            is_end = line["event"] in ("free", "out_of_memory") or line["event"] == "allocate" and line["thread"] != thread
+            makes = line["event"] in ("allocate", "cb_allocate", "out_of_memory")
+            is_end = line["event"] == "free" or makes and line["thread"] != thread
             if thread is not None and is_end:
                 runs.append(set(live))
                 thread = None
             if line["event"] == "out_of_memory":
                 runs.append(set(live))
+                thread = None
             of = {(device, TYPES.get(line.get("memory")), line.get("address")) for device in line.get("devices", [])}
+            if makes and line["event"] != "out_of_memory":
+                thread = line["thread"]
             if line["event"] == "allocate":
-                live, thread = live | of, line["thread"]
+                live |= of
             if line["event"] == "free":
                 live -= of
         return runs + [live] if thread is not None else runs
@@ -149,6 +158,15 @@ class OfARealProgram(VisualizerTest):
             self.assertRegex(output["shape"], r"^Shape\(\[[\d, ]+\]\)$")
             self.assertEqual(len(output["device_addresses"]), 8)
             self.assertIn(output["memory_config"]["memory_layout"], ("TensorMemoryLayout::INTERLEAVED",))
+        placed = [(line["address"], line["size"], device) for line in lines if line["event"] == "cb_allocate"
+                  and "more_cores" not in line.get("flags", []) for device in line["devices"]]
+        nodes = [node for operation in found["operations"] for node in operation["device_operations"]
+                 if node["node_type"] == "circular_buffer_allocate"]
+        told = [tuple(int(node["params"][key]) for key in ("address", "size", "device_id")) for node in nodes]
+        self.assertEqual(collections.Counter(told), collections.Counter(placed))
+        self.assertGreater(len(told), 8)
+        for node in nodes:
+            self.assertRegex(node["params"]["core_range_set"], r"^\{\[\d+-\d+ - \d+-\d+\](, \[.*\])*\}$")
         last = found["last operation"]
         self.assertEqual(len(last["buffers"]), sum(row[4] for row in found["totals"] if row[0] == last["id"]))
 

@@ -25,7 +25,7 @@ struct Peak {
 impl Survey {
     pub(super) fn see(&mut self, index: usize, operation: &Operation, live: &Live) {
         self.operations += 1;
-        self.rows += live.buffers.len() as u64;
+        self.rows += rows_of(operation, live);
         self.processes.insert(index);
         for ((device, memory), sums) in live.sums() {
             let peaks = self.peaks.entry((index, device, memory)).or_default();
@@ -64,7 +64,7 @@ pub(super) struct Choice {
 impl Choice {
     /// Whether the next one is written.
     pub(super) fn takes(&mut self, index: usize, operation: &Operation, live: &Live) -> bool {
-        let rows = live.buffers.len() as u64;
+        let rows = rows_of(operation, live);
         self.rows_seen += rows;
         let share = u128::from(self.rows_seen) * u128::from(self.most.min(self.rows));
         let is_due = u128::from(self.rows_taken + rows) * u128::from(self.rows) <= share;
@@ -84,4 +84,10 @@ impl Choice {
     pub(super) fn is_empty(&self) -> bool {
         self.operations == 0
     }
+}
+
+/// Rows of live buffers, and of program memory that it placed.
+fn rows_of(operation: &Operation, live: &Live) -> u64 {
+    let placed: usize = operation.placed.iter().map(|placed| placed.devices.len()).sum();
+    (live.buffers.len() + placed) as u64
 }

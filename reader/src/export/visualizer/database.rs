@@ -7,7 +7,7 @@ use ttmem_recording::Tensor;
 use ttmem_wire::Memory;
 
 use super::{
-    failed,
+    failed, graph,
     live::{Buffer, Live, Place},
     operations::Operation,
 };
@@ -88,6 +88,10 @@ impl Database {
         let trace = stack_trace(process, operation.site);
         if !trace.is_empty() {
             self.insert("stack_traces", params![id, trace, None::<i64>, rank as i64])?;
+        }
+        if !operation.placed.is_empty() {
+            let graph = graph::of(&name(process, operation), &operation.placed).to_string();
+            self.insert("captured_graph", params![id, graph, rank as i64])?;
         }
         if operation.refusal.is_some() {
             self.refusal(rank, process, operation)?;

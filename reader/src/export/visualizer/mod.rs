@@ -5,6 +5,7 @@
 
 mod choice;
 mod database;
+mod graph;
 mod live;
 mod operations;
 

@@ -8,28 +8,42 @@ use ttmem_wire::{EventKind, Memory, flags};
 use super::live::Live;
 use crate::{
     replay::{ProcessInfo, Step, StepKind},
-    report::bytes,
+    report::{bytes, cores},
 };
 
 /// What each operation is shown to: the place of its process, the operation, and what is live after it.
 pub(super) type Each<'a> = dyn FnMut(usize, &Operation, &mut Live) -> io::Result<()> + 'a;
 
-/// A run of allocations of one call with nothing freed in between, or a refusal.
+/// A run of allocations of one call with nothing freed in between, and the program memory that it placed; or a refusal.
 #[derive(Debug)]
 pub(super) struct Operation {
     /// Its number in its process, from 0.
     pub(super) number: u64,
-    /// Of its first allocation.
+    /// Of the first thing that it made.
     pub(super) site: u32,
     pub(super) thread: u32,
-    /// When its first allocation was, and its last.
+    /// When it made its first thing, and its last.
     pub(super) times_ns: [u64; 2],
     /// Allocations of the program: one on several devices counts once.
     pub(super) allocations: u64,
     /// What they took on all devices.
     pub(super) bytes: u64,
+    /// Its program memory.
+    pub(super) placed: Vec<Placed>,
     /// What was asked for in vain.
     pub(super) refusal: Option<Refusal>,
+}
+
+/// A circular buffer, dataflow buffer or scratchpad.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub(super) address: u64,
+    pub(super) size: u64,
+    pub(super) devices: Vec<i32>,
+    /// As tt-metal writes them.
+    pub(super) cores: Vec<String>,
+    /// It lies in a buffer.
+    pub(super) is_inside: bool,
 }
 
 /// Memory that could not be had.
@@ -91,13 +105,23 @@ impl Operations {
             StepKind::Event { event, devices, .. } => match event.kind {
                 EventKind::Capacity => self.live.note_capacity(event, devices),
                 EventKind::Tensor => self.live.note_tensor(event, devices),
+                EventKind::CbAllocate => {
+                    let open = self.part_of(step, event.site, event.thread, each)?;
+                    let cores = event.cores.map(cores);
+                    if event.flags & flags::MORE_CORES != 0 {
+                        open.placed.last_mut().into_iter().for_each(|placed| placed.cores.extend(cores.clone()));
+                    } else {
+                        let is_inside = event.flags & flags::GLOBALLY_ALLOCATED != 0;
+                        let (devices, cores) = (devices.to_vec(), Vec::from_iter(cores));
+                        let (address, size) = (event.address, event.size);
+                        open.placed.push(Placed { address, size, devices, cores, is_inside });
+                    }
+                }
                 EventKind::OutOfMemory => {
-                    self.close(step.index, each)?;
                     let free = event.space.map(|space| [space.free, space.largest_block]);
                     let is_other = event.flags & flags::OTHER_REASON != 0;
                     let refusal = Refusal { memory: event.memory, bytes: event.size, is_other, free };
-                    let refused = self.begin(event.site, event.thread, step.time_ns);
-                    self.open = Some(Operation { refusal: Some(refusal), ..refused });
+                    self.part_of(step, event.site, event.thread, each)?.refusal = Some(refusal);
                     self.close(step.index, each)?;
                 }
                 _ => {}
@@ -110,7 +134,8 @@ impl Operations {
 
     /// The event at work is over: what it freed ends the operation before it, and what it made begins one, or goes on with it.
     fn settle(&mut self, step: &Step<'_>, each: &mut Each<'_>) -> io::Result<()> {
-        let Pending { time_ns, gone, born, .. } = mem::take(&mut self.pending);
+        let time_ns = self.pending.time_ns;
+        let (gone, born) = (mem::take(&mut self.pending.gone), mem::take(&mut self.pending.born));
         if !gone.is_empty() {
             self.close(step.index, each)?;
             for life in &gone {
@@ -119,20 +144,32 @@ impl Operations {
         }
         let Some(first) = born.first() else { return Ok(()) };
         let (site, thread) = (first.region.site, first.region.thread);
-        if self.open.as_ref().is_some_and(|open| open.thread != thread || !is_same(step.process, open.site, site)) {
-            self.close(step.index, each)?;
-        }
-        let mut open = self.open.take().unwrap_or_else(|| self.begin(site, thread, time_ns));
-        self.live.add(&born, open.number);
-        open.times_ns[1] = time_ns;
+        let open = self.part_of(step, site, thread, each)?;
         open.allocations += 1;
         open.bytes = born.iter().fold(open.bytes, |bytes, life| bytes.saturating_add(life.region.size));
-        self.open = Some(open);
+        open.times_ns[1] = time_ns;
+        let number = open.number;
+        self.live.add(&born, number);
         Ok(())
     }
 
-    fn begin(&self, site: u32, thread: u32, time_ns: u64) -> Operation {
-        Operation { number: self.passed, site, thread, times_ns: [time_ns; 2], allocations: 0, bytes: 0, refusal: None }
+    /// The operation that what an event makes is a part of: the open one, or a new one where that is another call.
+    fn part_of(&mut self, step: &Step<'_>, site: u32, thread: u32, each: &mut Each<'_>) -> io::Result<&mut Operation> {
+        if self.open.as_ref().is_some_and(|open| open.thread != thread || !is_same(step.process, open.site, site)) {
+            self.close(step.index, each)?;
+        }
+        // An event is settled before the next one begins.
+        let time_ns = self.pending.time_ns;
+        Ok(self.open.get_or_insert_with(|| Operation {
+            number: self.passed,
+            site,
+            thread,
+            times_ns: [time_ns; 2],
+            allocations: 0,
+            bytes: 0,
+            placed: Vec::new(),
+            refusal: None,
+        }))
     }
 
     fn close(&mut self, index: usize, each: &mut Each<'_>) -> io::Result<()> {
