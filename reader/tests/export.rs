@@ -141,6 +141,7 @@ fn without_a_format_all_are_listed_and_a_file_comes_with_what_opens_it() {
         ("csv", "spreadsheet"),
         ("jsonl", "jq"),
         ("parquet", "duckdb"),
+        ("ttnn-visualizer", "ttnn-visualizer --profiler-path"),
     ] {
         let line = list.lines().find(|line| line.trim_start().starts_with(&format!("{format} ")));
         let is_named = |line: &str| line.to_lowercase().contains(opener);
@@ -154,7 +155,7 @@ fn without_a_format_all_are_listed_and_a_file_comes_with_what_opens_it() {
         let quiet = export(&file, &["--format", format, "-o", to, "--at", "peak", "--quiet"]);
         assert!(!String::from_utf8_lossy(&quiet.stderr).contains("is written"), "{quiet:?}");
     }
-    assert_eq!(list.lines().count(), 9, "{list}");
+    assert_eq!(list.lines().count(), 10, "{list}");
     let output = export(&file, &["--format", "jsonl"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("is written"), "standard output is no file");
 }

@@ -17,6 +17,7 @@ from need import Unavailable  # noqa: E402
 
 PYPI = ["perfetto==0.59.1", "protobuf==7.36.2", "duckdb==2.0.0", "jsonschema==4.26.0"]
 MCP = "mcp==2.3.0"
+VISUALIZER = "ttnn-visualizer==0.108.0"
 NPM = ["pprof-format@2.3.2", "speedscope@1.25.0", "@grafana/schema@13.2.3", "typescript@5.9.3"]
 
 
@@ -32,6 +33,11 @@ def python():
 def mcp_client():
     """The python of an environment with the SDK of the Model Context Protocol."""
     return need.environment(folder() / "mcp", sys.executable, "the SDK of the Model Context Protocol", MCP)
+
+
+def visualizer():
+    """The python of an environment with ttnn-visualizer."""
+    return need.environment(folder() / "visualizer", sys.executable, "ttnn-visualizer", VISUALIZER)
 
 
 def node():

@@ -330,6 +330,23 @@ class RealProgram(ExportTest):
         }
         self.assertEqual(peaks, truth)
 
+    def test_perfetto_has_the_op_and_the_tensor_of_what_is_live_too(self):
+        trace = self.export("named.pftrace", "--format", "perfetto")
+        told = json.loads(self.read(need.need(readers.python), readers.HERE / "read_perfetto.py", trace).splitlines()[-1])
+        lives = [values for place, _, values, *_ in told["slices"] if place[2] in ("DRAM allocations", "L1 allocations")]
+        found = collections.Counter((values["address"], values.get("op", ""), values.get("tensor", "")) for values in lives)
+        lines = [json.loads(line) for line in self.ttmem(self.file, "--format", "jsonl").splitlines()]
+        tensors, truth = {}, collections.Counter()
+        for line in lines:
+            if line["event"] == "tensor":
+                tensors.setdefault((line["address"], line["holder"]), line["tensor"])
+        for line in lines:
+            if line["event"] == "allocate":
+                key = (line["address"], line.get("op", ""), tensors.get((line["address"], line["holder"]), ""))
+                truth[key] += len(line["devices"])
+        self.assertEqual(found, truth)
+        self.assertGreater(sum(number for (_, _, tensor), number in truth.items() if tensor), 8)
+
     def test_parquet_has_the_call_sites_of_jsonl(self):
         python = need.need(readers.python)
         folder = self.export("demo-tables", "--format", "parquet")
@@ -373,7 +390,11 @@ class BadInput(ExportTest):
         for file in ("/no/such/file", self.folder, garbage, damaged):
             self.assert_one_line(file, "--format", "jsonl")
             self.assert_one_line(file, "--format", "perfetto", "-o", self.folder / "never")
+            self.assert_one_line(file, "--format", "ttnn-visualizer", "-o", self.folder / "never-made")
         self.assert_one_line(self.file, "--format", "parquet")
+        self.assert_one_line(self.file, "--format", "ttnn-visualizer")
+        for folder in (damaged, "/no/such/folder/x", "/dev/null"):
+            self.assert_one_line(self.file, "--format", "ttnn-visualizer", "-o", folder)
         self.assert_one_line(self.file, "--format", "csv", "-o", "/no/such/folder/x")
         self.assert_one_line(self.file, "--format", "csv", "--process", "7")
         self.assert_one_line(self.file, "--format", "csv", "--pid", "7")
@@ -414,6 +435,7 @@ class BadInput(ExportTest):
             recording.write(odd)
             for name in ("perfetto", "pprof", "speedscope", "folded", "heaptrack", "csv", "jsonl", "pytorch-snapshot"):
                 self.ttmem(odd, "--format", name, "--at", "peak", "-o", self.folder / "odd")
+            self.ttmem(odd, "--format", "ttnn-visualizer", "-o", self.folder / "odd-report")
             snapshot.check(snapshot.load(self.folder / "odd"))
 
     def test_an_empty_recording(self):

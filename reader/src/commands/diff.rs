@@ -15,9 +15,11 @@ use super::{
 use crate::{
     Failure, ProcessName, Suppressions,
     analysis::{Analysis, Difference, Runs, Snapshot, difference},
+    html::{Drawing, Run, versus_page},
     plain_file,
+    replay::Input,
     report::{DifferenceReport, Report, bytes, incomplete, write_difference},
-    visible::visible_json,
+    visible::{visible_json, visible_path},
 };
 
 /// Compare two moments: what appeared, went, grew and shrank, by call site, memory, size and device.
@@ -30,6 +32,7 @@ use crate::{
   ttmem diff before.ttmem after.ttmem
   ttmem diff yesterday.json today.json
   ttmem diff --from 'epoch 1' --to 'epoch 9' run.ttmem
+  ttmem diff --html diff.html before.ttmem after.ttmem
   ttmem diff --region decode before.ttmem after.ttmem
   ttmem diff --region decode run.ttmem             (its first run and its last)
   ttmem diff --from step:2 --to step:9 --fail-on-growth run.ttmem")]
@@ -47,6 +50,9 @@ pub(super) struct DiffFiles {
     /// Write the difference as JSON (schema ttmem-diff/1) to FILE too; "-" is standard output.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a page with pictures to FILE: both runs over time, and a flame graph of what changed (docs/html.md).
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print nothing.
     #[arg(long)]
     quiet: bool,
@@ -71,7 +77,7 @@ pub(super) struct DiffFiles {
 
 impl DiffFiles {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        if let Some(path) = &self.json {
+        for path in self.json.iter().chain(&self.html) {
             output::check_writable(path)?;
         }
         let suppressions = self.judge.suppressions()?;
@@ -79,15 +85,24 @@ impl DiffFiles {
             let why = "diff of one file needs --from MARK and --to MARK, or --region NAME; else name two files";
             return Err(Failure::new(why));
         }
-        let a = self.read(&self.a, self.from.as_deref(), &suppressions)?;
-        let b = self.read(self.b.as_ref().unwrap_or(&self.a), self.to.as_deref(), &suppressions)?;
+        let mut runs = Vec::new();
+        let a = self.read(&self.a, self.from.as_deref(), &suppressions, &mut runs)?;
+        let b = self.read(self.b.as_ref().unwrap_or(&self.a), self.to.as_deref(), &suppressions, &mut runs)?;
         let judged = self.judge.exit_code(&b, 0, self.quiet);
         let a = self.snapshot(a, &self.a, self.from.as_deref(), false)?;
         let b = self.snapshot(b, self.b.as_ref().unwrap_or(&self.a), self.to.as_deref(), true)?;
         let style = self.style.style();
         let difference = difference(&a, &b, style.full);
+        let report = DifferenceReport::new(&difference, style);
+        if let Some(path) = &self.html {
+            // Of two moments of one run it has one timeline.
+            runs.truncate(1 + usize::from(self.b.is_some()));
+            output::write_text_file(path, &versus_page(&report, &runs))?;
+            if !self.quiet {
+                output::tell(&format!("ttmem: the page is in {}\n", visible_path(path)));
+            }
+        }
         if let Some(path) = &self.json {
-            let report = DifferenceReport::new(&difference, style);
             let json = visible_json(serde_json::to_string_pretty(&report).unwrap_or_default()) + "\n";
             output::write_text_file(path, &json)?;
         }
@@ -100,19 +115,34 @@ impl DiffFiles {
         Ok(ExitCode::from(self.exit_code(&difference, judged)))
     }
 
-    fn read(&self, path: &Path, mark: Option<&str>, suppressions: &Suppressions) -> Result<Analysis, Failure> {
+    /// Reads a file; what it had over time is added to `runs`, where a page is asked for.
+    fn read(
+        &self,
+        path: &Path,
+        mark: Option<&str>,
+        suppressions: &Suppressions,
+        runs: &mut Vec<Run>,
+    ) -> Result<Analysis, Failure> {
         let style = self.style.style();
+        let mut drawn = None;
         let mut analysis = match input::kind(path)? {
             Kind::Json => {
                 let file = plain_file::open_small(path, Report::MAX_BYTES)?;
                 let report = Report::from_json(file).map_err(|why| Failure::with(path, why))?;
                 report.analysis(suppressions, style)
             }
+            _ if self.html.is_some() => {
+                let (drawing, processes) = Drawing::of(Input::open(path, mark.is_some())?)?;
+                let analysis = Analysis::new(&processes, suppressions, style);
+                drawn = Some((drawing, processes));
+                analysis
+            }
             _ => Analysis::new(&input::read(path, mark.is_some())?, suppressions, style),
         };
         if let Some(name) = &self.pid {
             analysis.select_process(name).map_err(|why| Failure::with(path, why))?;
         }
+        runs.push(drawn.map(|(drawing, processes)| drawing.run(&processes, &analysis)).unwrap_or_default());
         Ok(analysis)
     }
 

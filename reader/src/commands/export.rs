@@ -34,7 +34,9 @@ use crate::{
   ttmem export run.ttmem --format csv --events > events.csv
   ttmem export run.ttmem --format jsonl | jq 'select(.event == \"mark\").name'
   ttmem export run.ttmem --format parquet -o tables
-                          duckdb -c \"from 'tables/regions.parquet'\""
+                          duckdb -c \"from 'tables/regions.parquet'\"
+  ttmem export run.ttmem --format ttnn-visualizer -o run.report
+                          ttnn-visualizer --profiler-path run.report"
 )]
 pub(super) struct Export {
     /// A recording, or a ring file
@@ -43,7 +45,7 @@ pub(super) struct Export {
     /// Write this format; without it, the formats are listed, with what opens each
     #[arg(long, short, value_enum)]
     format: Option<Format>,
-    /// Write to this file (of parquet: folder), not to standard output
+    /// Write to this file (of parquet and ttnn-visualizer: folder), not to standard output
     #[arg(long, short, value_name = "OUT")]
     output: Option<PathBuf>,
     /// Print nothing but what is wrong or left out
@@ -71,6 +73,9 @@ pub(super) struct Export {
     /// Draw at most N lifetimes at a time in perfetto, for each memory of a device
     #[arg(long, value_name = "N", default_value_t = 1024)]
     max_lanes: usize,
+    /// Write at most N rows of live buffers to ttnn-visualizer, and those of the peaks: fewer operations where they do not fit
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    max_rows: u64,
 }
 
 impl Export {
@@ -92,8 +97,8 @@ impl Export {
             (None, Some(_)) => return Err(Failure::new("export: name a recording or a ring")),
         };
         let to = self.output.filter(|path| path.as_os_str() != "-");
-        if to.is_none() && format == Format::Parquet {
-            return Err(Failure::new("parquet is two tables: name a folder for them with -o"));
+        if to.is_none() && format.is_folder() {
+            return Err(Failure::new("this format is files in a folder: name one with -o"));
         }
         if to.is_none() && !format.is_text() && std::io::stdout().is_terminal() {
             return Err(Failure::new("this format is not for a terminal: name a file with -o"));
@@ -112,6 +117,7 @@ impl Export {
             events: self.events,
             max_entries: self.max_entries,
             max_lanes: self.max_lanes,
+            max_rows: self.max_rows,
             to,
         };
         let mut notes = export::export(&steps, &options)?;
@@ -166,6 +172,7 @@ fn opening(format: Format, path: &Path) -> String {
             let table = path.join("regions.parquet");
             format!("read it with `duckdb -c \"from '{}'\"`", table.display())
         }
+        Format::TtnnVisualizer => format!("open it with `ttnn-visualizer --profiler-path {file}`"),
     };
     format!("{} is written; {how}", path.display())
 }

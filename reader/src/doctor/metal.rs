@@ -99,7 +99,7 @@ fn judge(path: &Path, exports: &Exports) -> (Check, Vec<PartCheck>) {
     let parts = PartCheck::all(exports);
     let names = |wanted: &[Sight]| {
         let these = parts.iter().filter(|check| wanted.contains(&check.seen));
-        these.map(|check| check.part).collect::<Vec<_>>().join(", ")
+        these.map(|check| check.part.name()).collect::<Vec<_>>().join(", ")
     };
     let check = if let Some(buffers) = parts.iter().find(|check| check.is_needed_and_unseen()) {
         let why = buffers.why.as_deref().unwrap_or_default();

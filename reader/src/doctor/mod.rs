@@ -141,7 +141,7 @@ impl Findings {
                 Sight::Absent => ("-", "this build has none"),
             };
             let why = part.why.as_deref().unwrap_or(otherwise);
-            text += format!("  {:<36} {seen:<6} {}", part.part, visible(why)).trim_end();
+            text += format!("  {:<36} {seen:<6} {}", part.part.name(), visible(why)).trim_end();
             text.push('\n');
         }
         text

@@ -1,6 +1,6 @@
 //! What ttmem sees of a build of tt-metal, part by part, by what the build exports.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use ttmem_wire::Part;
 
 use super::exports::Exports;
@@ -22,8 +22,9 @@ pub enum Sight {
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartCheck {
-    /// Its name.
-    pub part: &'static str,
+    /// Which; its name in JSON.
+    #[serde(serialize_with = "write_name")]
+    pub part: Part,
     /// Whether it is seen.
     pub seen: Sight,
     /// Why not, or by what other way.
@@ -50,7 +51,7 @@ impl PartCheck {
         if !inlined.is_empty() {
             lacks.push(format!("not called by name: {}", readable(&inlined)));
         }
-        let check = |seen, why: Option<String>| Self { part: part.name(), seen, why };
+        let check = |seen, why: Option<String>| Self { part, seen, why };
         let why = Some(lacks.join("; "));
         if part == Part::Buffers {
             let [getters, witnesses] = Part::BUFFER_GETTERS.map(|names| names.iter().all(|name| is_defined(&name)));
@@ -78,8 +79,12 @@ impl PartCheck {
 
     /// Whether tracking is possible at all.
     pub(super) fn is_needed_and_unseen(&self) -> bool {
-        self.part == Part::Buffers.name() && self.seen != Sight::Yes
+        self.part == Part::Buffers && self.seen != Sight::Yes
     }
+}
+
+fn write_name<S: Serializer>(part: &Part, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(part.name())
 }
 
 /// Names that are written out.
@@ -113,7 +118,7 @@ mod tests {
     }
 
     fn seen(exports: &Exports, part: Part) -> (Sight, String) {
-        let check = PartCheck::all(exports).into_iter().find(|check| check.part == part.name()).unwrap();
+        let check = PartCheck::all(exports).into_iter().find(|check| check.part == part).unwrap();
         (check.seen, check.why.unwrap_or_default())
     }
 
@@ -137,6 +142,12 @@ mod tests {
         let released = build(|name| !name.contains("deallocate_circular"), |_| true);
         let why = "no detail::ProgramImpl::deallocate_circular_buffers";
         assert_eq!(seen(&released, Part::CircularBuffers), (Sight::Partly, why.to_owned()));
+    }
+
+    #[test]
+    fn a_part_has_its_name_in_json() {
+        let [first, ..] = &PartCheck::all(&build(|_| true, |_| true))[..] else { panic!("no part") };
+        assert_eq!(serde_json::to_string(first).unwrap(), r#"{"part":"buffers","seen":"yes"}"#);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod heaptrack;
 mod heaptrack_tables;
 mod jsonl;
 mod lanes;
+mod newborns;
 mod one_process;
 mod output;
 mod parquet;
@@ -20,6 +21,7 @@ mod pytorch;
 mod rows;
 mod speedscope;
 mod stacks;
+mod visualizer;
 
 use std::{io, path::PathBuf};
 
@@ -54,9 +56,16 @@ pub enum Format {
     Jsonl,
     /// Two tables in a folder, events and allocations: DuckDB, pandas, Polars
     Parquet,
+    /// Operations with what is live after each, as a folder: ttnn-visualizer --profiler-path
+    TtnnVisualizer,
 }
 
 impl Format {
+    /// Whether it is files in a folder.
+    pub fn is_folder(self) -> bool {
+        matches!(self, Self::Parquet | Self::TtnnVisualizer)
+    }
+
     /// Whether it is fit for a terminal.
     pub fn is_text(self) -> bool {
         matches!(self, Self::Speedscope | Self::Folded | Self::Heaptrack | Self::Csv | Self::Jsonl)
@@ -78,6 +87,8 @@ pub struct Options {
     pub max_entries: usize,
     /// Lifetimes that are drawn at the same time, for each memory of a device.
     pub max_lanes: usize,
+    /// Rows of live buffers, for formats that have all of them after each operation.
+    pub max_rows: u64,
     /// The file or folder; `None` is standard output.
     pub to: Option<PathBuf>,
 }
@@ -109,6 +120,9 @@ pub fn export(steps: &Steps, options: &Options) -> Result<Vec<String>, Failure> 
             steps.run(&At::Exit, &mut |step| tables.step(step)).map_err(stopped)?;
             Box::new(tables).finish().map_err(cannot_write)
         });
+    }
+    if let (Format::TtnnVisualizer, Some(folder)) = (options.format, &options.to) {
+        return visualizer::export(steps, folder, options.max_rows).map_err(stopped);
     }
     let mut output = Output::create(options.to.as_deref()).map_err(cannot_write)?;
     let mut notes = Vec::new();
@@ -150,6 +164,6 @@ fn exporter<'a>(steps: &'a Steps, options: &Options, output: &'a mut Output) -> 
         Format::Heaptrack => Box::new(heaptrack::Heaptrack::begin(steps, options.to.as_deref(), output)?),
         Format::Csv => Box::new(csv::Csv::begin(options.events, output)?),
         Format::Jsonl => Box::new(jsonl::Jsonl::new(output)),
-        Format::Parquet => return Err(io::Error::other("it is a folder of two files")),
+        Format::Parquet | Format::TtnnVisualizer => return Err(io::Error::other("it is files in a folder")),
     })
 }

@@ -5,7 +5,7 @@
 //! tracks of one name are shown as one.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     io::{self, Write},
 };
 
@@ -16,6 +16,7 @@ use ttmem_wire::{Event, EventKind, flags};
 use super::{
     Exporter, Output,
     lanes::{Lanes, Place, RegionLanes},
+    newborns::{Newborn, Newborns},
     perfetto_proto::{
         Clock, ClockSnapshot, Counter, DebugAnnotation, InternedData, Name, Process, TracePacket, Track, TrackEvent,
         clocks, counter, event, sequence,
@@ -36,6 +37,9 @@ pub(super) struct Perfetto<'a> {
     sums: Vec<LiveBytes>,
     lanes: Lanes,
     regions: RegionLanes,
+    newborns: Newborns,
+    /// Tracks of lives whose tensor is written.
+    described: HashSet<u64>,
     tracks: HashMap<TrackOf, u64>,
     names: HashMap<String, u64>,
     /// Sums that the event at work changed, and when: each is written once, after the event.
@@ -83,6 +87,8 @@ impl<'a> Perfetto<'a> {
             sums: vec![LiveBytes::default(); steps.processes().len()],
             lanes: Lanes::new(max_lanes),
             regions: RegionLanes::default(),
+            newborns: Newborns::default(),
+            described: HashSet::new(),
             tracks: HashMap::new(),
             names: HashMap::new(),
             changed: BTreeSet::new(),
@@ -172,10 +178,17 @@ impl<'a> Perfetto<'a> {
         let region = &life.region;
         let parent = self.device_track(step.index, region.device)?;
         let place = (step.index, region.device, region.memory);
-        let track_uuid = self.track(TrackOf::Lane(place, lane), || {
+        let track = self.track(TrackOf::Lane(place, lane), || {
             (Some(parent), format!("{} allocations", region.memory), None, None)
         })?;
-        let frames = step.process.frames(region.site);
+        self.newborns.add(step.index, step.number, Newborn { life: *life, track, time_ns: step.time_ns });
+        Ok(())
+    }
+
+    fn write_newborn(&mut self, process: &ProcessInfo, newborn: Newborn) -> io::Result<()> {
+        let Newborn { life, track: track_uuid, time_ns } = newborn;
+        let region = &life.region;
+        let frames = process.frames(region.site);
         let mut arguments = vec![
             pointer("address", region.address),
             number("size", region.size),
@@ -185,10 +198,12 @@ impl<'a> Perfetto<'a> {
         if !frames.is_empty() {
             arguments.push(text("site", frames.join("\n")));
         }
-        let op = step.process.op(region.site);
-        if !op.is_empty() {
-            arguments.push(text("op", op.to_owned()));
+        arguments.extend(known("op", process.op(region.site)));
+        let tensor = known("tensor", process.tensor(region.tensor));
+        if tensor.is_some() {
+            self.described.insert(track_uuid);
         }
+        arguments.extend(tensor);
         if region.cached {
             arguments.push(flag("cached"));
         }
@@ -207,7 +222,7 @@ impl<'a> Perfetto<'a> {
         } else {
             event.name = Some(name);
         }
-        self.event(step.time_ns, event, new_names)
+        self.event(time_ns, event, new_names)
     }
 
     fn end_life(&mut self, step: &Step<'_>, life: &Life) -> io::Result<()> {
@@ -215,9 +230,9 @@ impl<'a> Perfetto<'a> {
         let place = (step.index, life.region.device, life.region.memory);
         let Some(&track_uuid) = self.tracks.get(&TrackOf::Lane(place, lane)) else { return Ok(()) };
         let is_released = life.region.state == State::ReleasedAtClose;
-        // Known only after the allocation.
-        let tensor = step.process.tensor(life.region.tensor);
-        let tensor = (!tensor.is_empty()).then(|| text("tensor", tensor.to_owned()));
+        // Where it became known only later.
+        let is_described = self.described.remove(&track_uuid);
+        let tensor = known("tensor", step.process.tensor(life.region.tensor)).filter(|_| !is_described);
         let debug_annotations = is_released.then(|| flag("released_at_close")).into_iter().chain(tensor).collect();
         let event = TrackEvent { kind: event::END, track_uuid, debug_annotations, ..TrackEvent::default() };
         self.event(step.time_ns, event, None)
@@ -266,6 +281,8 @@ impl<'a> Perfetto<'a> {
         let ids: Vec<String> = devices.iter().map(i32::to_string).collect();
         let mut arguments = vec![text("memory", memory), number("size", event.size), text("devices", ids.join(", "))];
         arguments.extend(event.size_per_bank.map(|bytes| number("size_per_bank", bytes)));
+        arguments.extend(known("op", step.process.op(event.site)));
+        arguments.extend(known("site", &step.process.frames(event.site).join("\n")));
         if let Some(space) = event.space {
             arguments.push(number("free_per_bank", space.free));
             arguments.push(number("largest_free_block", space.largest_block));
@@ -279,6 +296,15 @@ impl Exporter for Perfetto<'_> {
         if !self.changed.is_empty() && (step.index, step.number) != self.changed_by {
             self.write_sums()?;
         }
+        let older = match &step.kind {
+            StepKind::Event { event, devices, .. } if event.kind == EventKind::Tensor => {
+                self.newborns.note_tensor(step.index, event, devices);
+                Vec::new()
+            }
+            StepKind::Change(Change::Gone(_)) | StepKind::End(_) => self.newborns.take(step.index),
+            _ => self.newborns.take_older(step.index, step.number),
+        };
+        older.into_iter().try_for_each(|newborn| self.write_newborn(step.process, newborn))?;
         match &step.kind {
             StepKind::Change(change) => {
                 match change {
@@ -335,6 +361,11 @@ fn pointer(name: &str, value: u64) -> DebugAnnotation {
 
 fn flag(name: &str) -> DebugAnnotation {
     DebugAnnotation { bool_value: Some(true), ..argument(name) }
+}
+
+/// A text, where there is one.
+fn known(name: &str, value: &str) -> Option<DebugAnnotation> {
+    (!value.is_empty()).then(|| text(name, value.to_owned()))
 }
 
 fn text(name: &str, value: String) -> DebugAnnotation {

@@ -14,11 +14,14 @@ mod peaks;
 mod sums;
 mod timeline;
 mod top;
+mod versus;
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use ttmem_wire::{Event, EventKind, Target, flags};
 
+pub use self::versus::{Run, versus_page};
 use self::{kinds::Kinds, lives::Lives, marks::Marks, peaks::Peaks, timeline::Timeline};
 use crate::{
     Account, Failure, Tell,
@@ -75,7 +78,8 @@ impl Drawing {
             let analysed = analysis.processes.iter().find(|one| (one.pid, one.ring_id) == (told.pid, told.ring_id))?;
             Some(model::Process::new(&told, said, analysed, sketch))
         });
-        fill(&model::Page { ttmem: env!("CARGO_PKG_VERSION"), processes: drawn.collect(), file: self.file })
+        let page = model::Page { ttmem: env!("CARGO_PKG_VERSION"), processes: drawn.collect(), file: self.file };
+        fill(&page, &SCRIPTS)
     }
 }
 
@@ -130,7 +134,7 @@ impl Sketch {
 }
 
 /// One idea each, in one scope: what comes later uses what comes before.
-const SCRIPTS: [&str; 17] = [
+const SCRIPTS: [&str; 18] = [
     include_str!("page/words.js"),
     include_str!("page/canvas.js"),
     include_str!("page/history.js"),
@@ -144,6 +148,7 @@ const SCRIPTS: [&str; 17] = [
     include_str!("page/flame.js"),
     include_str!("page/clash.js"),
     include_str!("page/map.js"),
+    include_str!("page/csv.js"),
     include_str!("page/table.js"),
     include_str!("page/difference.js"),
     include_str!("page/moments.js"),
@@ -151,12 +156,12 @@ const SCRIPTS: [&str; 17] = [
 ];
 
 /// Puts the data into the page. Nothing in it can end the element that it lies in, or begin another.
-fn fill(page: &model::Page) -> String {
+fn fill(page: &impl Serialize, scripts: &[&str]) -> String {
     let data = visible_json(serde_json::to_string(page).unwrap_or_default());
     let data = data.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let parts: [(&str, &str); 3] = [
         ("/*STYLE*/", include_str!("page/page.css")),
-        ("/*SCRIPT*/", &SCRIPTS.concat()),
+        ("/*SCRIPT*/", &scripts.concat()),
         // The last: what programs wrote must not be taken for a place to fill.
         ("\"DATA\"", &data),
     ];
@@ -170,7 +175,7 @@ mod tests {
     #[test]
     fn what_programs_wrote_stays_data() {
         let file = "</script><script>alert(1)</script>&amp; /*SCRIPT*/ <!--".to_owned();
-        let text = fill(&model::Page { ttmem: "1", file: file.clone(), processes: Vec::new() });
+        let text = fill(&model::Page { ttmem: "1", file: file.clone(), processes: Vec::new() }, &SCRIPTS);
         assert_eq!(text.matches("<script").count(), 2, "the page's own: data and code");
         assert_eq!(text.matches("</script").count(), 2);
         assert!(!text.contains("<!--"));

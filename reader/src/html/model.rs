@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Marks that are drawn; the rest is counted.
-const MARKS: usize = 5_000;
+pub(super) const MARKS: usize = 5_000;
 
 /// Kinds whose allocations are told.
 const KINDS: usize = 50_000;

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use ttmem_recording::Meta;
+use ttmem_recording::{Meta, Tensor};
 use ttmem_ring::ClockMap;
 
 use super::Input;
-use crate::{Ended, Failure, Sites, Tell, sites::SiteTexts};
+use crate::{
+    Ended, Failure, Sites, Tell,
+    sites::{Frame, SiteTexts},
+};
 
 /// A process of an input.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ impl ProcessInfo {
     pub(crate) fn with_sites(sites: HashMap<u32, Vec<String>>) -> Self {
         let clock = ClockMap::through([(0, 0); 2]);
         let (command, ended) = (vec!["train".to_owned()], None);
-        let sites = sites.into_iter().map(|(id, frames)| (id, (None, frames))).collect();
+        let sites = sites.into_iter().map(|(id, frames)| (id, (crate::CallSite::default(), frames))).collect();
         let texts = SiteTexts { sites, ..SiteTexts::default() };
         Self { pid: 7, command, started_ns: 0, ended, events: 0, lost: 0, texts, clock }
     }
@@ -51,12 +54,22 @@ impl ProcessInfo {
 
     /// The operation of ttnn that a call site belongs to; empty where none is known.
     pub fn op(&self, site: u32) -> &str {
-        self.texts.sites.get(&site).and_then(|(op, _)| op.as_deref()).unwrap_or_default()
+        self.texts.sites.get(&site).and_then(|(site, _)| site.op.as_deref()).unwrap_or_default()
+    }
+
+    /// The user's frames of a call site, the innermost first; none where it is not known.
+    pub(crate) fn users(&self, site: u32) -> impl Iterator<Item = &Frame> {
+        self.texts.sites.get(&site).into_iter().flat_map(|(site, _)| site.users())
     }
 
     /// What a tensor is; empty where that is not known.
     pub fn tensor(&self, number: u32) -> &str {
-        self.texts.tensors.get(&number).map_or("", String::as_str)
+        self.texts.tensors.get(&number).map_or("", |(_, text)| text)
+    }
+
+    /// The same as a type.
+    pub(crate) fn typed_tensor(&self, number: u32) -> Option<&Tensor> {
+        self.texts.tensors.get(&number).map(|(tensor, _)| &**tensor)
     }
 }
 

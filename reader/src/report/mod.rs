@@ -16,7 +16,7 @@ pub use json::{
     SourceStatisticsReport, SpanDevice, SpanMemory, SpanReport, StatisticsReport, SuppressionReport, VerdictReport,
     WayOutReport, WhatIfCourse, WhatIfMemory, WhatIfProcess, WhatIfReport, WhatIfRequest,
 };
-pub(crate) use json::{Context, devices};
+pub(crate) use json::{Context, devices, timestamp};
 pub use text::{Painter, Screen, View, write_difference, write_text, write_view, write_what_if};
 pub(crate) use text::{Part, in_short, terse, write_part};
 pub use words::{FINDING_IDS, bytes, count, from_here, noun, plain_name, shorten};

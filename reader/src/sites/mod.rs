@@ -25,7 +25,7 @@ pub use call_site::{CallSite, Frame};
 pub(crate) use file::SiteFile;
 pub use origin::Origin;
 pub use symbols::Symbols;
-pub(crate) use tensor::{TensorText, short_dtype};
+pub(crate) use tensor::{TensorText, memory_layout_number, short_dtype};
 
 /// How call sites are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,10 +39,10 @@ pub struct SiteStyle {
 /// Sites and tensors of one process as text, by their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct SiteTexts {
-    /// Operation and frames, innermost first.
-    pub sites: HashMap<u32, (Option<Arc<str>>, Vec<String>)>,
-    /// What tensors are.
-    pub tensors: HashMap<u32, String>,
+    /// Each with the user's frames as text, innermost first.
+    pub sites: HashMap<u32, (CallSite, Vec<String>)>,
+    /// What tensors are, and the same as text.
+    pub tensors: HashMap<u32, (Arc<Tensor>, String)>,
 }
 
 /// The sites of one process, as far as they are known.
@@ -106,8 +106,9 @@ impl Sites {
     /// All that are known as text, in the default style.
     pub fn texts(&self) -> SiteTexts {
         let named = self.named().into_iter();
-        let sites = named.map(|(id, site)| (id, (site.op.clone(), site.texts()))).collect();
-        SiteTexts { sites, tensors: self.tensors().collect() }
+        let sites = named.map(|(id, site)| (id, (site.clone(), site.texts()))).collect();
+        let typed = self.tensors().filter_map(|(id, text)| Some((id, (self.tensor(id)?, text))));
+        SiteTexts { sites, tensors: typed.collect() }
     }
 
     /// All tensors that are known as text.

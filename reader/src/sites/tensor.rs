@@ -39,6 +39,11 @@ pub(super) fn tensor(record: &TensorRecord) -> Tensor {
     }
 }
 
+/// The number of a `TensorMemoryLayout`.
+pub(crate) fn memory_layout_number(name: &str) -> Option<u8> {
+    MEMORY_LAYOUTS.iter().zip(0..).find(|(known, _)| **known == name).map(|(_, number)| number)
+}
+
 /// `bf16 [1, 1, 1024, 1024] TILE, interleaved`, or `f32 [3, 40] TILE (padded to [32, 64]), height sharded by [32, 64]`.
 pub(crate) struct TensorText<'a>(pub(crate) &'a Tensor);
 

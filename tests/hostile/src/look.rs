@@ -47,6 +47,7 @@ pub(crate) fn input(path: &Path, choice: u8) {
                 events: true,
                 max_entries: 100,
                 max_lanes: 8,
+                max_rows: 100,
                 to: Some(folder().join("export")),
             };
             // Of a damaged recording the overview does not look into every block.

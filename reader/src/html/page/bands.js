@@ -1,5 +1,8 @@
 // What is drawn into the timeline beside bytes: stacks, times, regions.
 
+// Pixels beside the axis of bytes, at the other side, and of a row of regions.
+const LEFT = 76, RIGHT = 12, STRIP = 15;
+
 /** Each rank on those before it, as steps. */
 function drawStack(pen, { heights, columns }, y, isShown) {
   const below = new Float64Array(columns), each = SOURCES + 1;

@@ -39,12 +39,17 @@ function drawLine(pen, process, cells, x, y, ink, right, filled) {
   pen.globalAlpha = 1;
 }
 
-function valueAt(process, cells, ms) {
+/** The place of the last cell that begins before a time; below 0 where none does. */
+function cellAt(process, cells, ms) {
   let low = 0, high = cells.length / 4;
   const column = process.column_ms ? ms / process.column_ms : 0;
   while (low < high) { const middle = (low + high) >> 1; if (cells[middle * 4] <= column) low = middle + 1; else high = middle; }
-  if (!low) return bytes(0);
-  const at = (low - 1) * 4;
+  return (low - 1) * 4;
+}
+
+function valueAt(process, cells, ms) {
+  const at = cellAt(process, cells, ms), column = process.column_ms ? ms / process.column_ms : 0;
+  if (at < 0) return bytes(0);
   const text = bytes(cells[at + 3]);
   return column - cells[at] < 1 && cells[at + 2] > cells[at + 1] ? `${text} (${bytes(cells[at + 1])} to ${bytes(cells[at + 2])})` : text;
 }

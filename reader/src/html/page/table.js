@@ -1,8 +1,5 @@
 // The table of allocations: those that are alike in one row with their number, which opens.
 
-// Rows that are shown at first: more take longer to lay out than a finger takes to the next key.
-const ROOM = 100;
-
 /** Allocations that are alike: memory, call site, op, tensor, size, devices. */
 function groupsOf(process, rows) {
   const groups = new Map();
@@ -42,24 +39,6 @@ function columnsOf(process) {
   ].map(column => ({ text: column.key, csv: column.key, ...column }));
   // On a phone the call site stands before the numbers.
   return matchMedia("(max-width: 600px)").matches ? [columns[6], ...columns.slice(0, 6), ...columns.slice(7)] : columns;
-}
-
-function csvOf(columns, groups) {
-  const cell = value => /[",\n]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : String(value);
-  const line = values => values.map(cell).join(",");
-  return [line(columns.map(column => column.id)), ...groups.map(group => line(columns.map(column => column.csv(group))))].join("\n") + "\n";
-}
-async function copy(text) {
-  try { await navigator.clipboard.writeText(text); return true; } catch {
-    // Older browsers, and pages that may not write there.
-    const area = el("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
-  }
 }
 
 function allocations(state) {

@@ -1,6 +1,5 @@
 // Live bytes over time: a picture for each memory, stacked by source, or a line for devices that are alike. It has the time axis of the
 // page: a click chooses the moment, a drag the stretch of time.
-const LEFT = 76, RIGHT = 12, STRIP = 15;
 
 function timeline(state) {
   const { process, view } = state;

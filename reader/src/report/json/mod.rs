@@ -559,7 +559,8 @@ fn state_name(state: State) -> &'static str {
     STATES.iter().find(|(known, _)| *known == state).map_or("live", |(_, name)| name)
 }
 
-fn timestamp(ns: u64) -> String {
+/// A time as text.
+pub(crate) fn timestamp(ns: u64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| String::new(), |time| time.to_string())
 }
 

@@ -5,10 +5,7 @@ use std::fmt::{self, Write};
 use ttmem_wire::Memory;
 
 use super::{Screen, table::Table};
-use crate::{
-    analysis::{Answer, ProcessAnalysis},
-    report::words::bytes,
-};
+use crate::{analysis::ProcessAnalysis, report::words::bytes};
 
 /// Writes them, if there are several ranks.
 pub(super) fn write(out: &mut impl Write, screen: &Screen, processes: &[ProcessAnalysis]) -> fmt::Result {
@@ -25,13 +22,10 @@ pub(super) fn write(out: &mut impl Write, screen: &Screen, processes: &[ProcessA
         let live = of(Memory::Dram).map(|totals| totals.live_bytes).max();
         let peak = |memory| of(memory).map(|totals| totals.peak_bytes).max();
         let sums = [live, peak(Memory::Dram), peak(Memory::L1)].map(|sum| sum.map_or_else(|| "-".to_owned(), bytes));
-        let answer = match process.verdict.answer {
-            Answer::Inconclusive => "inconclusive",
-            Answer::Leak => "leak",
-            Answer::Leftover => "leftover",
-            Answer::Clean => "clean",
-        };
-        table.row(format!("rank {rank}"), [&[process.pid.to_string()][..], &sums, &[answer.to_owned()]].concat());
+        table.row(
+            format!("rank {rank}"),
+            [&[process.pid.to_string()][..], &sums, &[process.verdict.answer.name().to_owned()]].concat(),
+        );
     }
     table.write(out, "Ranks", screen)?;
     screen.faint(out, "bytes: on the device of the rank that has most")?;
