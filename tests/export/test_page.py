@@ -10,10 +10,10 @@ import unittest
 import readers
 from browser import Browser, Person
 from readers import need
-from recording import Recording
+from recording import MORE_CORES, Recording
 from test_export import TTMEM
 
-MIB, MS, SECOND = 1 << 20, 10**6, 10**9
+KIB, MIB, MS, SECOND = 1 << 10, 1 << 20, 10**6, 10**9
 # What a picture leaves free at its sides.
 LEFT, RIGHT = 76, 12
 
@@ -53,13 +53,34 @@ def write_run(path):
     run.write(path)
 
 
-class Page(unittest.TestCase):
+def write_programs(path):
+    """L1 banks of 1 MiB. A buffer takes 256 KiB of each bank; a program places 128 KiB on columns 0 to 3 of rows 0 and 1, and on core
+    0-2; another 700 KiB more on core 1-0, then 128 KiB higher, so that they clash. The first program is freed at last."""
+    run = Recording()
+    run.process(0, 100, ["python", "programs.py"])
+    frame = lambda function, line: {"function": function, "file": "/home/u/programs.py", "line": line}
+    run.meta(type="sites", process=0, sites=[{"id": 1, "python": [frame("keep", 3)]}, {"id": 2, "python": [frame("matmul", 9)]}])
+    run.event(0, 0, "capacity", memory="L1", address=64 * KIB, size=MIB, extra=12)
+    run.event(0, 1 * MS, "allocate", memory="L1", address=(64 + 1024 - 256) * KIB, size=3 * MIB, per_bank=256 * KIB, site=1)
+    placed = dict(memory="CB", address=64 * KIB, size=128 * KIB, holder=5, site=2)
+    run.event(0, 2 * MS, "cb_allocate", cores=(0, 0, 3, 1), extra=9, **placed)
+    run.event(0, 2 * MS, "cb_allocate", cores=(0, 2, 0, 2), flags=MORE_CORES, **placed)
+    run.event(0, 3 * MS, "cb_allocate", memory="CB", address=192 * KIB, size=700 * KIB, holder=6, site=2, cores=(1, 0, 1, 0), extra=1)
+    run.event(0, 4 * MS, "cb_free_all", memory="CB", holder=5)
+    run.event(0, 5 * MS, "mark", name="done")
+    run.status(0)
+    run.write(path)
+
+
+class InBrowser:
+    """A page of what `write_recording` wrote, opened anew for each test."""
+
     @classmethod
     def setUpClass(cls):
         holder = tempfile.TemporaryDirectory(prefix="ttmem-page-")
         cls.addClassCleanup(holder.cleanup)
         folder = pathlib.Path(holder.name)
-        write_run(folder / "run.ttmem")
+        cls.write_recording(folder / "run.ttmem")
         cls.page = folder / "run.html"
         subprocess.run([TTMEM, "report", "--quiet", "--html", cls.page, folder / "run.ttmem"], check=True)
         cls.browser = need.need(Browser, folder)
@@ -77,6 +98,10 @@ class Page(unittest.TestCase):
     def drawn(self):
         """Waits for two frames: pictures have their height then."""
         self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+class Page(InBrowser, unittest.TestCase):
+    write_recording = staticmethod(write_run)
 
     def button(self, text):
         """Presses the button of the moments that has this text."""
@@ -174,6 +199,41 @@ class Page(unittest.TestCase):
         self.browser.open(self.page)
         self.assertEqual(self.text("#allocations th"), "Call site")
         self.assertLessEqual(self.browser.run("document.documentElement.scrollWidth"), 400)
+
+
+class Cores(InBrowser, unittest.TestCase):
+    write_recording = staticmethod(write_programs)
+
+    def cells(self):
+        return self.browser.run("[...document.querySelectorAll('.cores button')].map(one => one.textContent)")
+
+    def back(self):
+        """To the event before the first program was freed."""
+        self.person.press_on(".moments button[aria-label='one event back']")
+        self.drawn()
+
+    def test_each_core_has_what_programs_and_buffers_take(self):
+        # At the end the second program is left, on core 1-0.
+        self.assertEqual(self.cells(), ["25", "88", *["25"] * 10])
+        self.back()
+        self.assertEqual(self.cells(), ["38", "100", "38", "38", *["38"] * 4, "38", "25", "25", "25"])
+        self.assertIn("core 1-0: 100 % taken; programs 828.0 KiB, buffers 256.0 KiB, 0 B between them, clash of 60.0 KiB", self.text("#core"))
+        self.assertIn("1 core has a clash", self.text("#cores-note"))
+
+    def test_keys_go_from_core_to_core(self):
+        self.back()
+        chosen = lambda: self.browser.run("[document.activeElement.getAttribute('aria-label'), document.querySelectorAll('.cores button[tabindex=\"0\"]').length]")
+        self.person.press_on(".cores button")
+        for key, core in (("ArrowLeft", "0-0"), ("ArrowDown", "0-1"), ("ArrowDown", "0-2"), ("ArrowDown", "0-2"), ("End", "3-2"), ("ArrowRight", "3-2"), ("Home", "0-2")):
+            for kind in ("keyDown", "keyUp"):
+                self.browser.send("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+            self.drawn()
+            label, stops = chosen()
+            self.assertTrue(label.startswith(f"core {core}:"), (key, label))
+            self.assertEqual(stops, 1)
+        self.assertIn("core 0-2: 38 % taken; programs 128.0 KiB, buffers 256.0 KiB, 640.0 KiB between them", self.text("#core"))
+        rows = self.browser.run("[...document.querySelectorAll('#cores tbody tr')].map(row => [...row.cells].slice(0, 3).map(cell => cell.textContent))")
+        self.assertEqual(rows, [["256.0 KiB", "buffer", "0xd0000"], ["640.0 KiB", "free", "0x30000"], ["128.0 KiB", "circular buffer", "0x10000"]])
 
 
 class Types(unittest.TestCase):

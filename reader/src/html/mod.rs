@@ -107,7 +107,10 @@ impl Sketch {
             _ => {}
         }
         self.line.note(account.ledger(), event.ticks);
-        self.lives.note(account.ledger_mut(), self.line.latest - self.line.start.unwrap_or(0));
+        self.lives.note(account.ledger_mut(), event, self.line.latest - self.line.start.unwrap_or(0));
+        if event.flags & flags::MORE_CORES != 0 {
+            self.note_cores(account, event);
+        }
     }
 
     fn note_allocation(&mut self, account: &Account, event: &Event) {
@@ -123,6 +126,16 @@ impl Sketch {
         self.allocations[number] += devices;
     }
 
+    fn note_cores(&mut self, account: &Account, event: &Event) {
+        let device = match event.target {
+            Target::Device(device) => Some(device),
+            Target::Pool(index) => account.pool(index).and_then(|pool| pool.chips.first().copied()),
+        };
+        if let Some(device) = device {
+            self.lives.add_cores(event, device);
+        }
+    }
+
     fn end(&mut self, account: &Account) {
         self.peaks.end(account.ledger(), &self.line);
         self.lives.end(account.ledger());
@@ -130,7 +143,7 @@ impl Sketch {
 }
 
 /// One idea each, in one scope: what comes later uses what comes before.
-const SCRIPTS: [&str; 17] = [
+const SCRIPTS: [&str; 21] = [
     include_str!("page/words.js"),
     include_str!("page/canvas.js"),
     include_str!("page/history.js"),
@@ -144,6 +157,10 @@ const SCRIPTS: [&str; 17] = [
     include_str!("page/flame.js"),
     include_str!("page/clash.js"),
     include_str!("page/map.js"),
+    include_str!("page/cores.js"),
+    include_str!("page/grid.js"),
+    include_str!("page/column.js"),
+    include_str!("page/chip.js"),
     include_str!("page/table.js"),
     include_str!("page/difference.js"),
     include_str!("page/moments.js"),

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::Serialize;
 use ttmem_ledger::Ledger;
-use ttmem_wire::Memory;
+use ttmem_wire::{CoreRange, Memory};
 
 use super::{
     Sketch,
@@ -67,6 +67,8 @@ pub(super) struct Process {
     /// What allocations were made for.
     tensors: Vec<String>,
     device_sets: Vec<Vec<i32>>,
+    /// Rectangles of cores: first column and row, last column and row.
+    core_sets: Vec<Vec<[u16; 4]>>,
     moments: Vec<Moment>,
     places: Places,
     lives: Steps,
@@ -98,6 +100,8 @@ struct Places {
     d: Vec<usize>,
     f: Vec<usize>,
     y: Vec<Option<usize>>,
+    /// The set of cores.
+    c: Vec<usize>,
     /// 1 cached, 2 globally allocated, 4 pre-allocated, 8 released at close.
     n: Vec<u8>,
 }
@@ -136,6 +140,8 @@ impl Process {
             .map(|(memory, site, size)| (tables.memories.number(memory), tables.site(site), Number(size)));
         let kinds = kinds.collect();
         let places = Places::new(&mut tables, &lives);
+        let corners = |cores: &CoreRange| [cores.first_x, cores.first_y, cores.last_x, cores.last_y];
+        let core_sets = lives.core_sets.all.iter().map(|set| set.iter().map(corners).collect()).collect();
         let (regions, bands) = regions(analysed, |ns| time.ms_of_ns(ns));
         let (ops, sites) = tables.sites.all.into_iter().unzip();
         let marks = told.account.marks();
@@ -186,6 +192,7 @@ impl Process {
             ops,
             tensors: tables.tensors.all,
             device_sets: tables.device_sets.all,
+            core_sets,
             places,
             kinds,
             allocations: allocations.into_iter().take(KINDS).map(Number).collect(),
@@ -207,6 +214,7 @@ impl Places {
             places.d.push(tables.device_sets.number(lives.device_sets.all[place.devices].clone()));
             places.f.push(tables.site(place.site));
             places.y.push(tables.tensor(place.tensor));
+            places.c.push(place.cores);
             places.n.push((0..).zip(flags).map(|(bit, is_set)| u8::from(is_set) << bit).sum());
         }
         places

@@ -8,7 +8,7 @@ function show(process) {
   growthCard(process);
   programRegions(process);
   momentBar(state);
-  for (const part of [timeline, flame, memoryMap, allocations]) part(state);
+  for (const part of [timeline, flame, memoryMap, chip, allocations]) part(state);
   difference(process);
   document.onkeydown = event => { if (event.key === "Escape" && state.selected !== null) select(state, state.selected); };
   themed = () => change(state, "theme");
