@@ -12,7 +12,7 @@ use ttmem_wire::{CoreRange, Event, EventKind, Memory, OnCore};
 use super::once::Once;
 
 /// Lives that are kept: those of a million events.
-const MOST: usize = if cfg!(test) { 64 } else { 1 << 20 };
+pub(super) const MOST: usize = if cfg!(test) { 64 } else { 1 << 20 };
 
 /// What lived where. The same again and again in a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ pub(super) struct Place {
 type Key = (Memory, u32, u64, u64);
 
 /// Allocations of one event that are alike, and live.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Open {
     devices: usize,
     born: u64,
@@ -52,8 +52,10 @@ struct Lifetime {
     died: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lives {
+    /// Lives that there is room for.
+    most: usize,
     begun: bool,
     open: HashMap<Key, Vec<Open>>,
     pub(super) places: Once<Place>,
@@ -82,9 +84,17 @@ pub(super) struct Steps {
 
 impl Default for Lives {
     fn default() -> Self {
+        Self::with_room(MOST)
+    }
+}
+
+impl Lives {
+    /// Has room for so many.
+    pub(super) fn with_room(most: usize) -> Self {
         let mut core_sets = Once::default();
         core_sets.number(Vec::new());
         Self {
+            most,
             begun: false,
             open: HashMap::new(),
             places: Once::default(),
@@ -97,9 +107,7 @@ impl Default for Lives {
             alike: Vec::new(),
         }
     }
-}
 
-impl Lives {
     /// Before the first event: notes what is live already.
     pub(super) fn begin(&mut self, ledger: &mut Ledger) {
         if std::mem::replace(&mut self.begun, true) {
@@ -134,11 +142,23 @@ impl Lives {
             }
         }
         self.changes = changes;
-        while self.ended.len() > MOST {
+        if self.ended.len() > self.most {
+            self.coarsen();
+        }
+    }
+
+    #[cold]
+    fn coarsen(&mut self) {
+        while self.ended.len() > self.most {
             self.width += 1;
             let slice = |ticks: u64| slice_of(ticks, self.width);
             self.ended.retain(|life| slice(life.born) != slice(life.died));
         }
+        let mut places = Once::default();
+        for life in &mut self.ended {
+            life.place = places.number(self.places.all[life.place]);
+        }
+        self.places = places;
     }
 
     fn birth(&mut self, key: Key, born: u64, cores: usize) {

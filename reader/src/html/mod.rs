@@ -4,6 +4,7 @@
 
 mod kinds;
 mod lines;
+mod live;
 mod lives;
 mod marks;
 mod model;
@@ -15,10 +16,11 @@ mod sums;
 mod timeline;
 mod top;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use ttmem_wire::{Event, EventKind, Target, flags};
+use ttmem_wire::{Event, EventKind, Pool, Target, flags};
 
+pub(crate) use self::live::Live;
 use self::{kinds::Kinds, lives::Lives, marks::Marks, peaks::Peaks, timeline::Timeline};
 use crate::{
     Account, Failure, Tell,
@@ -46,7 +48,7 @@ impl Drawing {
         let replayed = pump(&input, &mut |replay, records| {
             let sketch = sketches.entry(replay.number()).or_default();
             one_by_one(replay.account_mut(), records, |account, _, event| {
-                sketch.apply(account, event);
+                sketch.note(account, event, &mut |_| None);
                 Ok(())
             })
         });
@@ -73,14 +75,14 @@ impl Drawing {
             let ring_id = format!("{:032x}", told.ring_id);
             let said = report.processes.iter().find(|said| (said.pid, &said.ring_id) == (told.pid, &ring_id))?;
             let analysed = analysis.processes.iter().find(|one| (one.pid, one.ring_id) == (told.pid, told.ring_id))?;
-            Some(model::Process::new(&told, said, analysed, sketch))
+            Some(Arc::new(model::Process::new(&told, said, analysed, sketch)))
         });
-        fill(&model::Page { ttmem: env!("CARGO_PKG_VERSION"), processes: drawn.collect(), file: self.file })
+        fill(&model::Page { ttmem: env!("CARGO_PKG_VERSION"), processes: drawn.collect(), file: self.file, live: None })
     }
 }
 
 /// What was seen of one process.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Sketch {
     line: Timeline,
     peaks: Peaks,
@@ -93,10 +95,10 @@ struct Sketch {
 
 impl Sketch {
     /// Applies an event, and looks at the account before and after it.
-    fn apply(&mut self, account: &mut Account, event: &Event) {
+    fn note(&mut self, account: &mut Account, event: &Event, pools: &mut dyn FnMut(u32) -> Option<Pool>) {
         self.lives.begin(account.ledger_mut());
         self.peaks.before(account.ledger(), &self.line, event);
-        account.apply(event, |_| None);
+        account.apply(event, pools);
         match event.kind {
             EventKind::Mark | EventKind::MarkMore => {
                 self.line.note_time(event.ticks);
@@ -143,7 +145,7 @@ impl Sketch {
 }
 
 /// One idea each, in one scope: what comes later uses what comes before.
-const SCRIPTS: [&str; 21] = [
+const SCRIPTS: [&str; 22] = [
     include_str!("page/words.js"),
     include_str!("page/canvas.js"),
     include_str!("page/history.js"),
@@ -165,13 +167,17 @@ const SCRIPTS: [&str; 21] = [
     include_str!("page/difference.js"),
     include_str!("page/moments.js"),
     include_str!("page/main.js"),
+    include_str!("page/live.js"),
 ];
 
 /// Puts the data into the page. Nothing in it can end the element that it lies in, or begin another.
 fn fill(page: &model::Page) -> String {
+    // A live page asks the server that it came from, and nobody else.
+    let network = if page.live.is_some() { "; connect-src 'self'" } else { "" };
     let data = visible_json(serde_json::to_string(page).unwrap_or_default());
     let data = data.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-    let parts: [(&str, &str); 3] = [
+    let parts: [(&str, &str); 4] = [
+        ("/*NETWORK*/", network),
         ("/*STYLE*/", include_str!("page/page.css")),
         ("/*SCRIPT*/", &SCRIPTS.concat()),
         // The last: what programs wrote must not be taken for a place to fill.
@@ -187,7 +193,7 @@ mod tests {
     #[test]
     fn what_programs_wrote_stays_data() {
         let file = "</script><script>alert(1)</script>&amp; /*SCRIPT*/ <!--".to_owned();
-        let text = fill(&model::Page { ttmem: "1", file: file.clone(), processes: Vec::new() });
+        let text = fill(&model::Page { ttmem: "1", file: file.clone(), processes: Vec::new(), live: None });
         assert_eq!(text.matches("<script").count(), 2, "the page's own: data and code");
         assert_eq!(text.matches("</script").count(), 2);
         assert!(!text.contains("<!--"));

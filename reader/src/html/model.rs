@@ -32,12 +32,16 @@ const KINDS: usize = 50_000;
 pub(super) struct Page {
     pub(super) ttmem: &'static str,
     pub(super) file: String,
-    pub(super) processes: Vec<Process>,
+    pub(super) processes: Vec<Arc<Process>>,
+    /// The state of a live page, which it sends back to get what is newer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct Process {
     pid: u32,
+    ring_id: String,
     command: String,
     started_at: String,
     ended: String,
@@ -147,6 +151,7 @@ impl Process {
         let marks = told.account.marks();
         Self {
             pid: said.pid,
+            ring_id: said.ring_id.clone(),
             command: said.command.clone(),
             started_at: said.started_at.clone(),
             ended: ending(analysed.end),

@@ -18,7 +18,7 @@ function summary(process) {
     el("p", { class: "verdict " + process.verdict[0], id: "verdict" }, process.verdict[1]));
   if (process.findings.length) node.append(el("ul", {}, ...process.findings.map(text => el("li", {}, text))));
   if (process.refused) node.append(el("pre", { id: "refused" }, process.refused));
-  main.append(node);
+  slot.append(node);
   const head = ["Devices", "Memory", "Live", "Allocations", "Per bank", "Free", "Peak", "Allocated", "Freed", "At close"];
   const body = process.sums.map(row => {
     const numbers = [bytes(row.live), count(row.buffers), row.bank === null ? "–" : bytes(row.bank), left(row), bytes(row.peak),
@@ -31,7 +31,7 @@ function summary(process) {
       return cell;
     }));
   });
-  main.append(el("section", { class: "card wide", id: "sums" }, el("table", {},
+  slot.append(el("section", { class: "card wide", id: "sums" }, el("table", {},
     el("thead", {}, el("tr", {}, ...head.map((text, at) => el("th", at > 1 ? { class: "n" } : {}, text)))),
     el("tbody", {}, ...body))));
 }
