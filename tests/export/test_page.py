@@ -72,6 +72,20 @@ def write_programs(path):
     run.write(path)
 
 
+def write_ranks(path):
+    """Three processes, of which two are ranks of a job. Rank 1 comes first, with 64 MiB for 10 s; rank 0 has 32 MiB from 5 s on and exits at
+    10 s; the third has 8 MiB from 2 s on."""
+    run = Recording()
+    for number, (pid, rank, mebibytes, since) in enumerate([(101, 1, 64, 0), (100, 0, 32, 5), (102, None, 8, 2)]):
+        run.process(number, pid, ["python", f"work{pid}.py"])
+        if rank is not None:
+            run.event(number, since * SECOND, "mark", name=f"\x1ffact:rank:{rank}")
+        run.event(number, since * SECOND, "allocate", memory="DRAM", address=4096, size=mebibytes * MIB)
+        run.event(number, 10 * SECOND, "mark", name="done")
+        run.status(number)
+    run.write(path)
+
+
 class InBrowser:
     """A page of what `write_recording` wrote, opened anew for each test."""
 
@@ -234,6 +248,35 @@ class Cores(InBrowser, unittest.TestCase):
         self.assertIn("core 0-2: 38 % taken; programs 128.0 KiB, buffers 256.0 KiB, 640.0 KiB between them", self.text("#core"))
         rows = self.browser.run("[...document.querySelectorAll('#cores tbody tr')].map(row => [...row.cells].slice(0, 3).map(cell => cell.textContent))")
         self.assertEqual(rows, [["256.0 KiB", "buffer", "0xd0000"], ["640.0 KiB", "free", "0x30000"], ["128.0 KiB", "circular buffer", "0x10000"]])
+
+
+class Ranks(InBrowser, unittest.TestCase):
+    write_recording = staticmethod(write_ranks)
+
+    def buttons(self):
+        return self.browser.run("[...document.querySelectorAll('.processes button')].map(one => [one.getAttribute('aria-label').split(';')[0], one.getAttribute('aria-pressed')])")
+
+    def test_ranks_come_in_their_order_and_a_click_shows_one(self):
+        names = ["rank 0 · python work100.py  pid 100: DRAM peak 32.0 MiB, at the end 32.0 MiB",
+                 "rank 1 · python work101.py  pid 101: DRAM peak 64.0 MiB, at the end 64.0 MiB",
+                 "python work102.py  pid 102: DRAM peak 8.0 MiB, at the end 8.0 MiB"]
+        self.assertEqual([name for name, _ in self.buttons()], names)
+        for at in (2, 0):
+            self.person.press_on(f".processes button:nth-child({at + 1})")
+            self.drawn()
+            self.assertEqual(self.buttons(), [[name, str(at == number).lower()] for number, name in enumerate(names)])
+            self.assertIn(f"pid {(100, 101, 102)[at]}", self.text("#summary"))
+            self.assertIn(("32.0 MiB", "64.0 MiB", "8.0 MiB")[at], self.text("#shown"))
+            self.assertEqual(self.browser.run("document.activeElement.getAttribute('aria-pressed')"), "true")
+
+    def test_the_whole_is_their_sum_on_one_time_axis(self):
+        left, top, width, tall = self.person.box("#processes canvas")
+        for seconds, total, names in ((1, "64.0 MiB", 1), (4, "72.0 MiB", 2), (7, "104.0 MiB", 3)):
+            self.person.mouse("mouseMoved", left + LEFT + (width - LEFT - RIGHT) * seconds / 10, top + tall / 2)
+            self.drawn()
+            first, *rest = self.browser.run("document.getElementById('tip').textContent").splitlines()
+            self.assertTrue(first.endswith(f"{total} of DRAM"), first)
+            self.assertEqual(len(rest), names)
 
 
 class Types(unittest.TestCase):

@@ -145,12 +145,13 @@ impl Sketch {
 }
 
 /// One idea each, in one scope: what comes later uses what comes before.
-const SCRIPTS: [&str; 22] = [
+const SCRIPTS: [&str; 23] = [
     include_str!("page/words.js"),
     include_str!("page/canvas.js"),
     include_str!("page/history.js"),
     include_str!("page/sources.js"),
     include_str!("page/state.js"),
+    include_str!("page/processes.js"),
     include_str!("page/summary.js"),
     include_str!("page/growth.js"),
     include_str!("page/line.js"),

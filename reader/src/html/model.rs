@@ -42,6 +42,9 @@ pub(super) struct Page {
 pub(super) struct Process {
     pid: u32,
     ring_id: String,
+    rank: Option<u32>,
+    /// When its first event was, in milliseconds since 1970.
+    start_ms: f64,
     command: String,
     started_at: String,
     ended: String,
@@ -152,6 +155,8 @@ impl Process {
         Self {
             pid: said.pid,
             ring_id: said.ring_id.clone(),
+            rank: analysed.facts.rank,
+            start_ms: time.start_ms(),
             command: said.command.clone(),
             started_at: said.started_at.clone(),
             ended: ending(analysed.end),

@@ -158,6 +158,11 @@ impl Time {
         Self { clock, start }
     }
 
+    /// Of the first event, since 1970.
+    pub(super) fn start_ms(&self) -> f64 {
+        self.clock.realtime_ns(self.start) as f64 / 1e6
+    }
+
     pub(super) fn ms(&self, ticks: u64) -> f64 {
         self.ms_of_ns(self.clock.realtime_ns(ticks))
     }

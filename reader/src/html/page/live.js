@@ -43,7 +43,7 @@ function makeAnew(state, where, part) {
 function follow() {
   const token = new URLSearchParams(location.search).get("token");
   const note = el("span", { id: "live-note", role: "status" }), stop = button("pause", () => { isPaused = !isPaused; tell(""); });
-  let seen = page.live, isPaused = false;
+  let seen = page.live, isPaused = false, isPressed = false;
   const tell = trouble => {
     stop.textContent = isPaused ? "go on" : "pause";
     const text = trouble || (isPaused ? "paused" : "live");
@@ -64,8 +64,8 @@ function follow() {
     if (!shown && page.processes.length) show(page.processes[0]);
   };
   const ask = async () => {
-    // A page that nobody sees asks nothing, and what is being dragged stays.
-    if (!isPaused && !document.hidden && !(shown && shown.state.view.drag)) {
+    // A page that nobody sees asks nothing, and what somebody presses stays.
+    if (!isPaused && !document.hidden && !isPressed) {
       try {
         const answer = await fetch(`page.json?token=${token}&seen=${seen}`, { cache: "no-store" });
         if (answer.status === 200) take(await answer.json());
@@ -77,6 +77,7 @@ function follow() {
     }
     setTimeout(ask, PACE);
   };
+  for (const [kind, is] of /** @type {[string, boolean][]} */ ([["pointerdown", true], ["pointerup", false], ["pointercancel", false]])) document.addEventListener(kind, () => { isPressed = is; }, true);
   for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, () => { touched = performance.now(); }, true);
   document.body.prepend(el("div", { class: "live" }, note, stop));
   tell("");

@@ -2,6 +2,7 @@
 
 /** The parts in their order, and whether one follows what changes by itself: the others are made anew by a live page. */
 const PARTS = [
+  { make: processes, follows: false },
   { make: state => summary(state.process), follows: false },
   { make: state => growthCard(state.process), follows: false },
   { make: state => programRegions(state.process), follows: false },

@@ -8,12 +8,12 @@ function summary(process) {
   const node = el("section", { class: "card", id: "summary" });
   if (page.processes.length > 1) {
     node.append(el("div", { class: "bar" }, choice("process",
-      page.processes.map(one => one.command + "  pid " + one.pid), page.processes.indexOf(process),
+      page.processes.map(processName), page.processes.indexOf(process),
       at => show(page.processes[at]))));
   }
   const lost = Number(process.lost) ? ", " + count(process.lost) + " lost" : "";
   node.append(el("h1", {}, process.command),
-    el("div", { class: "faint" }, `pid ${process.pid} ${process.ended} · started ${process.started_at} · `
+    el("div", { class: "faint" }, (process.rank === null ? "" : `rank ${process.rank} · `) + `pid ${process.pid} ${process.ended} · started ${process.started_at} · `
       + `${plural(process.reported, "event", "events")} in ${time(process.span_ms)}${lost}`),
     el("p", { class: "verdict " + process.verdict[0], id: "verdict" }, process.verdict[1]));
   if (process.findings.length) node.append(el("ul", {}, ...process.findings.map(text => el("li", {}, text))));

@@ -43,6 +43,8 @@ function devices(ids) {
   }
   return parts.map(([first, last]) => first === last ? "" + first : first + "-" + last).join(", ");
 }
+/** Its rank, what it runs, its pid. */
+const processName = process => (process.rank === null ? "" : `rank ${process.rank} · `) + `${process.command}  pid ${process.pid}`;
 // Its op and its innermost frame.
 const callSite = (process, at) => [process.ops[at], process.sites[at][0]].filter(Boolean).join(": ");
 /** The name without the folders of its files. */
