@@ -1,6 +1,7 @@
 """The page of `ttmem report --html` in headless Chromium, by clicks: what each of them shows is compared with the truth."""
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -20,14 +21,18 @@ LEFT, RIGHT = 76, 12
 
 def write_run(path):
     """10 s on one device. Weights of 64 MiB from the start; from 2 s to 8 s a cache of 32 MiB; and 1 MiB more each second. A region
-    from 2 s to 8 s, marks at 1 s and 5 s, a refusal at 9 s."""
+    from 2 s to 8 s, marks at 1 s and 5 s, a refusal at 9 s. The source of one of them was written before the run, that of another after it."""
     run = Recording()
     run.process(0, 100, ["python", "train.py"])
-    frame = lambda function, line: {"function": function, "file": "/home/u/train.py", "line": line}
+    for name, when in (("train.py", Recording.START - SECOND), ("later.py", Recording.START + SECOND)):
+        source = path.parent / name
+        source.write_text("".join(f"line_{number} = '<b>{name}</b>'\n" for number in range(1, 40)))
+        os.utime(source, ns=(when, when))
+    frame = lambda function, line, file="train.py": {"function": function, "file": str(path.parent / file), "line": line}
     run.meta(type="sites", process=0, sites=[
         {"id": 1, "python": [frame("load", 3), frame("main", 30)]},
         {"id": 2, "python": [frame("cache", 7), frame("main", 31)]},
-        {"id": 3, "python": [frame("keep", 9), frame("main", 32)]},
+        {"id": 3, "python": [frame("keep", 9, "later.py"), frame("main", 32)]},
     ])
     run.event(0, 0, "capacity", memory="DRAM", address=0, size=16 * MIB, extra=8)
     run.event(0, 1 * MS, "allocate", memory="DRAM", address=0, size=64 * MIB, per_bank=8 * MIB, site=1)
@@ -206,6 +211,17 @@ class Page(InBrowser, unittest.TestCase):
         self.assertIn("73.0 MiB", mode(1))
         self.assertIn("105.0 MiB, 100.0 %, 11 allocations", mode(2))
         self.assertIn("32.0 MiB, 100.0 %, 1 allocation", mode(3))
+
+    def test_source_lines_are_those_that_ran(self):
+        titles = self.browser.run("[...document.querySelectorAll('#allocations td.site')].map(cell => cell.title)")
+        load, keep = (next(title for title in titles if function in title) for function in ("load", "keep"))
+        self.assertIn("train.py:3)\n    line_3 = '<b>train.py</b>'\n", load)
+        self.assertIn("\n    line_30 = '<b>train.py</b>'", load)
+        self.assertNotIn("line_9", keep, "later.py was written after the program began")
+        self.assertIn("\n    line_32 = '<b>train.py</b>'", keep)
+        left, top, width, _ = self.person.box("#flame canvas")
+        self.person.mouse("mouseMoved", left + width / 3, top + 22 * 3 + 10)
+        self.assertIn("line_3 = '<b>train.py</b>'", self.browser.run("document.getElementById('tip').textContent"))
 
     def test_on_a_phone_the_call_site_comes_first_and_nothing_is_cut_off(self):
         self.browser.ask("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False)

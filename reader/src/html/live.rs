@@ -9,7 +9,7 @@ use std::{
 use serde_json::to_string;
 use ttmem_wire::{Pool, Record};
 
-use super::{Sketch, fill, lives::Lives, model};
+use super::{Sketch, fill, lives::Lives, model, source::SourceLines};
 use crate::{
     Account, Session, SiteStyle, Suppressions, Tell, analysis::Analysis, ingest::Observer, replay::one_by_one,
     report::Report, visible::visible_json,
@@ -26,6 +26,7 @@ pub(crate) struct Live {
     sketches: BTreeMap<u128, Sketch>,
     /// The latest that ended.
     gone: VecDeque<Arc<model::Process>>,
+    lines_of_source: SourceLines,
     /// How many ended.
     ended: u64,
 }
@@ -38,7 +39,8 @@ impl Live {
         if session.is_over() {
             session.settle(None);
             self.ended += 1;
-            self.gone.extend(self.process(session));
+            let last = self.process(session);
+            self.gone.extend(last);
             self.gone.drain(..self.gone.len().saturating_sub(GONE));
             self.sketches.remove(&ring_id);
         }
@@ -52,17 +54,17 @@ impl Live {
     }
 
     /// The page, which asks for newer numbers by itself.
-    pub(crate) fn page(&self, sessions: &[Session]) -> String {
+    pub(crate) fn page(&mut self, sessions: &[Session]) -> String {
         fill(&self.model(sessions))
     }
 
     /// What the page shows, as JSON.
-    pub(crate) fn json(&self, sessions: &[Session]) -> String {
+    pub(crate) fn json(&mut self, sessions: &[Session]) -> String {
         visible_json(to_string(&self.model(sessions)).unwrap_or_default())
     }
 
-    fn model(&self, sessions: &[Session]) -> model::Page {
-        let running = sessions.iter().filter_map(|session| self.process(session));
+    fn model(&mut self, sessions: &[Session]) -> model::Page {
+        let running: Vec<_> = sessions.iter().filter_map(|session| self.process(session)).collect();
         model::Page {
             ttmem: env!("CARGO_PKG_VERSION"),
             processes: self.gone.iter().cloned().chain(running).collect(),
@@ -72,14 +74,14 @@ impl Live {
     }
 
     /// `None` of one that has reported no event.
-    fn process(&self, session: &Session) -> Option<Arc<model::Process>> {
+    fn process(&mut self, session: &Session) -> Option<Arc<model::Process>> {
         let mut sketch = self.sketches.get(&session.header().ring_id)?.clone();
         let analysis = Analysis::new([session], &Suppressions::default(), SiteStyle::default());
         let report = Report::new(&analysis, SiteStyle::default(), None);
         let (said, analysed) = (report.processes.first()?, analysis.processes.first()?);
         let told = session.told();
         sketch.end(told.account);
-        Some(Arc::new(model::Process::new(&told, said, analysed, sketch)))
+        Some(Arc::new(model::Process::new(&told, said, analysed, sketch, &mut self.lines_of_source)))
     }
 }
 

@@ -12,6 +12,7 @@ mod moments;
 mod number;
 mod once;
 mod peaks;
+mod source;
 mod sums;
 mod timeline;
 mod top;
@@ -21,7 +22,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use ttmem_wire::{Event, EventKind, Pool, Target, flags};
 
 pub(crate) use self::live::Live;
-use self::{kinds::Kinds, lives::Lives, marks::Marks, peaks::Peaks, timeline::Timeline};
+use self::{kinds::Kinds, lives::Lives, marks::Marks, peaks::Peaks, source::SourceLines, timeline::Timeline};
 use crate::{
     Account, Failure, Tell,
     analysis::Analysis,
@@ -70,12 +71,13 @@ impl Drawing {
     /// The page on these processes, which [`Drawing::of`] gave, and the analysis and report on them. A process that the report leaves out is
     /// left out.
     pub fn page(self, processes: &[Box<dyn Tell>], analysis: &Analysis, report: &Report) -> String {
+        let mut lines = SourceLines::default();
         let drawn = processes.iter().zip(self.processes).filter_map(|(process, sketch)| {
             let told = process.told();
             let ring_id = format!("{:032x}", told.ring_id);
             let said = report.processes.iter().find(|said| (said.pid, &said.ring_id) == (told.pid, &ring_id))?;
             let analysed = analysis.processes.iter().find(|one| (one.pid, one.ring_id) == (told.pid, told.ring_id))?;
-            Some(Arc::new(model::Process::new(&told, said, analysed, sketch)))
+            Some(Arc::new(model::Process::new(&told, said, analysed, sketch, &mut lines)))
         });
         fill(&model::Page { ttmem: env!("CARGO_PKG_VERSION"), processes: drawn.collect(), file: self.file, live: None })
     }

@@ -1,6 +1,9 @@
 //! What the page is given: numbers in rows, names once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use ttmem_ledger::Ledger;
@@ -13,6 +16,7 @@ use super::{
     moments::{Moment, Tables, Time},
     number::Number,
     once::Once,
+    source::{SourceLines, Wanted},
     sums::{SumsRow, sums},
     top::{Band, GrowthRow, RegionRow, growth, regions},
 };
@@ -69,6 +73,8 @@ pub(super) struct Process {
     refusals: Vec<(String, f64)>,
     memories: Vec<String>,
     sites: Vec<Vec<String>>,
+    /// Source lines, by `file:line`.
+    lines_of_source: BTreeMap<String, String>,
     /// The op of each site, where it is known.
     ops: Vec<Option<Arc<str>>>,
     /// What allocations were made for.
@@ -114,7 +120,13 @@ struct Places {
 }
 
 impl Process {
-    pub(super) fn new(told: &Told<'_>, said: &ProcessReport, analysed: &ProcessAnalysis, sketch: Sketch) -> Self {
+    pub(super) fn new(
+        told: &Told<'_>,
+        said: &ProcessReport,
+        analysed: &ProcessAnalysis,
+        sketch: Sketch,
+        lines_of_source: &mut SourceLines,
+    ) -> Self {
         let Sketch { line, peaks, marks: at_marks, mut kinds, allocations, lives } = sketch;
         let ledger = told.account.ledger();
         let time = Time::new(told.clock, line.start.unwrap_or(0));
@@ -127,6 +139,7 @@ impl Process {
             sites: Once::default(),
             known_sites: HashMap::new(),
             device_sets: Once::default(),
+            source: Wanted::default(),
         };
         // Rows without a site leave it out.
         tables.sites.number((None, Vec::new()));
@@ -199,6 +212,7 @@ impl Process {
             moments: shown,
             memories: tables.memories.all.iter().map(Memory::to_string).collect(),
             sites,
+            lines_of_source: lines_of_source.of(&tables.source, told.realtime_start_ns),
             ops,
             tensors: tables.tensors.all,
             device_sets: tables.device_sets.all,

@@ -7,7 +7,7 @@ use ttmem_ledger::{LiveRegion, narrow};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
-use super::{number::Number, once::Once, peaks::Copied, timeline::Peak};
+use super::{number::Number, once::Once, peaks::Copied, source::Wanted, timeline::Peak};
 use crate::{CallSite, report::bytes};
 
 /// Rows of a moment; what is smaller is summed up.
@@ -68,6 +68,7 @@ pub(super) struct Tables {
     pub(super) named_tensors: HashMap<u32, String>,
     pub(super) tensors: Once<String>,
     pub(super) device_sets: Once<Vec<i32>>,
+    pub(super) source: Wanted,
 }
 
 impl Tables {
@@ -76,6 +77,11 @@ impl Tables {
             return number;
         }
         let named = self.named.remove(&site).unwrap_or_default();
+        for frame in named.users() {
+            if let Some(line) = frame.line {
+                self.source.add(&frame.file, line);
+            }
+        }
         let number = self.sites.number((named.op.clone(), named.texts()));
         self.known_sites.insert(site, number);
         number

@@ -145,7 +145,7 @@ function describe(state, row) {
   const lines = [`${bytes(row.s)} of ${process.memories[row.m]} at ${hex(row.a)}` + (row.b === undefined ? "" : `, ${bytes(row.b)} per bank`) + ((row.n || 0) & 1 ? ", program cache" : "")];
   if (row.y !== undefined) lines.push(process.tensors[row.y]);
   if (process.ops[site]) lines.push(process.ops[site]);
-  lines.push(...process.sites[site].slice(0, 3));
+  lines.push(...process.sites[site].slice(0, 3).map(frame => withSource(process, frame)));
   lines.push(`since ${time(row.t)}, ${time(Math.max(0, timeOf(state) - row.t))} old` + (row.r > 1 ? `, ${row.h ?? 1} of ${row.r} owners` : ""));
   return lines.join("\n  ");
 }
