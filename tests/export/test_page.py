@@ -212,6 +212,22 @@ class Page(InBrowser, unittest.TestCase):
         self.assertIn("105.0 MiB, 100.0 %, 11 allocations", mode(2))
         self.assertIn("32.0 MiB, 100.0 %, 1 allocation", mode(3))
 
+    def test_the_call_tree_opens_from_callers_to_callees(self):
+        self.person.press_on("#tree summary")
+        self.drawn()
+        rows = lambda: self.browser.run("[...document.querySelectorAll('#tree tbody tr')].map(row => [row.cells[0].firstChild.nextSibling.textContent, ...[...row.cells].slice(1).map(cell => cell.textContent)])")
+        main = [["main train.py:30", "64.0 MiB", "1", "64.0 MiB", "64.0 MiB"], ["main train.py:32", "9.0 MiB", "9", "9.0 MiB", "9.0 MiB"],
+                ["main train.py:31", "0 B", "", "32.0 MiB", "32.0 MiB"]]
+        self.assertEqual(rows(), main)
+        self.person.press_on("#tree tr:nth-child(2) .opens")
+        self.assertEqual(rows(), [*main[:2], ["keep later.py:9", *main[1][1:]], main[2]])
+        self.assertEqual(self.browser.run("document.activeElement.getAttribute('aria-label').split(' ')[0]"), "close")
+        self.click_at(5.5, 0.05)
+        self.drawn()
+        # At 5.5 s the cache is live, and five of the small ones.
+        self.assertEqual(rows(), [main[0], ["main train.py:31", "32.0 MiB", "1", "32.0 MiB", "32.0 MiB"], ["main train.py:32", "5.0 MiB", "5", "9.0 MiB", "9.0 MiB"],
+                                  ["keep later.py:9", "5.0 MiB", "5", "9.0 MiB", "9.0 MiB"]])
+
     def test_source_lines_are_those_that_ran(self):
         titles = self.browser.run("[...document.querySelectorAll('#allocations td.site')].map(cell => cell.title)")
         load, keep = (next(title for title in titles if function in title) for function in ("load", "keep"))

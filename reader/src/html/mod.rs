@@ -147,7 +147,7 @@ impl Sketch {
 }
 
 /// One idea each, in one scope: what comes later uses what comes before.
-const SCRIPTS: [&str; 23] = [
+const SCRIPTS: [&str; 24] = [
     include_str!("page/words.js"),
     include_str!("page/canvas.js"),
     include_str!("page/history.js"),
@@ -162,6 +162,7 @@ const SCRIPTS: [&str; 23] = [
     include_str!("page/flame.js"),
     include_str!("page/clash.js"),
     include_str!("page/map.js"),
+    include_str!("page/tree.js"),
     include_str!("page/cores.js"),
     include_str!("page/grid.js"),
     include_str!("page/column.js"),

@@ -11,6 +11,7 @@ const PARTS = [
   { make: flame, follows: true },
   { make: memoryMap, follows: true },
   { make: chip, follows: true },
+  { make: callTree, follows: true },
   { make: allocations, follows: true },
   { make: difference, follows: false },
 ];
