@@ -9,7 +9,7 @@ KINDS = {
     "out_of_memory": 7, "mark": 8, "capacity": 10,
 }
 MEMORIES = {"DRAM": 0, "L1": 1, "SYSTEM_MEMORY": 2, "L1_SMALL": 3, "TRACE": 4, "CB": 0xCB}
-IN_POOL, PER_BANK, MEMORY_UNKNOWN, SPACE_KNOWN = 1, 2, 8, 1 << 10
+IN_POOL, PER_BANK, MEMORY_UNKNOWN, CORES_KNOWN, MORE_CORES, SPACE_KNOWN = 1, 2, 8, 1 << 6, 1 << 7, 1 << 10
 # As many numbers as a column's table has room for, so that a table will always do.
 EVENTS_A_CHUNK = 256
 
@@ -67,11 +67,15 @@ class Recording:
         self.meta(type="status", process=number, **(status | changes))
 
     def event(self, number, ticks, kind, memory=None, device=0, pool=None, address=0, size=0, per_bank=None, holder=0,
-              thread=7, extra=0, flags=0, free=None, largest=None, name=None, site=0):
+              thread=7, extra=0, flags=0, free=None, largest=None, name=None, site=0, cores=None):
         flags |= IN_POOL if pool is not None else 0
         flags |= PER_BANK if per_bank is not None else 0
         flags |= MEMORY_UNKNOWN if memory is None else 0
         payload = [address, size, per_bank or 0, holder | site << 40]
+        if cores is not None:
+            # First column and row, last column and row.
+            flags |= CORES_KNOWN
+            payload[2] = struct.unpack("<Q", struct.pack("<4H", *cores))[0]
         if free is not None:
             flags |= SPACE_KNOWN
             payload[0], payload[3] = free, largest

@@ -10,7 +10,7 @@ use ttmem_wire::Memory;
 pub(super) type Kind = (Memory, u32, u64);
 
 /// Kinds, by a number each.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Kinds {
     pub(super) all: Vec<Kind>,
     numbers: HashMap<Kind, usize>,

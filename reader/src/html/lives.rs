@@ -7,12 +7,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use ttmem_ledger::{Change, Ledger, LiveRegion, State};
-use ttmem_wire::{Memory, OnCore};
+use ttmem_wire::{CoreRange, Event, EventKind, Memory, OnCore};
 
 use super::once::Once;
 
 /// Lives that are kept: those of a million events.
-const MOST: usize = if cfg!(test) { 64 } else { 1 << 20 };
+pub(super) const MOST: usize = if cfg!(test) { 64 } else { 1 << 20 };
 
 /// What lived where. The same again and again in a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +21,8 @@ pub(super) struct Place {
     pub(super) address: u64,
     pub(super) size: u64,
     pub(super) size_per_bank: Option<u64>,
-    pub(super) core: Option<OnCore>,
+    /// A number of [`Lives::core_sets`].
+    pub(super) cores: usize,
     pub(super) site: u32,
     pub(super) tensor: u32,
     /// A number of [`Lives::device_sets`].
@@ -36,10 +37,12 @@ pub(super) struct Place {
 type Key = (Memory, u32, u64, u64);
 
 /// Allocations of one event that are alike, and live.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Open {
     devices: usize,
     born: u64,
+    /// Of program memory, its rectangles of cores so far: a number of [`Lives::core_sets`].
+    cores: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,12 +52,16 @@ struct Lifetime {
     died: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Lives {
+    /// Lives that there is room for.
+    most: usize,
     begun: bool,
     open: HashMap<Key, Vec<Open>>,
     pub(super) places: Once<Place>,
     pub(super) device_sets: Once<Vec<i32>>,
+    /// Rectangles of cores; the first set is empty, where no core is named.
+    pub(super) core_sets: Once<Vec<CoreRange>>,
     ended: Vec<Lifetime>,
     survivors: Vec<Lifetime>,
     /// The logarithm of the ticks of a slice.
@@ -75,7 +82,32 @@ pub(super) struct Steps {
     steps: Vec<i64>,
 }
 
+impl Default for Lives {
+    fn default() -> Self {
+        Self::with_room(MOST)
+    }
+}
+
 impl Lives {
+    /// Has room for so many.
+    pub(super) fn with_room(most: usize) -> Self {
+        let mut core_sets = Once::default();
+        core_sets.number(Vec::new());
+        Self {
+            most,
+            begun: false,
+            open: HashMap::new(),
+            places: Once::default(),
+            device_sets: Once::default(),
+            core_sets,
+            ended: Vec::new(),
+            survivors: Vec::new(),
+            width: 0,
+            changes: Vec::new(),
+            alike: Vec::new(),
+        }
+    }
+
     /// Before the first event: notes what is live already.
     pub(super) fn begin(&mut self, ledger: &mut Ledger) {
         if std::mem::replace(&mut self.begun, true) {
@@ -85,12 +117,14 @@ impl Lives {
         for life in ledger.lives() {
             let key = (life.region.memory, life.allocator, life.region.address, life.program);
             let devices = self.device_sets.number(vec![life.region.device]);
-            self.open.entry(key).or_default().push(Open { devices, born: 0 });
+            self.open.entry(key).or_default().push(Open { devices, born: 0, cores: 0 });
         }
     }
 
     /// An event was applied so many ticks after the first.
-    pub(super) fn note(&mut self, ledger: &mut Ledger, elapsed: u64) {
+    pub(super) fn note(&mut self, ledger: &mut Ledger, event: &Event, elapsed: u64) {
+        let named = event.cores.filter(|_| event.kind == EventKind::CbAllocate);
+        let cores = named.map_or(0, |cores| self.core_sets.number(vec![cores]));
         let mut changes = std::mem::take(&mut self.changes);
         ledger.take_changes(&mut changes);
         // The same on other devices comes next to it.
@@ -98,26 +132,51 @@ impl Lives {
             self.alike.clear();
             self.alike.extend(alike.iter().filter_map(device));
             match alike[0] {
-                Change::Born(life) => self.birth(key(&life), elapsed),
+                Change::Born(life) => self.birth(key(&life), elapsed, cores),
                 Change::Gone(life) => self.death(key(&life), &life.region, elapsed),
                 Change::Widened { life, before } => {
                     self.death(key(&life), &LiveRegion { size: before, ..life.region }, elapsed);
-                    self.birth(key(&life), elapsed);
+                    self.birth(key(&life), elapsed, 0);
                 }
                 Change::Footprint { .. } => {}
             }
         }
         self.changes = changes;
-        while self.ended.len() > MOST {
+        if self.ended.len() > self.most {
+            self.coarsen();
+        }
+    }
+
+    #[cold]
+    fn coarsen(&mut self) {
+        while self.ended.len() > self.most {
             self.width += 1;
             let slice = |ticks: u64| slice_of(ticks, self.width);
             self.ended.retain(|life| slice(life.born) != slice(life.died));
         }
+        let mut places = Once::default();
+        for life in &mut self.ended {
+            life.place = places.number(self.places.all[life.place]);
+        }
+        self.places = places;
     }
 
-    fn birth(&mut self, key: Key, born: u64) {
+    fn birth(&mut self, key: Key, born: u64, cores: usize) {
         let devices = self.device_sets.number(self.alike.clone());
-        self.open.entry(key).or_default().push(Open { devices, born });
+        self.open.entry(key).or_default().push(Open { devices, born, cores });
+    }
+
+    /// A further rectangle of cores of the program memory that was born last there, on this device among others.
+    pub(super) fn add_cores(&mut self, event: &Event, device: i32) {
+        let (Some(memory), Some(cores)) = (event.memory, event.cores) else { return };
+        let of_program = self.open.get_mut(&(memory, 0, event.address, event.holder));
+        let sets = &self.device_sets.all;
+        let Some(open) = of_program.and_then(|open| open.iter_mut().rfind(|open| sets[open.devices].contains(&device)))
+        else {
+            return;
+        };
+        let wider = [&self.core_sets.all[open.cores][..], &[cores]].concat();
+        open.cores = self.core_sets.number(wider);
     }
 
     fn death(&mut self, key: Key, region: &LiveRegion, died: u64) {
@@ -135,7 +194,7 @@ impl Lives {
             }
             return;
         };
-        let born = open[at].born;
+        let Open { born, cores, .. } = open[at];
         let rest: Vec<i32> =
             sets[open[at].devices].iter().copied().filter(|device| !self.alike.contains(device)).collect();
         let devices = self.device_sets.number(self.alike.clone());
@@ -147,9 +206,20 @@ impl Lives {
         } else {
             open[at].devices = self.device_sets.number(rest);
         }
-        let place = self.places.number(place(region, devices));
+        let cores = self.cores(region, cores);
+        let place = self.places.number(place(region, devices, cores));
         if slice_of(born, self.width) != slice_of(died, self.width) {
             self.ended.push(Lifetime { place, born, died });
+        }
+    }
+
+    /// The cores of program memory, or those of a part of a buffer that has an address of its own on each core.
+    fn cores(&mut self, region: &LiveRegion, cores: usize) -> usize {
+        match region.core {
+            Some(OnCore::At { x, y }) => {
+                self.core_sets.number(vec![CoreRange { first_x: x, first_y: y, last_x: x, last_y: y }])
+            }
+            _ => cores,
         }
     }
 
@@ -164,10 +234,11 @@ impl Lives {
             live.entry((key(&life), life.region.device)).or_default().push(life.region);
         }
         for (key, open) in std::mem::take(&mut self.open) {
-            for Open { devices, born } in open {
+            for Open { devices, born, cores } in open {
                 let first = self.device_sets.all[devices][0];
                 if let Some(region) = live.get_mut(&(key, first)).and_then(Vec::pop) {
-                    let place = self.places.number(place(&region, devices));
+                    let cores = self.cores(&region, cores);
+                    let place = self.places.number(place(&region, devices, cores));
                     self.survivors.push(Lifetime { place, born, died: u64::MAX });
                 }
             }
@@ -223,20 +294,20 @@ fn device(change: &Change) -> Option<i32> {
 /// What changes on several devices have in common where they are alike.
 fn shape(change: &Change) -> (u8, Option<Key>, Option<Place>, u64) {
     match change {
-        Change::Born(life) => (0, Some(key(life)), Some(place(&life.region, 0)), 0),
-        Change::Widened { life, before } => (1, Some(key(life)), Some(place(&life.region, 0)), *before),
-        Change::Gone(life) => (2, Some(key(life)), Some(place(&life.region, 0)), 0),
+        Change::Born(life) => (0, Some(key(life)), Some(place(&life.region, 0, 0)), 0),
+        Change::Widened { life, before } => (1, Some(key(life)), Some(place(&life.region, 0, 0)), *before),
+        Change::Gone(life) => (2, Some(key(life)), Some(place(&life.region, 0, 0)), 0),
         Change::Footprint { .. } => (3, None, None, 0),
     }
 }
 
-fn place(region: &LiveRegion, devices: usize) -> Place {
+fn place(region: &LiveRegion, devices: usize, cores: usize) -> Place {
     Place {
         memory: region.memory,
         address: region.address,
         size: region.size,
         size_per_bank: region.size_per_bank,
-        core: region.core,
+        cores,
         site: region.site,
         tensor: region.tensor,
         devices,
@@ -251,7 +322,7 @@ fn place(region: &LiveRegion, devices: usize) -> Place {
 mod tests {
     use std::collections::BTreeSet;
 
-    use ttmem_wire::{Event, EventKind, Pool, Target};
+    use ttmem_wire::{Pool, Target};
 
     use super::*;
 
@@ -275,7 +346,7 @@ mod tests {
             let size = 64 << ((chance >> 55) % 3);
             let event = Event { kind, target, address, size, memory: Some(Memory::L1), ..Event::default() };
             ledger.apply(&event, Some(&pool));
-            lives.note(&mut ledger, number * 3);
+            lives.note(&mut ledger, &event, number * 3);
             seen.push((number * 3, live_in(&ledger)));
         }
         lives.end(&ledger);

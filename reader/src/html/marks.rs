@@ -16,7 +16,7 @@ const CHANGES: usize = 400_000;
 type Changes = BTreeMap<usize, u64>;
 
 /// The marks that are kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
     /// Each with its place among all marks.
     kept: Vec<(usize, Changes)>,

@@ -4,6 +4,7 @@
 
 mod kinds;
 mod lines;
+mod live;
 mod lives;
 mod marks;
 mod model;
@@ -11,18 +12,20 @@ mod moments;
 mod number;
 mod once;
 mod peaks;
+mod source;
 mod sums;
 mod timeline;
 mod top;
 mod versus;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
-use ttmem_wire::{Event, EventKind, Target, flags};
+use ttmem_wire::{Event, EventKind, Pool, Target, flags};
 
+pub(crate) use self::live::Live;
 pub use self::versus::{Run, versus_page};
-use self::{kinds::Kinds, lives::Lives, marks::Marks, peaks::Peaks, timeline::Timeline};
+use self::{kinds::Kinds, lives::Lives, marks::Marks, peaks::Peaks, source::SourceLines, timeline::Timeline};
 use crate::{
     Account, Failure, Tell,
     analysis::Analysis,
@@ -49,7 +52,7 @@ impl Drawing {
         let replayed = pump(&input, &mut |replay, records| {
             let sketch = sketches.entry(replay.number()).or_default();
             one_by_one(replay.account_mut(), records, |account, _, event| {
-                sketch.apply(account, event);
+                sketch.note(account, event, &mut |_| None);
                 Ok(())
             })
         });
@@ -71,20 +74,20 @@ impl Drawing {
     /// The page on these processes, which [`Drawing::of`] gave, and the analysis and report on them. A process that the report leaves out is
     /// left out.
     pub fn page(self, processes: &[Box<dyn Tell>], analysis: &Analysis, report: &Report) -> String {
+        let mut lines = SourceLines::default();
         let drawn = processes.iter().zip(self.processes).filter_map(|(process, sketch)| {
             let told = process.told();
             let ring_id = format!("{:032x}", told.ring_id);
             let said = report.processes.iter().find(|said| (said.pid, &said.ring_id) == (told.pid, &ring_id))?;
             let analysed = analysis.processes.iter().find(|one| (one.pid, one.ring_id) == (told.pid, told.ring_id))?;
-            Some(model::Process::new(&told, said, analysed, sketch))
+            Some(Arc::new(model::Process::new(&told, said, analysed, sketch, &mut lines)))
         });
-        let page = model::Page { ttmem: env!("CARGO_PKG_VERSION"), processes: drawn.collect(), file: self.file };
-        fill(&page, &SCRIPTS)
+        fill(&model::Page { ttmem: env!("CARGO_PKG_VERSION"), processes: drawn.collect(), file: self.file, live: None })
     }
 }
 
 /// What was seen of one process.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Sketch {
     line: Timeline,
     peaks: Peaks,
@@ -97,10 +100,10 @@ struct Sketch {
 
 impl Sketch {
     /// Applies an event, and looks at the account before and after it.
-    fn apply(&mut self, account: &mut Account, event: &Event) {
+    fn note(&mut self, account: &mut Account, event: &Event, pools: &mut dyn FnMut(u32) -> Option<Pool>) {
         self.lives.begin(account.ledger_mut());
         self.peaks.before(account.ledger(), &self.line, event);
-        account.apply(event, |_| None);
+        account.apply(event, pools);
         match event.kind {
             EventKind::Mark | EventKind::MarkMore => {
                 self.line.note_time(event.ticks);
@@ -111,7 +114,10 @@ impl Sketch {
             _ => {}
         }
         self.line.note(account.ledger(), event.ticks);
-        self.lives.note(account.ledger_mut(), self.line.latest - self.line.start.unwrap_or(0));
+        self.lives.note(account.ledger_mut(), event, self.line.latest - self.line.start.unwrap_or(0));
+        if event.flags & flags::MORE_CORES != 0 {
+            self.note_cores(account, event);
+        }
     }
 
     fn note_allocation(&mut self, account: &Account, event: &Event) {
@@ -127,6 +133,16 @@ impl Sketch {
         self.allocations[number] += devices;
     }
 
+    fn note_cores(&mut self, account: &Account, event: &Event) {
+        let device = match event.target {
+            Target::Device(device) => Some(device),
+            Target::Pool(index) => account.pool(index).and_then(|pool| pool.chips.first().copied()),
+        };
+        if let Some(device) = device {
+            self.lives.add_cores(event, device);
+        }
+    }
+
     fn end(&mut self, account: &Account) {
         self.peaks.end(account.ledger(), &self.line);
         self.lives.end(account.ledger());
@@ -134,12 +150,13 @@ impl Sketch {
 }
 
 /// One idea each, in one scope: what comes later uses what comes before.
-const SCRIPTS: [&str; 18] = [
+const SCRIPTS: [&str; 25] = [
     include_str!("page/words.js"),
     include_str!("page/canvas.js"),
     include_str!("page/history.js"),
     include_str!("page/sources.js"),
     include_str!("page/state.js"),
+    include_str!("page/processes.js"),
     include_str!("page/summary.js"),
     include_str!("page/growth.js"),
     include_str!("page/line.js"),
@@ -149,17 +166,30 @@ const SCRIPTS: [&str; 18] = [
     include_str!("page/clash.js"),
     include_str!("page/map.js"),
     include_str!("page/csv.js"),
+    include_str!("page/tree.js"),
+    include_str!("page/cores.js"),
+    include_str!("page/grid.js"),
+    include_str!("page/column.js"),
+    include_str!("page/chip.js"),
     include_str!("page/table.js"),
     include_str!("page/difference.js"),
     include_str!("page/moments.js"),
     include_str!("page/main.js"),
+    include_str!("page/live.js"),
 ];
 
 /// Puts the data into the page. Nothing in it can end the element that it lies in, or begin another.
-fn fill(page: &impl Serialize, scripts: &[&str]) -> String {
+fn fill(page: &model::Page) -> String {
+    // A live page asks the server that it came from, and nobody else.
+    let network = if page.live.is_some() { "; connect-src 'self'" } else { "" };
+    fill_with(page, &SCRIPTS, network)
+}
+
+fn fill_with(page: &impl Serialize, scripts: &[&str], network: &str) -> String {
     let data = visible_json(serde_json::to_string(page).unwrap_or_default());
     let data = data.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-    let parts: [(&str, &str); 3] = [
+    let parts: [(&str, &str); 4] = [
+        ("/*NETWORK*/", network),
         ("/*STYLE*/", include_str!("page/page.css")),
         ("/*SCRIPT*/", &scripts.concat()),
         // The last: what programs wrote must not be taken for a place to fill.
@@ -175,7 +205,7 @@ mod tests {
     #[test]
     fn what_programs_wrote_stays_data() {
         let file = "</script><script>alert(1)</script>&amp; /*SCRIPT*/ <!--".to_owned();
-        let text = fill(&model::Page { ttmem: "1", file: file.clone(), processes: Vec::new() }, &SCRIPTS);
+        let text = fill(&model::Page { ttmem: "1", file: file.clone(), processes: Vec::new(), live: None });
         assert_eq!(text.matches("<script").count(), 2, "the page's own: data and code");
         assert_eq!(text.matches("</script").count(), 2);
         assert!(!text.contains("<!--"));

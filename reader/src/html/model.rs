@@ -1,10 +1,13 @@
 //! What the page is given: numbers in rows, names once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use ttmem_ledger::Ledger;
-use ttmem_wire::Memory;
+use ttmem_wire::{CoreRange, Memory};
 
 use super::{
     Sketch,
@@ -13,6 +16,7 @@ use super::{
     moments::{Moment, Tables, Time},
     number::Number,
     once::Once,
+    source::{SourceLines, Wanted},
     sums::{SumsRow, sums},
     top::{Band, GrowthRow, RegionRow, growth, regions},
 };
@@ -32,12 +36,19 @@ const KINDS: usize = 50_000;
 pub(super) struct Page {
     pub(super) ttmem: &'static str,
     pub(super) file: String,
-    pub(super) processes: Vec<Process>,
+    pub(super) processes: Vec<Arc<Process>>,
+    /// The state of a live page, which it sends back to get what is newer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) live: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct Process {
     pid: u32,
+    ring_id: String,
+    rank: Option<u32>,
+    /// When its first event was, in milliseconds since 1970.
+    start_ms: f64,
     command: String,
     started_at: String,
     ended: String,
@@ -62,11 +73,15 @@ pub(super) struct Process {
     refusals: Vec<(String, f64)>,
     memories: Vec<String>,
     sites: Vec<Vec<String>>,
+    /// Source lines, by `file:line`.
+    lines_of_source: BTreeMap<String, String>,
     /// The op of each site, where it is known.
     ops: Vec<Option<Arc<str>>>,
     /// What allocations were made for.
     tensors: Vec<String>,
     device_sets: Vec<Vec<i32>>,
+    /// Rectangles of cores: first column and row, last column and row.
+    core_sets: Vec<Vec<[u16; 4]>>,
     moments: Vec<Moment>,
     places: Places,
     lives: Steps,
@@ -98,12 +113,20 @@ struct Places {
     d: Vec<usize>,
     f: Vec<usize>,
     y: Vec<Option<usize>>,
+    /// The set of cores.
+    c: Vec<usize>,
     /// 1 cached, 2 globally allocated, 4 pre-allocated, 8 released at close.
     n: Vec<u8>,
 }
 
 impl Process {
-    pub(super) fn new(told: &Told<'_>, said: &ProcessReport, analysed: &ProcessAnalysis, sketch: Sketch) -> Self {
+    pub(super) fn new(
+        told: &Told<'_>,
+        said: &ProcessReport,
+        analysed: &ProcessAnalysis,
+        sketch: Sketch,
+        lines_of_source: &mut SourceLines,
+    ) -> Self {
         let Sketch { line, peaks, marks: at_marks, mut kinds, allocations, lives } = sketch;
         let ledger = told.account.ledger();
         let time = Time::new(told.clock, line.start.unwrap_or(0));
@@ -116,6 +139,7 @@ impl Process {
             sites: Once::default(),
             known_sites: HashMap::new(),
             device_sets: Once::default(),
+            source: Wanted::default(),
         };
         // Rows without a site leave it out.
         tables.sites.number((None, Vec::new()));
@@ -136,11 +160,16 @@ impl Process {
             .map(|(memory, site, size)| (tables.memories.number(memory), tables.site(site), Number(size)));
         let kinds = kinds.collect();
         let places = Places::new(&mut tables, &lives);
+        let corners = |cores: &CoreRange| [cores.first_x, cores.first_y, cores.last_x, cores.last_y];
+        let core_sets = lives.core_sets.all.iter().map(|set| set.iter().map(corners).collect()).collect();
         let (regions, bands) = regions(analysed, |ns| time.ms_of_ns(ns));
         let (ops, sites) = tables.sites.all.into_iter().unzip();
         let marks = told.account.marks();
         Self {
             pid: said.pid,
+            ring_id: said.ring_id.clone(),
+            rank: analysed.facts.rank,
+            start_ms: time.start_ms(),
             command: said.command.clone(),
             started_at: said.started_at.clone(),
             ended: ending(analysed.end),
@@ -183,9 +212,11 @@ impl Process {
             moments: shown,
             memories: tables.memories.all.iter().map(Memory::to_string).collect(),
             sites,
+            lines_of_source: lines_of_source.of(&tables.source, told.realtime_start_ns),
             ops,
             tensors: tables.tensors.all,
             device_sets: tables.device_sets.all,
+            core_sets,
             places,
             kinds,
             allocations: allocations.into_iter().take(KINDS).map(Number).collect(),
@@ -207,6 +238,7 @@ impl Places {
             places.d.push(tables.device_sets.number(lives.device_sets.all[place.devices].clone()));
             places.f.push(tables.site(place.site));
             places.y.push(tables.tensor(place.tensor));
+            places.c.push(place.cores);
             places.n.push((0..).zip(flags).map(|(bit, is_set)| u8::from(is_set) << bit).sum());
         }
         places

@@ -7,7 +7,7 @@ use ttmem_ledger::{LiveRegion, narrow};
 use ttmem_ring::ClockMap;
 use ttmem_wire::Memory;
 
-use super::{number::Number, once::Once, peaks::Copied, timeline::Peak};
+use super::{number::Number, once::Once, peaks::Copied, source::Wanted, timeline::Peak};
 use crate::{CallSite, report::bytes};
 
 /// Rows of a moment; what is smaller is summed up.
@@ -68,6 +68,7 @@ pub(super) struct Tables {
     pub(super) named_tensors: HashMap<u32, String>,
     pub(super) tensors: Once<String>,
     pub(super) device_sets: Once<Vec<i32>>,
+    pub(super) source: Wanted,
 }
 
 impl Tables {
@@ -76,6 +77,11 @@ impl Tables {
             return number;
         }
         let named = self.named.remove(&site).unwrap_or_default();
+        for frame in named.users() {
+            if let Some(line) = frame.line {
+                self.source.add(&frame.file, line);
+            }
+        }
         let number = self.sites.number((named.op.clone(), named.texts()));
         self.known_sites.insert(site, number);
         number
@@ -156,6 +162,11 @@ pub(super) struct Time {
 impl Time {
     pub(super) fn new(clock: ClockMap, start: u64) -> Self {
         Self { clock, start }
+    }
+
+    /// Of the first event, since 1970.
+    pub(super) fn start_ms(&self) -> f64 {
+        self.clock.realtime_ns(self.start) as f64 / 1e6
     }
 
     pub(super) fn ms(&self, ticks: u64) -> f64 {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, hash::Hash};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Once<T> {
     pub(super) all: Vec<T>,
     numbers: HashMap<T, usize>,

@@ -28,7 +28,7 @@ pub(super) struct Copied {
 }
 
 /// The latest copy of each memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Peaks {
     /// By the place of the memory in the timeline's sums.
     copies: Vec<Option<Copied>>,

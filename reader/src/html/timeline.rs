@@ -32,7 +32,7 @@ pub(super) struct Sum {
 }
 
 /// One memory of one device.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Series {
     pub(super) device: i32,
     pub(super) memory: Memory,
@@ -44,7 +44,7 @@ pub(super) struct Series {
 }
 
 /// One process's picture.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
     pub(super) start: Option<u64>,
     pub(super) latest: u64,

@@ -46,11 +46,16 @@ impl Lookout {
 
     /// Takes note of what has come, and forgets the processes that have gone; returns the number of events.
     pub fn advance(&mut self) -> u64 {
+        self.advance_each(&mut Session::advance)
+    }
+
+    /// The same, with each session advanced by `advance`.
+    pub(crate) fn advance_each(&mut self, advance: &mut dyn FnMut(&mut Session) -> u64) -> u64 {
         if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             self.look_for_rings();
             self.looked = Some(Instant::now());
         }
-        let events = self.sessions.iter_mut().map(Session::advance).sum();
+        let events = self.sessions.iter_mut().map(advance).sum();
         for session in self.sessions.iter().filter(|session| session.is_truncated()) {
             let trouble = session.trouble().unwrap_or_default().to_owned();
             self.refused.insert(session.path().to_path_buf(), trouble);

@@ -9,4 +9,5 @@ mod source;
 pub use drain::{Drainer, Keep};
 pub use lookout::Lookout;
 pub use recorder::Recorder;
+pub(crate) use session::Observer;
 pub use session::{Ended, Session};

@@ -1,6 +1,7 @@
 //! One ring, from its first event to the end of its process.
 
 mod attach;
+mod observer;
 mod truncation;
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use ttmem_ledger::{End, Ledger};
 use ttmem_ring::{AlreadyDrained, CheckpointWriter, ClockMap, Counters, ProcessWatch, Recovery, RingReader, WaitSet};
 use ttmem_wire::{Event, Header, Record, Target};
 
+pub(crate) use self::observer::Observer;
 use super::source::Source;
 use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile};
 
@@ -138,11 +140,16 @@ impl Session {
     /// Applies what had come when it was called; returns how many events. When the process is gone, that includes what its
     /// queue still held, and the session is over.
     pub fn advance(&mut self) -> u64 {
-        self.advance_with(&mut |_, _| {})
+        self.advance_observed(&mut |_: &Account, _: &[Record]| {})
     }
 
     /// The same, and shows what it has applied to `keep`, batch by batch.
-    pub fn advance_with(&mut self, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
+    pub fn advance_with(&mut self, mut keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
+        self.advance_observed(&mut keep)
+    }
+
+    /// The same, and `observer` applies what has come.
+    pub(crate) fn advance_observed(&mut self, observer: &mut dyn Observer) -> u64 {
         let Source::Open(ring) = &mut self.source else {
             self.ask_kernel();
             return 0;
@@ -156,7 +163,7 @@ impl Session {
             self.counters = counters;
         }
         let mut batch = std::mem::take(&mut self.batch);
-        let mut events = self.attach(&mut batch, keep);
+        let mut events = self.attach(&mut batch, observer);
         while let Source::Open(ring) = &mut self.source
             && ring.position() < head
         {
@@ -168,11 +175,11 @@ impl Session {
                 // A session that only looks was overtaken.
                 if self.attach_again(first) {
                     batch.clear();
-                    events = self.attach(&mut batch, keep);
+                    events = self.attach(&mut batch, observer);
                     continue;
                 }
             }
-            events += self.apply_all(&mut batch, keep);
+            events += self.apply_all(&mut batch, observer);
             self.checkpoint(is_alive, false);
             if self.position() == before {
                 break;
@@ -183,7 +190,7 @@ impl Session {
         }
         let is_over = !is_alive || self.has_truncated_ring();
         if is_over {
-            events += self.read_the_last(&mut batch, keep);
+            events += self.read_the_last(&mut batch, observer);
             batch = Vec::new();
         }
         self.batch = batch;
@@ -216,14 +223,14 @@ impl Session {
     }
 
     /// The ring of a dead process was read to its end: what is left is in the queue.
-    fn read_the_last(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
+    fn read_the_last(&mut self, batch: &mut Vec<Record>, observer: &mut dyn Observer) -> u64 {
         let Source::Open(ring) = &mut self.source else { return 0 };
         self.recovery = ring.recover(batch);
         self.missed = ring.missed();
         if ring.is_truncated() {
             return 0;
         }
-        let events = self.apply_all(batch, keep);
+        let events = self.apply_all(batch, observer);
         // What an abort left unanswered is told later, when the files of its site and its pool are gone.
         let requests = self.source.open_requests();
         for event in requests.iter().filter_map(|record| Event::decode(record).ok()) {
@@ -240,17 +247,17 @@ impl Session {
         events
     }
 
-    fn apply_all(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
+    fn apply_all(&mut self, batch: &mut Vec<Record>, observer: &mut dyn Observer) -> u64 {
         let count = batch.len() as u64;
         self.latest_ticks = batch.last().map_or(self.latest_ticks, |last| self.latest_ticks.max(last.words[1]));
         let source = &self.source;
-        self.account.take(batch, |index| match source {
+        observer.apply(&mut self.account, batch, &mut |index| match source {
             Source::Open(ring) => ring.pool(index),
             Source::Closed(_) => None,
         });
         self.look_for_sites();
         if count > 0 {
-            keep(&self.account, batch);
+            observer.keep(&self.account, batch);
         }
         batch.clear();
         count

@@ -1,6 +1,8 @@
-//! `ttmem serve`: what is held now, for Prometheus. See docs/serve.md.
+//! `ttmem serve`: what is held now, for Prometheus, and as a page. See docs/serve.md.
 
 mod metrics;
+mod page;
+mod token;
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +16,8 @@ use std::{
 
 use tiny_http::{Header, Method, Request, Response, Server};
 
-use crate::{Failure, Lookout};
+use self::page::Page;
+use crate::{Failure, Lookout, Session};
 
 /// How long a round waits for a request: rings are looked at in between, so that none runs full unseen.
 const ROUND: Duration = Duration::from_millis(200);
@@ -26,6 +29,7 @@ pub struct Exporter {
     server: Server,
     address: SocketAddr,
     lookout: Lookout,
+    page: Option<Page>,
     /// Complaints that were told.
     told: BTreeSet<String>,
 }
@@ -37,22 +41,28 @@ impl std::fmt::Debug for Exporter {
 }
 
 impl Exporter {
-    /// Waits at the first of these addresses that can be had; port 0 means any.
+    /// Waits at the first of these addresses that can be had; port 0 means any. `with_page`: the live page too.
     ///
     /// # Errors
     /// If none can be had.
-    pub fn new(listen: &[SocketAddr], lookout: Lookout) -> Result<Self, Failure> {
+    pub fn new(listen: &[SocketAddr], lookout: Lookout, with_page: bool) -> Result<Self, Failure> {
+        let page = with_page.then(Page::new).transpose()?;
         let names: Vec<String> = listen.iter().map(SocketAddr::to_string).collect();
         let failed = |why: String| Failure::new(format!("{}: {why}", names.join(", ")));
         let listener = TcpListener::bind(listen).map_err(|error| failed(error.to_string()))?;
         let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
         let server = Server::from_listener(listener, None).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { server, address, lookout, told: BTreeSet::new() })
+        Ok(Self { server, address, lookout, page, told: BTreeSet::new() })
     }
 
     /// Where it waits.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the live page is, with its token.
+    pub fn page_url(&self) -> Option<String> {
+        self.page.as_ref().map(|page| format!("http://{}{}", self.address, page.path()))
     }
 
     /// Answers until `stop` is set. Tells of each ring that cannot be read once.
@@ -76,21 +86,37 @@ impl Exporter {
         Ok(())
     }
 
+    fn advance(&mut self) {
+        match &mut self.page {
+            Some(page) => self.lookout.advance_each(&mut |session| page.live.advance(session)),
+            None => self.lookout.advance_each(&mut Session::advance),
+        };
+    }
+
     fn look(&mut self, tell: &dyn Fn(&str)) {
-        self.lookout.advance();
+        self.advance();
         let complaints: BTreeSet<String> = self.lookout.complaints().collect();
         complaints.difference(&self.told).for_each(|line| tell(line));
         self.told = complaints;
     }
 
-    fn answer(&mut self, request: Request) {
-        let path = request.url().split('?').next().unwrap_or_default().to_owned();
+    fn answer(&mut self, mut request: Request) {
         let is_read = matches!(request.method(), Method::Get | Method::Head);
+        if is_read && self.page.is_some() {
+            self.advance();
+            if let Some(page) = &mut self.page {
+                match page.answer(request, self.lookout.sessions()) {
+                    Some(other) => request = other,
+                    None => return,
+                }
+            }
+        }
+        let path = request.url().split('?').next().unwrap_or_default().to_owned();
         // Who goes away before the answer is none of our business.
         let _ = match path.as_str() {
             _ if !is_read => request.respond(Response::empty(405)),
             "/metrics" => {
-                self.lookout.advance();
+                self.advance();
                 let text = metrics::text(self.lookout.sessions());
                 request.respond(Response::from_string(text).with_header(header("Content-Type", TEXT)))
             }

@@ -40,6 +40,7 @@ function canvas(height, draw) {
     pen.textBaseline = "middle";
     draw(pen, wide, tall);
   };
+  node.paint = paint;
   node.redraw = () => { if (!asked) { asked = true; requestAnimationFrame(paint); } };
   new ResizeObserver(node.redraw).observe(node);
   canvases.push(node);
@@ -66,11 +67,14 @@ function choice(label, options, chosen, act) {
   node.value = chosen;
   return node;
 }
+
+// Where the part that is being made puts its card.
+let slot = main;
 function card(title, id, ...children) {
   const bar = el("div", { class: "bar" }, el("h2", {}, title));
   const node = el("section", { class: "card", id }, bar, ...children);
   node.bar = bar;
-  main.append(node);
+  slot.append(node);
   return node;
 }
 

@@ -1,8 +1,12 @@
 // What changed between two marks, or from the start, or to the end: by memory, site and size.
-function difference(process) {
-  const node = card("What changed", "diff");
+function difference(state) {
+  const { process } = state, node = card("What changed", "diff");
   const points = [["start", null], ...process.at_marks.map(([mark], at) => [`${mark + 1}. ${process.marks[mark] ? process.marks[mark][0] : "mark"}`, at]), ["end", -1]];
-  let from = points.length > 3 ? 1 : 0, to = points.length > 3 ? points.length - 2 : points.length - 1;
+  // A live page has other points, and compares the same.
+  const nameOf = point => point === null ? "start" : point === -1 ? "end" : process.at_marks[point][0];
+  const placeOf = (name, other) => { const at = points.findIndex(([, point]) => nameOf(point) === name); return at < 0 ? other : at; };
+  let from = placeOf(state.compared?.from, points.length > 3 ? 1 : 0), to = placeOf(state.compared?.to, points.length > 3 ? points.length - 2 : points.length - 1);
+  const choose = () => { state.compared = { from: nameOf(points[from][1]), to: nameOf(points[to][1]) }; fill(); };
   // Counts are kept for what was compared before: a point after it begins there.
   const counted = new Map();
   const at = point => {
@@ -42,8 +46,8 @@ function difference(process) {
     }));
     if (changes.length > ROOM) body.append(el("tr", {}, el("td", { colspan: 6, class: "faint" }, count(changes.length - ROOM) + " more")));
   }
-  node.bar.append("from", choice("from", points.map(one => one[0]), from, value => { from = value; fill(); }),
-    "to", choice("to", points.map(one => one[0]), to, value => { to = value; fill(); }));
+  node.bar.append("from", choice("from", points.map(one => one[0]), from, value => { from = value; choose(); }),
+    "to", choice("to", points.map(one => one[0]), to, value => { to = value; choose(); }));
   if (process.marks.length > process.at_marks.length) node.bar.append(el("span", { class: "faint" }, `${process.at_marks.length} of ${plural(process.marks.length + process.marks_left_out, "mark", "marks")}`));
   node.append(told, el("div", { class: "wide" }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { class: "n" }, "Bytes"), el("th", { class: "n" }, "Allocations"),
     el("th", {}, ""), el("th", { class: "n" }, "Size"), el("th", {}, "Memory"), el("th", {}, "Call site"))), body)));

@@ -65,7 +65,7 @@ function flame(state) {
   let mode = 0, byBytes = true, upward = false, root, zoom, trail, boxes = [], wanted = "", stale = true;
   const depth = branch => { let most = 0; for (const child of branch.children.values()) most = Math.max(most, depth(child)); return most + 1; };
   const amountOf = value => byBytes ? bytes(value) : count(value);
-  const told = (one, whole) => `${one.name}\n${byBytes ? bytes(one.value) : plural(one.value, "allocation", "allocations")}, `
+  const told = (one, whole) => `${withSource(process, one.name)}\n${byBytes ? bytes(one.value) : plural(one.value, "allocation", "allocations")}, `
     + `${(one.value / Math.max(1, whole) * 100).toFixed(1)} %, ${plural(one.regions, "allocation", "allocations")}`;
   const matched = el("span", { class: "faint", id: "flame-note" });
   const follow = names => {

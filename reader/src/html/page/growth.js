@@ -7,7 +7,7 @@ function growthCard(process) {
   for (const loop of process.growth) {
     const item = el("li", {}, el("span", loop.grows ? { class: "bad" } : {}, loop.text));
     if (loop.sources.length) item.append(el("ul", {}, ...loop.sources.map(source => el("li", {}, source.text,
-      ...source.site.slice(0, 6).map((frame, at) => el("div", { class: at ? "mono faint" : "mono" }, frame))))));
+      ...source.site.slice(0, 6).map((frame, at) => el("div", { class: at ? "mono faint" : "mono" }, frame, sourceOf(process, frame) ? el("div", { class: "source" }, sourceOf(process, frame)) : null))))));
     if (loop.more) item.append(el("div", { class: "faint" }, `${count(loop.more)} more sources`));
     list.append(item);
   }

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Row An allocation: numbers of its memory, address, size, bytes per bank, devices, owners, reports, when it was born,
- *   call site, tensor, flags. The owners of a row that was made from steps are not known.
+ *   call site, tensor, flags, cores. The owners of a row that was made from steps are not known.
  * @typedef {object} Moment `name`, `at` (ms, or null for the end), `rows`, `more_rows`, `more_bytes`.
  */
 
@@ -52,8 +52,8 @@ const timeOfStep = (history, step) => history.when[Math.max(0, step - 1)] * hist
 
 /** A place as a row of a moment. @returns {Row} */
 function rowOf(process, place, born) {
-  const { m, a, s, b, d, f, y, n } = process.places;
-  return { m: m[place], a: a[place], s: s[place], b: b[place] ?? undefined, d: d[place], t: born, f: f[place], y: y[place] ?? undefined, n: n[place],
+  const { m, a, s, b, d, f, y, n, c } = process.places;
+  return { m: m[place], a: a[place], s: s[place], b: b[place] ?? undefined, d: d[place], t: born, f: f[place], y: y[place] ?? undefined, n: n[place], c: c[place],
     h: undefined, r: undefined };
 }
 

@@ -1,24 +1,39 @@
 // All parts, of one process.
+
+/** The parts in their order, and whether one follows what changes by itself: the others are made anew by a live page. */
+const PARTS = [
+  { make: processes, follows: false },
+  { make: state => summary(state.process), follows: false },
+  { make: state => growthCard(state.process), follows: false },
+  { make: state => programRegions(state.process), follows: false },
+  { make: momentBar, follows: false },
+  { make: timeline, follows: false },
+  { make: flame, follows: true },
+  { make: memoryMap, follows: true },
+  { make: chip, follows: true },
+  { make: callTree, follows: true },
+  { make: allocations, follows: true },
+  { make: difference, follows: false },
+];
+
 function show(process) {
   canvases = [];
   hideTip();
-  main.replaceChildren();
-  const state = stateOf(process);
-  summary(process);
-  growthCard(process);
-  programRegions(process);
-  momentBar(state);
-  for (const part of [timeline, flame, memoryMap, allocations]) part(state);
-  difference(process);
+  const state = stateOf(process), slots = PARTS.map(() => el("div", { class: "slot" }));
+  main.replaceChildren(...slots);
+  PARTS.forEach((part, at) => { slot = slots[at]; part.make(state); });
   document.onkeydown = event => { if (event.key === "Escape" && state.selected !== null) select(state, state.selected); };
   themed = () => change(state, "theme");
+  shown = { state, slots };
 }
+/** What is on the screen. */
+let shown = null;
 
 document.title = page.processes.length ? page.processes[0].command + " – ttmem" : "ttmem";
 if (page.processes.length) {
   show(page.processes.reduce((best, one) => Number(one.reported) > Number(best.reported) ? one : best));
 } else {
-  card("No process reported an event.", "summary");
+  card(page.live ? "No process reports events yet." : "No process reported an event.", "summary");
 }
-main.append(el("p", { class: "faint" }, `${page.file} · ttmem ${page.ttmem}`));
+document.body.append(el("footer", { class: "faint" }, `${page.file} · ttmem ${page.ttmem}`));
 document.documentElement.dataset.ready = "yes";

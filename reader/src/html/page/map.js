@@ -20,7 +20,7 @@ function memoryMap(state) {
   const { process } = state;
   if (!process.moments.some(moment => moment.rows.length)) return;
   const node = card("Memory map", "map");
-  let device = state.device ?? 0, memory = "", shapes = [], clashes = [], blocks = [], largest = null, banks = 1, bank = null;
+  let device = state.device ?? 0, memory = "", isFitted = true, shapes = [], clashes = [], blocks = [], largest = null, banks = 1, bank = null;
   const view = { from: 0, to: 1, first: 0, last: 1, drag: null };
   const note = el("span", { class: "faint", id: "map-note" }), controls = el("span", { class: "bar plain" });
   const known = () => {
@@ -42,8 +42,8 @@ function memoryMap(state) {
     if (anew || !controls.childElementCount) controls.replaceChildren(
       choice("device", ids.map(id => "device " + id), ids.indexOf(device), at => { device = ids[at]; update(true); }),
       choice("memory", names, names.indexOf(memory), at => { memory = names[at]; update(true); }),
-      button("what is used", () => { [view.from, view.to] = used(); picture.redraw(); }),
-      button("up to capacity", () => { [view.from, view.to] = [view.first, view.last]; picture.redraw(); }));
+      button("what is used", () => { [view.from, view.to] = used(); isFitted = true; picture.redraw(); }),
+      button("up to capacity", () => { [view.from, view.to] = [view.first, view.last]; isFitted = false; picture.redraw(); }));
     const rows = state.moment.rows.filter(row => area(process.memories[row.m]) === memory && process.device_sets[row.d].includes(device));
     shapes = rows.map(row => {
       const address = Number(row.a), a_bank = row.b === undefined ? Number(row.s) : Number(row.b);
@@ -59,7 +59,8 @@ function memoryMap(state) {
     const [first, last] = shapes.length ? [shapes[0].address, shapes.reduce((most, one) => Math.max(most, one.end), 0)] : [base, Math.max(end, 1)];
     [view.first, view.last] = bank ? [Math.min(base, first), Math.max(end, last)] : [Math.max(0, first - (last - first) * .02), last + Math.max(1, last - first) * .02];
     // Where little is used, all of it would be a line.
-    if (anew) [view.from, view.to] = bank && (last - first) * 8 > end - base ? [view.first, view.last] : used();
+    if (anew) isFitted = true;
+    if (anew || page.live && isFitted) [view.from, view.to] = bank && (last - first) * 8 > end - base ? [view.first, view.last] : used();
     const clash = clashes.reduce((sum, [from, to]) => sum + to - from, 0), free = blocks.reduce((sum, [from, to]) => sum + to - from, 0);
     note.className = clash ? "bad" : "faint";
     note.textContent = (clash ? `clash: ${bytes(clash)} from ${hex(Math.floor(clashes[0][0]))} are in a buffer and in program memory`
@@ -120,7 +121,7 @@ function memoryMap(state) {
     const reach = (view.to - view.from) / Math.max(1, box.width) * 2;
     return shapes.filter(one => one.address - reach <= address && address < one.end + reach && (!lanes() || one.low === isLow));
   };
-  zoomable(picture, view, LEFT, RIGHT, picture.redraw, (event, address) => {
+  zoomable(picture, view, LEFT, RIGHT, what => { if (what) isFitted = false; picture.redraw(); }, (event, address) => {
     const hits = under(event, address);
     if (!hits.length) {
       const block = blocks.find(([from, to]) => from <= address && address < to);
@@ -144,7 +145,7 @@ function describe(state, row) {
   const lines = [`${bytes(row.s)} of ${process.memories[row.m]} at ${hex(row.a)}` + (row.b === undefined ? "" : `, ${bytes(row.b)} per bank`) + ((row.n || 0) & 1 ? ", program cache" : "")];
   if (row.y !== undefined) lines.push(process.tensors[row.y]);
   if (process.ops[site]) lines.push(process.ops[site]);
-  lines.push(...process.sites[site].slice(0, 3));
+  lines.push(...process.sites[site].slice(0, 3).map(frame => withSource(process, frame)));
   lines.push(`since ${time(row.t)}, ${time(Math.max(0, timeOf(state) - row.t))} old` + (row.r > 1 ? `, ${row.h ?? 1} of ${row.r} owners` : ""));
   return lines.join("\n  ");
 }

@@ -37,5 +37,5 @@ function momentBar(state) {
   };
   listen(state, what => { if (what !== "view" && what !== "hover") show(); });
   show();
-  main.append(bar);
+  slot.append(bar);
 }

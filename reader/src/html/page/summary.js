@@ -8,17 +8,17 @@ function summary(process) {
   const node = el("section", { class: "card", id: "summary" });
   if (page.processes.length > 1) {
     node.append(el("div", { class: "bar" }, choice("process",
-      page.processes.map(one => one.command + "  pid " + one.pid), page.processes.indexOf(process),
+      page.processes.map(processName), page.processes.indexOf(process),
       at => show(page.processes[at]))));
   }
   const lost = Number(process.lost) ? ", " + count(process.lost) + " lost" : "";
   node.append(el("h1", {}, process.command),
-    el("div", { class: "faint" }, `pid ${process.pid} ${process.ended} · started ${process.started_at} · `
+    el("div", { class: "faint" }, (process.rank === null ? "" : `rank ${process.rank} · `) + `pid ${process.pid} ${process.ended} · started ${process.started_at} · `
       + `${plural(process.reported, "event", "events")} in ${time(process.span_ms)}${lost}`),
     el("p", { class: "verdict " + process.verdict[0], id: "verdict" }, process.verdict[1]));
   if (process.findings.length) node.append(el("ul", {}, ...process.findings.map(text => el("li", {}, text))));
   if (process.refused) node.append(el("pre", { id: "refused" }, process.refused));
-  main.append(node);
+  slot.append(node);
   const head = ["Devices", "Memory", "Live", "Allocations", "Per bank", "Free", "Peak", "Allocated", "Freed", "At close"];
   const body = process.sums.map(row => {
     const numbers = [bytes(row.live), count(row.buffers), row.bank === null ? "–" : bytes(row.bank), left(row), bytes(row.peak),
@@ -31,7 +31,7 @@ function summary(process) {
       return cell;
     }));
   });
-  main.append(el("section", { class: "card wide", id: "sums" }, el("table", {},
+  slot.append(el("section", { class: "card wide", id: "sums" }, el("table", {},
     el("thead", {}, el("tr", {}, ...head.map((text, at) => el("th", at > 1 ? { class: "n" } : {}, text)))),
     el("tbody", {}, ...body))));
 }

@@ -70,7 +70,7 @@ function allocations(state) {
     if (column.id === "address") cell.classList.add("mono");
     if (column.id === "size") cell.title = count(group.row.s) + " B" + (group.row.b === undefined ? "" : `, ${bytes(group.row.b)} per bank`);
     if (column.id === "site") {
-      cell.title = process.sites[group.row.f || 0].join("\n");
+      cell.title = process.sites[group.row.f || 0].map(frame => withSource(process, frame)).join("\n");
       const more = [shortName(process.sites[group.row.f || 0][1] || ""), notesOf(group.row)].filter(Boolean).join(" · ");
       if (more) cell.append(el("div", { class: "faint" }, more));
     }

@@ -22,13 +22,14 @@ function timelineChoices(state) {
   const names = new Map();
   for (const line of process.lines) if (!names.has(line.name)) names.set(line.name, line.devices[0]);
   const ways = Object.entries(BY).filter(([by]) => by !== "region" || process.bands.length).filter(([by]) => by !== "tensor" || process.tensors.length);
-  const by = choice("stacked by", [...ways.map(([, name]) => "by " + name), "a line for each device"], 0,
+  const by = choice("stacked by", [...ways.map(([, name]) => "by " + name), "a line for each device"], state.lines ? ways.length : ways.findIndex(([by]) => by === state.by),
     at => change(state, "sources", at < ways.length ? { by: ways[at][0], lines: false } : { lines: true }));
   by.id = "by";
   const places = [["all devices, added up", null], ...names];
   const whose = choice("devices", places.map(([name]) => name), Math.max(0, places.findIndex(([, device]) => device === state.device)),
     at => change(state, "sources", { device: places[at][1] }));
   const whole = el("input", { type: "checkbox", id: "whole", onchange: () => change(state, "sources", { whole: whole.checked }) });
+  whole.checked = state.whole;
   const choices = [by, ...places.length > 2 ? [whose] : []];
   if (process.banks.length) choices.push(el("label", {}, whole, " up to capacity"));
   return choices;

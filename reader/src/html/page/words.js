@@ -43,6 +43,15 @@ function devices(ids) {
   }
   return parts.map(([first, last]) => first === last ? "" + first : first + "-" + last).join(", ");
 }
+/** Its rank, what it runs, its pid. */
+const processName = process => (process.rank === null ? "" : `rank ${process.rank} · `) + `${process.command}  pid ${process.pid}`;
+/** The source line of a frame, where it is known. */
+function sourceOf(process, frame) {
+  const place = frame.slice(frame.lastIndexOf(" (") + 2, -1).replace(/^[^,]*\+0x[0-9a-f]+, /, "");
+  return Object.hasOwn(process.lines_of_source, place) ? process.lines_of_source[place] : undefined;
+}
+/** A frame, and its source line below it. */
+const withSource = (process, frame) => [frame, ...[sourceOf(process, frame)].filter(Boolean).map(text => "    " + text)].join("\n");
 // Its op and its innermost frame.
 const callSite = (process, at) => [process.ops[at], process.sites[at][0]].filter(Boolean).join(": ");
 /** The name without the folders of its files. */

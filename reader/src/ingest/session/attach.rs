@@ -3,7 +3,7 @@
 use ttmem_ring::{read_snapshot, snapshot_position};
 use ttmem_wire::Record;
 
-use super::Session;
+use super::{Observer, Session};
 use crate::{Account, ingest::source::Source};
 
 impl Session {
@@ -11,7 +11,7 @@ impl Session {
     ///
     /// The ring is copied before the checkpoint is opened. What is overwritten meanwhile lies in the checkpoint by then, so whatever
     /// the flusher and a draining reader do, the two fit together.
-    pub(super) fn attach(&mut self, batch: &mut Vec<Record>, keep: &mut dyn FnMut(&Account, &[Record])) -> u64 {
+    pub(super) fn attach(&mut self, batch: &mut Vec<Record>, observer: &mut dyn Observer) -> u64 {
         let Source::Open(ring) = &mut self.source else { return 0 };
         if std::mem::replace(&mut self.is_attached, true) {
             return 0;
@@ -39,7 +39,8 @@ impl Session {
             Ok(None) => {}
             Err(why) => self.trouble = Some(format!("its snapshot is not used: {why}")),
         }
-        let events = self.apply_all(batch, keep);
+        observer.begin(&mut self.account);
+        let events = self.apply_all(batch, observer);
         // It has held a whole ring.
         *batch = Vec::new();
         events
