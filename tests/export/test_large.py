@@ -13,7 +13,7 @@ TTMEM = os.environ.get("TTMEM_BIN") or str(readers.ROOT / "target" / "release" /
 EVENTS = int(os.environ.get("TTMEM_TEST_EVENTS", "300000"))
 FORMATS = [
     ["perfetto"], ["pytorch-snapshot"], ["pprof"], ["pprof", "--at", "peak"], ["speedscope"], ["folded"], ["heaptrack"], ["csv"],
-    ["csv", "--events"], ["jsonl"], ["parquet"],
+    ["csv", "--events"], ["jsonl"], ["parquet"], ["ttnn-visualizer"],
 ]
 # 10,000,000 events must stay within 1 GiB: what a format keeps does not grow with their number.
 MAX_KIB = 512 << 10

@@ -55,6 +55,8 @@ class OfAScenario(VisualizerTest):
         # Of this one the bytes a bank are not known: both lie in one.
         totals = {(kind, device): total for _, kind, device, total, _ in single["totals"]}
         self.assertEqual(totals, {(0, 3): 36 * KIB, (3, 5): 100})
+        for operation in mesh["operations"] + single["operations"]:
+            self.assertTrue(0 <= operation["duration"] < 1, operation)
         [refusal] = mesh["errors"]
         self.assertEqual((refusal["error_type"], refusal["attached"]), ("out of memory", True))
         self.assertIn("DRAM: 1.0 TiB asked for; in each bank 5.0 KiB were free", refusal["error_message"])
@@ -112,6 +114,13 @@ class OfAScenario(VisualizerTest):
         self.assert_peaks(thin, self.report()[0])
         self.assertEqual([each["id"] for each in thin["operations"]], list(range(1, len(thin["operations"]) + 1)))
         self.assertEqual(len(thin["errors"]), 1, "a refusal is never left out")
+
+    def test_one_device_alone(self):
+        [found] = self.open("device", "--pid", "100", "--device", "1")
+        self.assertEqual({device["device_id"] for device in found["devices"]}, {1})
+        self.assertEqual({row[2] for row in found["totals"]}, {1})
+        nodes = [node["params"].get("device_id") for operation in found["operations"] for node in operation["device_operations"]]
+        self.assertEqual(set(nodes), {None, "1"})
 
     def test_an_empty_recording(self):
         empty = self.folder / "empty.ttmem"

@@ -136,6 +136,11 @@ impl Steps {
         self.device = Some(device);
     }
 
+    /// The only device that is shown, where one was chosen. Events name all of theirs.
+    pub fn device(&self) -> Option<i32> {
+        self.device
+    }
+
     /// All processes, in the order in which they began.
     pub fn processes(&self) -> &[ProcessInfo] {
         &self.overview.processes

@@ -72,7 +72,7 @@ pub(super) fn export(steps: &Steps, folder: &Path, most: u64) -> Result<Vec<Stri
 
 /// Replays the input, and shows each operation with what is live after it and the place of its process.
 fn follow(steps: &Steps, each: &mut operations::Each<'_>) -> Result<(), Stopped> {
-    let mut processes: Vec<Operations> = steps.processes().iter().map(|_| Operations::default()).collect();
+    let mut processes: Vec<Operations> = steps.processes().iter().map(|_| Operations::new(steps.device())).collect();
     steps.run(&At::Exit, &mut |step| processes[step.index].step(step, each))
 }
 

@@ -74,6 +74,8 @@ impl fmt::Display for Refusal {
 /// The operations of one process, as they pass.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
+    /// The only device that is shown.
+    device: Option<i32>,
     live: Live,
     /// How many are over.
     passed: u64,
@@ -84,17 +86,25 @@ pub(super) struct Operations {
 /// The changes of one event. While it is at work, what it moves may count twice.
 #[derive(Debug, Default)]
 struct Pending {
-    number: u64,
+    number: Option<u64>,
     time_ns: u64,
     gone: Vec<Life>,
     born: Vec<Life>,
 }
 
 impl Operations {
+    pub(super) fn new(device: Option<i32>) -> Self {
+        Self { device, ..Self::default() }
+    }
+
+    fn shown(&self, devices: &[i32]) -> Vec<i32> {
+        devices.iter().copied().filter(|of| self.device.is_none_or(|device| device == *of)).collect()
+    }
+
     pub(super) fn step(&mut self, step: &Step<'_>, each: &mut Each<'_>) -> io::Result<()> {
-        if step.number != self.pending.number || matches!(step.kind, StepKind::End(_)) {
+        if Some(step.number) != self.pending.number || matches!(step.kind, StepKind::End(_)) {
             self.settle(step, each)?;
-            (self.pending.number, self.pending.time_ns) = (step.number, step.time_ns);
+            (self.pending.number, self.pending.time_ns) = (Some(step.number), step.time_ns);
         }
         let is_buffer = |life: &Life| !life.region.memory.is_of_programs();
         match &step.kind {
@@ -103,16 +113,17 @@ impl Operations {
             }
             StepKind::Change(Change::Gone(life)) if is_buffer(life) => self.pending.gone.push(*life),
             StepKind::Event { event, devices, .. } => match event.kind {
-                EventKind::Capacity => self.live.note_capacity(event, devices),
+                EventKind::Capacity => self.live.note_capacity(event, &self.shown(devices)),
                 EventKind::Tensor => self.live.note_tensor(event, devices),
                 EventKind::CbAllocate => {
+                    let devices = self.shown(devices);
                     let open = self.part_of(step, event.site, event.thread, each)?;
                     let cores = event.cores.map(cores);
                     if event.flags & flags::MORE_CORES != 0 {
                         open.placed.last_mut().into_iter().for_each(|placed| placed.cores.extend(cores.clone()));
                     } else {
                         let is_inside = event.flags & flags::GLOBALLY_ALLOCATED != 0;
-                        let (devices, cores) = (devices.to_vec(), Vec::from_iter(cores));
+                        let cores = Vec::from_iter(cores);
                         let (address, size) = (event.address, event.size);
                         open.placed.push(Placed { address, size, devices, cores, is_inside });
                     }

@@ -40,7 +40,7 @@ function versusFlame(state) {
     for (const name of state.path) { const next = trail[trail.length - 1].children.get(name); if (!next) break; trail.push(next); }
     return trail;
   };
-  const depth = one => 1 + Math.max(0, ...[...one.children.values()].map(depth));
+  const depth = one => { let most = 0; for (const child of one.children.values()) most = Math.max(most, depth(child)); return most + 1; };
   const picture = canvas(() => { const trail = trailOf(); return Math.min(700, (depth(trail[trail.length - 1]) + trail.length - 1) * ROW + 4); }, (pen, wide) => {
     boxes = [];
     if (!versusWidth(root)) { pen.fillStyle = css("--faint"); pen.fillText("nothing changed", 8, ROW / 2); return; }
