@@ -13,15 +13,22 @@ import unittest
 
 from runs import BUILT, ROOT
 
+# Stands for a launcher: four processes with a number each.
+LAUNCHER = """#!/bin/sh
+while [ "$1" != sh ]; do shift; done
+for rank in 0 1 2 3; do env {variable}=$rank "$@" & done
+wait
+"""
+
 # They wait for somebody.
 ENDLESS = ("ttmem top", "ttmem serve", "ttmem attach 4242 --top")
 
 
 def lines(page):
-    """The commands of a page, those of other tools left out, with the exit code that a comment names."""
+    """The commands of a page, those of most other tools left out, with the exit code that a comment names."""
     text = (ROOT / "docs" / page).read_text()
     blocks = "".join(re.findall(r"^```console\n(.*?)^```", text, re.M | re.S))
-    for line in re.findall(r"^\$ ((?:ttmem|printf) .*)", blocks, re.M):
+    for line in re.findall(r"^\$ ((?:ttmem|printf|srun|mpirun) .*)", blocks, re.M):
         code = re.search(r"# exit code (\d+)", line)
         if line.partition("#")[0].strip() not in ENDLESS:
             yield line, int(code[1]) if code else 0
@@ -40,6 +47,10 @@ class Recipes(unittest.TestCase):
         source = ROOT / "docs" / "examples" / "leak.c"
         flags = [f"-I{ROOT / 'include'}", f"-L{BUILT}", f"-Wl,-rpath,{BUILT}", "-lttmem"]
         subprocess.run(["cc", "-g", source, *flags, "-o", commands / "python"], check=True)
+        for name, variable in (("srun", "SLURM_PROCID"), ("mpirun", "OMPI_COMM_WORLD_RANK")):
+            launcher = commands / name
+            launcher.write_text(LAUNCHER.format(variable=variable))
+            launcher.chmod(0o755)
 
     def sh(self, line):
         return subprocess.run(["sh", "-c", line], cwd=self.folder, env=self.variables, capture_output=True, text=True, timeout=120)
@@ -69,6 +80,10 @@ class Recipes(unittest.TestCase):
                 done = self.sh(line)
                 code, text = done.returncode, done.stdout + done.stderr
             self.assertEqual(code, expected, f"{page}: {line}\n{text}")
+            if "rank-*" in line:
+                self.assertEqual(re.findall(r"^ *rank (\d) ", text.partition("\n\n")[0], re.M), list("0123"), text)
+                for recording in self.folder.glob("rank-*"):
+                    recording.unlink()
             ran += 1
         self.assertGreaterEqual(ran, at_least)
 
@@ -80,6 +95,22 @@ class Recipes(unittest.TestCase):
         done = self.sh(f"c++ -std=c++17 {source} {flags} -o regions && ttmem record --quiet -o server.ttmem -- ./regions")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.check("recipes.md", 25)
+
+    def test_the_workflow(self):
+        text = (ROOT / "docs" / "examples" / "device-memory.yml").read_text()
+        install, *runs = re.findall(r"^ +(?:- )?run: (.*)$", text, re.M)
+        self.assertRegex(install, r"^python -m pip install .*\$TTMEM_WHEEL")
+        summary = self.folder / "summary"
+        self.variables["GITHUB_STEP_SUMMARY"] = str(summary)
+        # The program leaks.
+        self.assertEqual([self.sh(line).returncode for line in runs], [23, 0, 0], runs)
+        self.assertRegex(summary.read_text(), r"^```\n.*\nLeak: ")
+        kept = re.search(r"path: \|\n((?: +\S+\n)+)", text)[1].split()
+        self.assertEqual([name for name in kept if not (self.folder / name).stat().st_size], [], kept)
+        # What the page shows of it.
+        page = (ROOT / "docs" / "recipes.md").read_text()
+        for line in re.findall(r"^ +(?:- )?run: (.*)$", page, re.M):
+            self.assertIn(line, [install, *runs])
 
     def test_troubleshooting(self):
         self.check("troubleshooting.md", 4)
