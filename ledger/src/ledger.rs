@@ -1,38 +1,35 @@
 //! The ledger: one process's events, applied in order.
 
+mod answers;
+mod closing;
+mod placing;
+mod watching;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use ttmem_wire::{ANY_DEVICE, Event, EventKind, Memory, OnCore, Pool, Target, flags};
 
 use crate::{
-    Anomalies, Change, Finding, FreeList, Headroom, Life, LiveRegion, OutOfMemory, Released, Series, State, Totals,
-    alike::Member,
+    Anomalies, Change, Life, LiveRegion, Released, State,
     by_holder::ByHolder,
     closed::Closed,
-    free_list,
     growth::{Growth, Seen},
-    l1_map::{self, L1Piece},
-    live::sort_largest_first,
-    overlap,
-    peak::{MadeBy, PeakComposition},
-    place::{Place, Reported},
+    peak::MadeBy,
+    place::Reported,
     places::{Places, Wanted},
-    pressure::{self, Bank, L1Pressure},
+    pressure::Bank,
     program_memory::{ProgramBuffer, ProgramMemory},
     recent::Recent,
     refusals::Refusals,
     region::{Key, Region},
     statistics::Statistics,
-    totals::{RunningTotals, Sums, is_count, narrow},
-    windows::{Window, WindowId, Windows},
+    totals::{Sums, is_count},
+    windows::Windows,
 };
 
 /// How many regions released at close, and how many out-of-memory events, are kept one by one. All are counted.
 pub const MAX_LISTED: usize = 10_000;
-
-/// Devices that a program closes one after the other: the first close looks at what lives on all of them.
-const CLOSES_AT_ONCE: u64 = 64;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,139 +265,9 @@ impl Ledger {
         }
     }
 
-    fn place(&mut self, event: &Event, devices: &[i32]) {
-        let Self { programs, sums, changes, .. } = self;
-        let (memory, of_kind) = programs.of_event(event);
-        of_kind.place(devices, event, |members, on_device, changed| {
-            let gone = changed.gone.count();
-            if on_device.count() == 0 && gone == 0 {
-                // Cores of a buffer that is gone.
-                return;
-            }
-            let bytes = on_device.footprint();
-            for member in &mut *members {
-                let totals = sums_of(member, memory, sums);
-                totals.allocations += changed.placed;
-                totals.frees += gone;
-                totals.set(on_device.count(), bytes);
-            }
-            let Some(changes) = changes else { return };
-            for &Member { device, .. } in &*members {
-                note_gone(changes, (device, memory), changed.gone.buffers(), State::Live);
-                if let Some(placed) = on_device.last_of(event.holder).filter(|_| changed.placed > 0) {
-                    let region = placed.shown(device, memory, State::Live);
-                    changes.push(Change::Born(Life { region, allocator: 0, program: event.holder }));
-                }
-                changes.push(Change::Footprint { device, memory, bytes: narrow(bytes) });
-            }
-        });
-    }
-
-    fn free_placed(&mut self, devices: &[i32], event: &Event) {
-        let Self { programs, sums, changes, .. } = self;
-        let (memory, of_kind) = programs.of_event(event);
-        of_kind.take(devices, event.holder, |members, on_device, gone| {
-            let count = gone.count();
-            if count == 0 {
-                return;
-            }
-            let bytes = on_device.footprint();
-            for member in members {
-                let totals = sums_of(member, memory, sums);
-                totals.frees += count;
-                totals.set(on_device.count(), bytes);
-                if let Some(changes) = changes {
-                    note_gone(changes, (member.device, memory), gone.buffers(), State::Live);
-                    changes.push(Change::Footprint { device: member.device, memory, bytes: narrow(bytes) });
-                }
-            }
-        });
-    }
-
-    /// A free that names no device: what programs have placed there on any.
-    fn free_placed_everywhere(&mut self, event: &Event) {
-        let (_, of_kind) = self.programs.of_event(event);
-        of_kind.note_release_of_all();
-        let devices: Vec<i32> = of_kind.devices().map(|(device, _)| device).collect();
-        self.free_placed(&devices, event);
-    }
-
     fn note_bank(&mut self, event: &Event, device: i32) {
         if let Some(memory) = event.memory {
             self.banks.insert((device, memory), Bank::of(event));
-        }
-    }
-
-    fn close(&mut self, device: i32) {
-        self.release(device, None);
-        let Self { programs, sums, changes, .. } = self;
-        for (memory, of_kind) in programs.iter_mut() {
-            of_kind.close(device, |mut member, left| {
-                if left.count() == 0 {
-                    return;
-                }
-                let totals = sums_of(&mut member, memory, sums);
-                totals.released_at_close += left.count();
-                totals.set(0, 0);
-                if let Some(changes) = changes {
-                    note_gone(changes, (device, memory), left.entries_by_program(), State::ReleasedAtClose);
-                    changes.push(Change::Footprint { device, memory, bytes: 0 });
-                }
-            });
-        }
-    }
-
-    /// Releases what is left on a device, or what is left there of one allocator's.
-    fn release(&mut self, device: i32, allocator: Option<u32>) {
-        self.closed.begin();
-        // What the close releases was live until now.
-        let live = self.sums.live();
-        if self.growth.has_news(live) && self.sums.live_on(device) * CLOSES_AT_ONCE >= live {
-            self.slice();
-        }
-        let taken = self.places.take(device, allocator);
-        self.note_close(device, &taken);
-        let mut left = Vec::new();
-        for (key, place, at) in taken {
-            place.each_holder(|address, id, count| {
-                self.closed.remember(Key { address, ..key }, id, count);
-                if let Some(by_holder) = &mut self.by_holder {
-                    by_holder.remove(id, Key { address, ..key });
-                }
-            });
-            let mut regions: Vec<_> = place.regions().collect();
-            regions.sort_unstable_by_key(|&(address, _)| address);
-            for (address, region) in regions {
-                let extent = region.extent();
-                if let Some(changes) = &mut self.changes {
-                    changes.push(Change::Gone(life(Key { address, ..key }, region, State::ReleasedAtClose)));
-                }
-                self.sums[at].released_at_close += 1;
-                self.sums[at].remove(extent, region.made_by());
-                self.released.count += 1;
-                self.released.bytes += u128::from(extent.bytes);
-                self.released.cached += u64::from(region.is_cached());
-                if self.released.regions.len() < MAX_LISTED {
-                    self.released.regions.push(region.shown(Key { address, ..key }, State::ReleasedAtClose));
-                }
-            }
-            left.push((key.memory, at));
-        }
-        // Not before all that was taken is out of the sums.
-        for (memory, at) in left {
-            if self.sums[at].peak.is_due() {
-                self.settle_peak(device, memory, at);
-            }
-        }
-    }
-
-    /// Closes of one device are a loop: what each releases.
-    fn note_close(&mut self, device: i32, taken: &[(Key, Place, usize)]) {
-        let allocations = self.sums.allocations(device);
-        if self.allocations_at_close.insert(device, allocations) != Some(allocations) && allocations > 0 {
-            let released =
-                taken.iter().flat_map(|(key, place, _)| place.regions().map(|(_, region)| seen(key, region)));
-            self.growth.close(device, released);
         }
     }
 
@@ -434,33 +301,6 @@ impl Ledger {
         self.growth.mark(name, live, self.released.count);
     }
 
-    /// What marks, the closes of devices, and time say about growth. Circular buffers are left out.
-    pub fn growth(&self) -> Vec<Series> {
-        let live = self.places.regions().map(|(key, region)| seen(&key, region));
-        self.growth.series(live, self.sums.live(), self.released.count)
-    }
-
-    /// Opens a window on what happens from here on. One that is kept apart answers for what comes to life in it: windows
-    /// around it do not count that as left behind, nor in their own peak. `None` where too many are open.
-    pub fn open_window(&mut self, is_apart: bool) -> Option<WindowId> {
-        self.windows.open(is_apart, &mut self.sums)
-    }
-
-    /// What a window has seen so far; it stays open. `None` if it is closed.
-    pub fn window(&self, id: WindowId) -> Option<Window> {
-        self.windows.look(id, &self.sums, &self.places)
-    }
-
-    /// Whether it is open.
-    pub(crate) fn has_window(&self, id: WindowId) -> bool {
-        self.windows.has(id)
-    }
-
-    /// Closes a window, and tells what it saw.
-    pub fn close_window(&mut self, id: WindowId) -> Option<Window> {
-        self.windows.close(id, &mut self.sums, &self.places)
-    }
-
     /// The process ended: what is live stays listed as live at exit, or as orphaned.
     pub fn end(&mut self, end: End) {
         self.end = Some(end);
@@ -469,161 +309,6 @@ impl Ledger {
     /// Whether the process has ended.
     pub fn has_ended(&self) -> bool {
         self.end.is_some()
-    }
-
-    /// From now on keeps what events do to what is live, for [`Ledger::take_changes`].
-    pub fn note_changes(&mut self) {
-        self.changes.get_or_insert_default();
-    }
-
-    /// Swaps what the events since the last call did into `into`, which is emptied first. The order is that of the events;
-    /// within one, what goes comes before what comes.
-    pub fn take_changes(&mut self, into: &mut Vec<Change>) {
-        into.clear();
-        if let Some(changes) = &mut self.changes {
-            std::mem::swap(changes, into);
-        }
-    }
-
-    /// From now on counts all that is allocated, for [`Ledger::statistics`]. Not saved: one that was restored has to be asked
-    /// again.
-    pub fn keep_statistics(&mut self) {
-        let is_whole = self.sums.keys().is_empty();
-        self.statistics.get_or_insert_with(|| Box::new(Statistics::new(is_whole)));
-    }
-
-    /// What was allocated in all, if [`Ledger::keep_statistics`] was called.
-    pub fn statistics(&self) -> Option<&Statistics> {
-        self.statistics.as_deref()
-    }
-
-    /// What is live, each with what it is known by; in the order of device, memory, allocator, address.
-    pub fn lives(&self) -> Vec<Life> {
-        let mut lives: Vec<Life> = self.places.regions().map(|(key, region)| life(key, region, self.state())).collect();
-        for (memory, device, on_device) in self.programs.devices() {
-            lives.extend(on_device.entries_by_program().map(|(program, buffer)| Life {
-                region: buffer.shown(device, memory, self.state()),
-                allocator: 0,
-                program,
-            }));
-        }
-        // What is equal in all of this stays in the order of its placement.
-        lives.sort_by_key(|life| {
-            let region = &life.region;
-            (region.device, region.memory, life.allocator, region.address, life.program)
-        });
-        lives
-    }
-
-    fn state(&self) -> State {
-        match self.end {
-            None => State::Live,
-            Some(End::Exited) => State::LiveAtExit,
-            Some(End::Killed) => State::Orphaned,
-        }
-    }
-
-    /// The sums, by device, then memory.
-    pub fn totals(&self) -> Vec<(i32, Memory, Totals)> {
-        self.sums.iter().map(|(device, memory, totals)| (device, memory, totals.shown())).collect()
-    }
-
-    /// What made the peak of each memory of each device, by device, then memory. Where nothing was ever live, and of
-    /// program memory, there is none. Walks over what is live where a peak is young: nothing to ask after each event.
-    pub fn peaks(&self) -> Vec<PeakComposition> {
-        let memories = self.sums.iter().filter(|(_, memory, _)| !memory.is_of_programs());
-        let shown = memories.map(|(device, memory, totals)| {
-            let live = || made(self.places.regions_in(device, memory));
-            totals.peak.shown((device, memory), totals.shown().peak_bytes, live)
-        });
-        shown.filter(|peak| peak.peak_bytes > 0).collect()
-    }
-
-    /// How full the L1 of a device is, where programs place and where its allocator was seen.
-    pub fn l1_pressure(&self, device: i32) -> Option<L1Pressure> {
-        let lowest = self.places.regions_in(device, Memory::L1).map(|(key, _)| key.address).min();
-        let totals = self.sums.known(device, Memory::L1).map(RunningTotals::shown);
-        let buffer_bytes = totals.map_or(Some(0), |totals| totals.live_bytes_per_bank);
-        pressure::find(&self.programs, device, self.bank(device, Memory::L1), lowest, buffer_bytes)
-    }
-
-    /// What lies in the L1 of a core of a device, by address.
-    pub fn l1_map(&self, device: i32, core: (u16, u16)) -> Vec<L1Piece> {
-        l1_map::pieces(&self.programs, &self.places, device, core)
-    }
-
-    /// Bytes that are live in a memory of a device.
-    pub fn live_bytes_of(&self, device: i32, memory: Memory) -> u64 {
-        self.sums.known(device, memory).map_or(0, |totals| totals.shown().live_bytes)
-    }
-
-    /// The sums of a memory of a device, if it was ever used.
-    pub fn totals_of(&self, device: i32, memory: Memory) -> Option<Totals> {
-        self.sums.known(device, memory).map(RunningTotals::shown)
-    }
-
-    /// What the allocator of a memory was made with, if it was seen.
-    pub fn bank(&self, device: i32, memory: Memory) -> Option<Bank> {
-        self.banks.get(&(device, memory)).copied()
-    }
-
-    /// The free blocks of a memory, if its allocator was seen and the bytes a bank of all that lives in it are known. Sorts what
-    /// is live there: nothing to ask after each event.
-    pub fn free_list(&self, device: i32, memory: Memory) -> Option<FreeList> {
-        let bank = self.bank(device, memory)?;
-        let live = self.places.regions_in(device, memory).map(|(key, region)| region.shown(key, State::Live));
-        Some(FreeList::new(bank, live.map(|region| free_list::taken(&region)).collect::<Option<_>>()?))
-    }
-
-    /// What a memory has, and has left, if its allocator was seen.
-    pub fn headroom(&self, device: i32, memory: Memory) -> Option<Headroom> {
-        Some(Headroom::new(self.bank(device, memory)?, self.free_list(device, memory).as_ref()))
-    }
-
-    /// The devices and memories that were ever used, in the order of their first use: an entry keeps its place.
-    pub fn memories(&self) -> Vec<(i32, Memory)> {
-        self.sums.keys()
-    }
-
-    /// Bytes live in each of [`Ledger::memories`]. Cheap enough to be asked after every event.
-    pub fn live_bytes(&self) -> impl Iterator<Item = u64> {
-        self.sums.live_bytes()
-    }
-
-    /// What is live (or was when the process ended): largest first, then by device, memory, address, age.
-    pub fn live(&self) -> Vec<LiveRegion> {
-        let mut live: Vec<LiveRegion> = self.iter_live().collect();
-        sort_largest_first(&mut live);
-        live
-    }
-
-    /// The same in no order.
-    pub fn iter_live(&self) -> impl Iterator<Item = LiveRegion> {
-        let state = self.state();
-        let placed = self.programs.devices().flat_map(move |(memory, device, on_device)| {
-            on_device.entries().map(move |buffer| buffer.shown(device, memory, state))
-        });
-        self.places.regions().map(move |(key, region)| region.shown(key, state)).chain(placed)
-    }
-
-    /// What closing devices released, close by close. Program memory is in the sums only.
-    pub fn released_at_close(&self) -> &Released {
-        &self.released
-    }
-
-    /// Events that did not fit.
-    pub fn anomalies(&self) -> Anomalies {
-        self.anomalies
-    }
-
-    /// The first [`MAX_LISTED`] refusals of an allocator.
-    pub fn out_of_memory(&self) -> &[OutOfMemory] {
-        self.refusals.list()
-    }
-
-    /// Regions and program memory that are live.
-    pub fn live_count(&self) -> u64 {
-        self.sums.live()
     }
 
     /// After reading from a file: makes what follows from the rest, and says whether it all is what events can give.
@@ -684,43 +369,6 @@ impl Ledger {
             .chain(refused)
             .chain(self.growth.sites())
     }
-
-    /// Patterns worth a sentence, in the order in which a report tells them.
-    pub fn findings(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let partly_freed = || self.places.regions().filter(|(_, region)| region.holders() < region.reports);
-        let regions = partly_freed().count() as u64;
-        if regions > 0 {
-            let bytes = partly_freed().map(|(_, region)| u128::from(region.extent().bytes)).sum();
-            findings.push(Finding::HeldByFewerThanReported { regions, bytes });
-        }
-        findings.extend(overlap::find(self.places.regions()));
-        let unknown = || self.places.regions().filter(|(key, _)| key.core() == Some(OnCore::Unknown));
-        let regions = unknown().count() as u64;
-        if regions > 0 {
-            let bytes = unknown().map(|(_, region)| u128::from(region.extent().bytes)).sum();
-            findings.push(Finding::AddressesUnknown { regions, bytes });
-        }
-        let cached = || self.places.regions().filter(|(_, region)| region.is_cached());
-        let regions = cached().count() as u64;
-        if regions > 0 {
-            let bytes = cached().map(|(_, region)| u128::from(region.extent().bytes)).sum();
-            findings.push(Finding::Cached { regions, bytes });
-        }
-        let unreleased = self.programs.circular_buffers().never_released();
-        findings.extend(unreleased.map(|(device, buffers)| Finding::NoCircularBufferRelease { device, buffers }));
-        if self.anomalies.unmatched_frees > 0 {
-            findings.push(Finding::UnmatchedFrees { frees: self.anomalies.unmatched_frees });
-        }
-        if self.released.count > 0 {
-            findings.push(Finding::ReleasedAtClose { regions: self.released.count, bytes: self.released.bytes });
-        }
-        let (times, clashes) = self.refusals.times();
-        if times > 0 {
-            findings.push(Finding::OutOfMemory { times, clashes });
-        }
-        findings
-    }
 }
 
 /// What an event means; without a device, all of them.
@@ -747,21 +395,4 @@ fn seen(key: &Key, region: &Region) -> Seen {
 
 fn life(key: Key, region: &Region, state: State) -> Life {
     Life { region: region.shown(key, state), allocator: key.allocator, program: 0 }
-}
-
-/// The sums of a device's program memory, which are looked up once.
-fn sums_of<'a>(member: &mut Member, memory: Memory, sums: &'a mut Sums) -> &'a mut RunningTotals {
-    let at = *member.sums.get_or_insert_with(|| sums.index_of(member.device, memory));
-    &mut sums[at]
-}
-
-fn note_gone<'a>(
-    changes: &mut Vec<Change>,
-    (device, memory): (i32, Memory),
-    gone: impl Iterator<Item = (u64, &'a ProgramBuffer)>,
-    state: State,
-) {
-    changes.extend(gone.map(|(program, buffer)| {
-        Change::Gone(Life { region: buffer.shown(device, memory, state), allocator: 0, program })
-    }));
 }
