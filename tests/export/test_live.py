@@ -18,7 +18,8 @@ from test_export import TTMEM
 MIB = 1 << 20
 LIBRARY = pathlib.Path(TTMEM).with_name("libttmem.so")
 
-# Does what it reads: "+ ADDRESS BYTES" allocates, "- ADDRESS" frees, "# NAME" marks; and says when it has reported it.
+# Does what it reads: "+ ADDRESS BYTES" allocates, "- ADDRESS" frees, "* TIMES" does both again and again, "# NAME" marks; and says when it
+# has reported it.
 PROGRAM = """
 import ctypes, sys
 ttmem = ctypes.CDLL(sys.argv[1])
@@ -30,6 +31,10 @@ for line in sys.stdin:
         ttmem.report_allocation(0, int(rest[1]), 0, int(rest[0]))
     elif what == "-":
         ttmem.report_deallocation(0, int(rest[0]))
+    elif what == "*":
+        for _ in range(int(rest[0])):
+            ttmem.report_allocation(0, 4096, 0, 1 << 40)
+            ttmem.report_deallocation(0, 1 << 40)
     else:
         ttmem.ttmem_mark(rest[0].encode())
     ttmem.ttmem_flush(5000)
@@ -38,8 +43,8 @@ for line in sys.stdin:
 
 
 class Program:
-    def __init__(self, folder):
-        self.process = subprocess.Popen([sys.executable, "-c", PROGRAM, LIBRARY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    def __init__(self, folder, *under):
+        self.process = subprocess.Popen([*under, sys.executable, "-c", PROGRAM, LIBRARY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=os.environ | {"TTMEM_DIR": str(folder)})
 
     def do(self, *lines):
@@ -68,9 +73,12 @@ class Served:
         self.program = Program(self.rings)
         self.addCleanup(self.program.end)
         self.program.do(f"+ 4096 {64 * MIB}")
+        self.serve()
+        self.addCleanup(self.stop)
+
+    def serve(self):
         self.server = subprocess.Popen([TTMEM, "serve", "--page", "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True,
                                        env=os.environ | {"TTMEM_DIR": str(self.rings)})
-        self.addCleanup(self.stop)
         self.metrics, self.url = (self.server.stderr.readline().removeprefix("ttmem: ").strip() for _ in range(2))
 
     def stop(self):
@@ -133,6 +141,30 @@ class Answers(Served, unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.1)
         self.assertEqual(process["sums"][0]["live"], 64 * MIB)
+
+    def test_what_a_reader_released_before_is_there(self):
+        other = Program(self.rings, TTMEM, "run", "--quiet", "--")
+        self.addCleanup(other.end)
+        # More than the ring has room for: the checkpoint has it.
+        other.do(f"+ 4096 {5 * MIB}", "* 200000", f"+ 8192 {MIB}")
+        deadline = time.monotonic() + 20
+        while True:
+            processes = json.loads(self.ask("/page.json", self.token)[1])["processes"]
+            live = [one["sums"][0]["live"] for one in processes]
+            if live[1:] == [6 * MIB]:
+                break
+            self.assertLess(time.monotonic(), deadline, live)
+            time.sleep(0.2)
+        self.stop()
+        self.serve()
+        process = json.loads(self.ask("/page.json", self.token)[1])["processes"][1]
+        self.assertEqual([row["s"] for row in process["moments"][0]["rows"]], [5 * MIB, MIB])
+        steps = process["lives"]["steps"][1::2]
+        births = [process["places"]["s"][place] for place in steps if place >= 0]
+        self.assertLess(len(births), 200_000)
+        self.assertIn(5 * MIB, births)
+        self.assertEqual(len(births) - sum(place < 0 for place in steps), 2)
+        self.assertEqual(process["lines"][0]["cells"][-1], 6 * MIB)
 
     def test_other_machines_are_refused(self):
         done = subprocess.run([TTMEM, "serve", "--page", "--listen", "0.0.0.0:0"], capture_output=True, text=True)
