@@ -344,10 +344,6 @@ impl Ledger {
             && self.banks.values().all(Bank::is_sound)
     }
 
-    pub(crate) fn banks(&self) -> &BTreeMap<(i32, Memory), Bank> {
-        &self.banks
-    }
-
     pub(crate) fn places(&self) -> &Places {
         &self.places
     }

@@ -1,5 +1,7 @@
 //! What a ledger answers.
 
+use std::collections::BTreeMap;
+
 use ttmem_wire::{Memory, OnCore};
 
 use super::{End, Ledger, life, made, seen};
@@ -83,6 +85,11 @@ impl Ledger {
     /// The sums of a memory of a device, if it was ever used.
     pub fn totals_of(&self, device: i32, memory: Memory) -> Option<Totals> {
         self.sums.known(device, memory).map(RunningTotals::shown)
+    }
+
+    /// What allocators were made with, by device and memory.
+    pub fn banks(&self) -> &BTreeMap<(i32, Memory), Bank> {
+        &self.banks
     }
 
     /// What the allocator of a memory was made with, if it was seen.

@@ -150,7 +150,7 @@ impl Sketch {
 }
 
 /// One idea each, in one scope: what comes later uses what comes before.
-const SCRIPTS: [&str; 25] = [
+const SCRIPTS: [&str; 24] = [
     include_str!("page/words.js"),
     include_str!("page/canvas.js"),
     include_str!("page/history.js"),
@@ -175,23 +175,25 @@ const SCRIPTS: [&str; 25] = [
     include_str!("page/difference.js"),
     include_str!("page/moments.js"),
     include_str!("page/main.js"),
-    include_str!("page/live.js"),
 ];
 
 /// Puts the data into the page. Nothing in it can end the element that it lies in, or begin another.
 fn fill(page: &model::Page) -> String {
     // A live page asks the server that it came from, and nobody else.
-    let network = if page.live.is_some() { "; connect-src 'self'" } else { "" };
-    fill_with(page, &SCRIPTS, network)
+    let (network, live) = match page.live {
+        Some(_) => ("; connect-src 'self'", include_str!("page/live.js")),
+        None => ("", ""),
+    };
+    fill_with(page, &(SCRIPTS.concat() + live), network)
 }
 
-fn fill_with(page: &impl Serialize, scripts: &[&str], network: &str) -> String {
+fn fill_with(page: &impl Serialize, script: &str, network: &str) -> String {
     let data = visible_json(serde_json::to_string(page).unwrap_or_default());
     let data = data.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let parts: [(&str, &str); 4] = [
         ("/*NETWORK*/", network),
         ("/*STYLE*/", include_str!("page/page.css")),
-        ("/*SCRIPT*/", &scripts.concat()),
+        ("/*SCRIPT*/", script),
         // The last: what programs wrote must not be taken for a place to fill.
         ("\"DATA\"", &data),
     ];

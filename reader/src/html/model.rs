@@ -245,11 +245,10 @@ impl Places {
     }
 }
 
-/// What each memory has, where its allocator was seen.
+/// What each memory has, where its allocator was seen, and whether or not it was used.
 fn banks(ledger: &Ledger) -> Vec<BankRow> {
     let mut rows: Vec<BankRow> = Vec::new();
-    for (device, memory) in ledger.memories() {
-        let Some(bank) = ledger.bank(device, memory) else { continue };
+    for (&(device, memory), bank) in ledger.banks() {
         let memory = memory.to_string();
         let alike = |row: &&mut BankRow| {
             row.memory == memory && (row.base.0, row.bytes.0, row.banks) == (bank.base, bank.bytes, bank.banks)

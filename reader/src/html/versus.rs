@@ -26,7 +26,7 @@ const SCRIPTS: [&str; 9] = [
 /// The page on a difference. `runs` are those of A and of B; of two moments of one run there is one, of a report in JSON
 /// one without processes.
 pub fn versus_page(difference: &DifferenceReport, runs: &[Run]) -> String {
-    fill_with(&Page { ttmem: env!("CARGO_PKG_VERSION"), difference, runs }, &SCRIPTS, "")
+    fill_with(&Page { ttmem: env!("CARGO_PKG_VERSION"), difference, runs }, &SCRIPTS.concat(), "")
 }
 
 #[derive(Serialize)]
