@@ -65,6 +65,10 @@ class Browser:
             assert time.monotonic() < deadline, "the page is not ready after a minute"
             time.sleep(0.02)
 
+    def drawn(self):
+        """Waits for two frames: what came before them is on the screen then."""
+        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def end(self):
         self.send("Browser.close")
         self.process.wait(20)
@@ -87,6 +91,11 @@ class Person:
         self.browser.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
         time.sleep(1 / 60)
 
+    def point(self, x, y):
+        """Puts the mouse there; returns when the page has seen it and drawn what it does."""
+        self.browser.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        self.browser.drawn()
+
     def press(self, x, y, to=None):
         """A click, or a drag to another x."""
         self.mouse("mousePressed", x, y, button="left", clickCount=1)
@@ -94,8 +103,7 @@ class Person:
             for step in range(1, 6):
                 self.mouse("mouseMoved", x + (to - x) * step / 5, y, button="left")
         self.mouse("mouseReleased", x if to is None else to, y, button="left", clickCount=1)
-        # Until what it did was drawn.
-        self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.browser.drawn()
 
     def press_on(self, selector):
         left, top, width, height = self.box(selector)

@@ -116,7 +116,7 @@ class InBrowser:
 
     def drawn(self):
         """Waits for two frames: pictures have their height then."""
-        self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.browser.drawn()
 
 
 class Page(InBrowser, unittest.TestCase):
@@ -204,7 +204,7 @@ class Page(InBrowser, unittest.TestCase):
             self.browser.run(f"{{ const what = document.querySelector('#flame select'); what.value = {number}; what.dispatchEvent(new Event('change')); }}")
             self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
             left, top, width, _ = self.person.box("#flame canvas")
-            self.person.mouse("mouseMoved", left + width / 2, top + 10)
+            self.person.point(left + width / 2, top + 10)
             return self.browser.run("document.getElementById('tip').textContent")
 
         self.assertIn("73.0 MiB, 100.0 %, 10 allocations", mode(0))
@@ -236,7 +236,7 @@ class Page(InBrowser, unittest.TestCase):
         self.assertNotIn("line_9", keep, "later.py was written after the program began")
         self.assertIn("\n    line_32 = '<b>train.py</b>'", keep)
         left, top, width, _ = self.person.box("#flame canvas")
-        self.person.mouse("mouseMoved", left + width / 3, top + 22 * 3 + 10)
+        self.person.point(left + width / 3, top + 22 * 3 + 10)
         self.assertIn("line_3 = '<b>train.py</b>'", self.browser.run("document.getElementById('tip').textContent"))
 
     def test_on_a_phone_the_call_site_comes_first_and_nothing_is_cut_off(self):
@@ -304,8 +304,7 @@ class Ranks(InBrowser, unittest.TestCase):
     def test_the_whole_is_their_sum_on_one_time_axis(self):
         left, top, width, tall = self.person.box("#processes canvas")
         for seconds, total, names in ((1, "64.0 MiB", 1), (4, "72.0 MiB", 2), (7, "104.0 MiB", 3)):
-            self.person.mouse("mouseMoved", left + LEFT + (width - LEFT - RIGHT) * seconds / 10, top + tall / 2)
-            self.drawn()
+            self.person.point(left + LEFT + (width - LEFT - RIGHT) * seconds / 10, top + tall / 2)
             first, *rest = self.browser.run("document.getElementById('tip').textContent").splitlines()
             self.assertTrue(first.endswith(f"{total} of DRAM"), first)
             self.assertEqual(len(rest), names)

@@ -73,7 +73,7 @@ class Versus(unittest.TestCase):
         self.drawn()
 
     def drawn(self):
-        self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.browser.drawn()
 
     def text(self, selector):
         return self.browser.run(f"document.querySelector({json.dumps(selector)}).textContent")
@@ -88,8 +88,7 @@ class Versus(unittest.TestCase):
     def tip(self, selector, x, y):
         """What is said where the mouse is; of x the part of the axis, of y that of the height."""
         left, top, width, tall = self.person.box(selector)
-        self.person.mouse("mouseMoved", left + LEFT + (width - LEFT - RIGHT) * x, top + tall * y)
-        self.drawn()
+        self.person.point(left + LEFT + (width - LEFT - RIGHT) * x, top + tall * y)
         return self.text("#tip")
 
     def test_the_answer_and_the_table(self):
@@ -139,14 +138,14 @@ class Versus(unittest.TestCase):
 
     def test_the_flame_graph_is_red_and_blue_and_signed(self):
         left, top, width, _ = self.person.box("#flame canvas")
-        self.person.mouse("mouseMoved", left + width / 2, top + 10)
+        self.person.point(left + width / 2, top + 10)
         self.assertIn("B has ±0: 128.0 MiB more here, 128.0 MiB less there", self.text("#tip"))
         # Below "main": load (both ways), then cache. Each is as wide as what came and went.
         row = lambda number: top + 22 * number + 11
-        self.person.mouse("mouseMoved", left + width * 0.5, row(3))
+        self.person.point(left + width * 0.5, row(3))
         self.assertIn("load", self.text("#tip"))
         self.assertIn("B has -32.0 MiB: 96.0 MiB more here, 128.0 MiB less there", self.text("#tip"))
-        self.person.mouse("mouseMoved", left + width * 0.95, row(3))
+        self.person.point(left + width * 0.95, row(3))
         self.assertIn("B has +32.0 MiB", self.text("#tip"))
         blue, red = self.pixel(left + width * 0.86, row(3)), self.pixel(left + width * 0.97, row(3))
         self.assertGreater(blue[2], blue[0], "less is blue")
@@ -161,7 +160,7 @@ class Versus(unittest.TestCase):
     def test_the_flame_graph_by_number(self):
         self.set("#flame select", 1)
         left, top, width, _ = self.person.box("#flame canvas")
-        self.person.mouse("mouseMoved", left + width / 2, top + 10)
+        self.person.point(left + width / 2, top + 10)
         self.assertIn("B has +4 allocations: 6 allocations more here, 2 allocations less there", self.text("#tip"))
 
     def pixel(self, x, y):
