@@ -23,6 +23,15 @@ def find_mark():
     return lambda name: mark(name.encode())
 
 
+def blocks(view):
+    """Address, size, and whether it is allocated. None in wheels before 0.74, which cannot hand the table to Python."""
+    try:
+        table = view.block_table
+    except TypeError:
+        return None
+    return [[int(block["address"]), int(block["size"]), block["allocated"]] for block in table]
+
+
 class Truth:
     """Writes a JSON line a step: for each open mesh its chips, its memory views, and its allocator's own list."""
 
@@ -50,7 +59,7 @@ class Truth:
                 "capacity": view.total_bytes_per_bank,
                 "free": view.total_bytes_free_per_bank,
                 "largest": view.largest_contiguous_bytes_free_per_bank,
-                "blocks": [[int(block["address"]), int(block["size"]), block["allocated"]] for block in view.block_table],
+                "blocks": blocks(view),
                 "ttmem": memory_stats(mesh, memory),
             }
         buffers = [
