@@ -97,15 +97,16 @@ impl Screen {
         self.parser.lock().unwrap().screen().contents()
     }
 
-    /// Waits until the screen is as it should be; returns it.
+    /// Waits until the screen is as it should be, and all of it is drawn: two looks see the same. Returns it.
     fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
-        let since = Instant::now();
+        let (since, mut last) = (Instant::now(), String::new());
         loop {
             let text = self.text();
-            if is_so(&text) {
+            if is_so(&text) && text == last {
                 return text;
             }
             assert!(since.elapsed() < LIMIT, "{what}; the screen:\n{text}");
+            last = text;
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -191,7 +191,7 @@ class Page(InBrowser, unittest.TestCase):
         self.person.press_on("#allocations th[data-column=site]")
         self.assertIn("keep", self.shown()[1][0])
         self.browser.run("{ const search = document.querySelector('#allocations input'); search.value = 'load'; search.dispatchEvent(new Event('input')); }")
-        self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.browser.drawn()
         self.assertIn("1 of 1 row", self.shown()[0])
         self.browser.run("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve(); }")
         self.browser.run("[...document.querySelectorAll('#allocations button')].find(one => one.textContent === 'copy as CSV').click()")
@@ -202,7 +202,7 @@ class Page(InBrowser, unittest.TestCase):
     def test_flame_graphs_have_modes(self):
         def mode(number):
             self.browser.run(f"{{ const what = document.querySelector('#flame select'); what.value = {number}; what.dispatchEvent(new Event('change')); }}")
-            self.browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            self.browser.drawn()
             left, top, width, _ = self.person.box("#flame canvas")
             self.person.point(left + width / 2, top + 10)
             return self.browser.run("document.getElementById('tip').textContent")
