@@ -24,7 +24,7 @@ def find_mark():
 
 
 def blocks(view):
-    """Address, size, and whether it is allocated. None in wheels before 0.74, which cannot hand the table to Python."""
+    """Address, size, and whether it is allocated. None in the wheels 0.67 to 0.73, which cannot hand the table to Python."""
     try:
         table = view.block_table
     except TypeError:
