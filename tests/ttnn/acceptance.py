@@ -13,8 +13,8 @@ from importlib.metadata import version
 import ttnn
 from truth import Truth
 
-if version("ttnn").startswith("0.68."):
-    # Its decorators look for torch tensors while a graph is captured, and the wheel does not bring torch.
+if version("ttnn").startswith(("0.67.", "0.68.")):
+    # Their decorators look for torch tensors while a graph is captured, and the wheels do not bring torch.
     import numpy_torch  # noqa: F401
 
 

@@ -15,7 +15,7 @@ import wheel
 from test_acceptance import TTMEM, Acceptance
 
 # They start on mock chips only with slow dispatch.
-SLOW = ("0.68.0", "0.69.0", "0.70.1", "0.71.2", "0.72.0", "0.73.1", "0.74.0")
+SLOW = ("0.67.4", "0.68.0", "0.69.0", "0.70.1", "0.71.2", "0.72.0", "0.73.1", "0.74.0")
 VERSIONS = ("0.66.0", *SLOW, "0.75.0", "0.76.0", "0.77.0", "0.78.0", "0.79.0", "0.80.0", "0.81.1")
 WORDS = {"yes": "yes", "partly": "partly", "no": "no", "absent": "none there"}
 

@@ -24,7 +24,7 @@ def find_mark():
 
 
 def blocks(view):
-    """Address, size, and whether it is allocated. None in wheels before 0.74, which cannot hand the table to Python."""
+    """Address, size, and whether it is allocated. None where the wheel cannot hand the table to Python, as 0.71 to 0.73."""
     try:
         table = view.block_table
     except TypeError:
