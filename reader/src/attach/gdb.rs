@@ -3,7 +3,9 @@
 use super::{Call, Plan, Wish, failure};
 use crate::Failure;
 
-/// What the script prints before its result.
+/// What the script prints before it waits.
+const WAITS: &str = "ttmem-waits";
+/// And before its result.
 const DONE: &str = "ttmem-done:";
 const REFUSED: &str = "ttmem-dlopen:";
 
@@ -14,6 +16,7 @@ pub(super) fn plan(wish: &Wish<'_>) -> Result<Plan, Failure> {
         scripts: vec![("attach.gdb", script(wish)?), ("detach.gdb", ending())],
         arguments: ["-nx", "-q", "-batch"].into_iter().chain(settings).map(str::to_owned).collect(),
         before_script: "-x",
+        waits: WAITS,
         done: DONE,
         not_done: "",
         interrupt: None,
@@ -30,7 +33,7 @@ fn safe_place(sleeps: bool) -> String {
     let stops = ["malloc", "calloc", "realloc", "free"];
     let stops: String =
         stops.iter().map(|name| format!("break {name}\ncommands\nsilent\nset $safe = 1\nend\n")).collect();
-    format!("set $safe = 0\n{stops}continue\ndelete\n")
+    format!("set $safe = 0\n{stops}printf \"{WAITS}\\n\"\ncontinue\ndelete\n")
 }
 
 /// The registers that a call may change; the last tells the kernel whether a system call is to go on.

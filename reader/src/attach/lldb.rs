@@ -16,6 +16,7 @@ pub(super) fn plan(wish: &Wish<'_>) -> Result<Plan, Failure> {
         scripts: vec![("attach.lldb", script(wish))],
         arguments: begin.chain(settings).chain(["-p".to_owned(), pid]).collect(),
         before_script: "-s",
+        waits: "",
         done: "(int) $ttmem_done =",
         not_done: "-1",
         // lldb itself takes an interrupt only once the process has stopped. This signal does nothing to one that it has let go.

@@ -55,6 +55,9 @@ struct Plan {
     /// Its arguments before the scripts, and before each.
     arguments: Vec<String>,
     before_script: &'static str,
+    /// What its output has once it waits for a thread; before that it reads symbols, which may take long. Empty where
+    /// that is not told.
+    waits: &'static str,
     /// What stands in its output before the result, and before the dynamic linker's refusal.
     done: &'static str,
     /// The process and the signal that have it stop waiting, where that is not SIGINT to the debugger.
@@ -96,7 +99,8 @@ fn call_in(target: &Target, library: &Path, folder: &Path, call: Call) -> Result
         command.arg(plan.before_script).arg(&path);
         written.push(path);
     }
-    let ended = run(command, output, plan.interrupt);
+    let waits = || fs::read_to_string(&output_path).is_ok_and(|text| text.contains(plan.waits));
+    let ended = run(command, output, waits, plan.interrupt);
     let output = fs::read(&output_path).unwrap_or_default();
     for path in &written {
         let _ = fs::remove_file(path);
@@ -149,16 +153,24 @@ fn c_string(path: &Path) -> Result<String, Failure> {
 
 /// Runs the debugger to its end. Where the process does not come to a place in time, it is interrupted: it stops the
 /// process, runs the rest of the script and lets go. It is never killed, since its breakpoints would stay.
-fn run(mut command: Command, output: File, interrupt: Option<(u32, i32)>) -> Result<(), Failure> {
+fn run(
+    mut command: Command,
+    output: File,
+    waits: impl Fn() -> bool,
+    interrupt: Option<(u32, i32)>,
+) -> Result<(), Failure> {
     let name = command.get_program().display().to_string();
     let failed = |error| Failure::new(format!("attach: {name}: {error}"));
     let errors = output.try_clone().map_err(&failed)?;
     // In a group of its own: ^C on the terminal is for us.
     let mut child = command.stdout(output).stderr(errors).process_group(0).spawn().map_err(&failed)?;
     let since = Instant::now();
-    let mut interrupted = false;
+    let (mut waiting_since, mut interrupted) = (None, false);
     while child.try_wait().map_err(&failed)?.is_none() {
-        if since.elapsed() > PATIENCE && !interrupted {
+        if waiting_since.is_none() && waits() {
+            waiting_since = Some(Instant::now());
+        }
+        if !interrupted && waiting_since.is_some_and(|since: Instant| since.elapsed() > PATIENCE) {
             interrupted = true;
             let (pid, signal) = interrupt.unwrap_or((child.id(), SIGINT));
             ttmem_ring::send_signal(pid, signal);
