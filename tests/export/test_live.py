@@ -18,7 +18,7 @@ from test_export import TTMEM
 MIB = 1 << 20
 LIBRARY = pathlib.Path(TTMEM).with_name("libttmem.so")
 
-# Does what it reads: "+ ADDRESS BYTES" allocates, "- ADDRESS" frees, "* TIMES" does both again and again, "# NAME" marks; and says when it
+# Does what it reads: "+ ADDRESS BYTES [MEMORY]" allocates, "- ADDRESS" frees, "* TIMES" does both again and again, "# NAME" marks; and says when it
 # has reported it.
 PROGRAM = """
 import ctypes, sys
@@ -28,7 +28,7 @@ ttmem.report_deallocation.argtypes = [ctypes.c_int32, ctypes.c_uint64]
 for line in sys.stdin:
     what, *rest = line.split()
     if what == "+":
-        ttmem.report_allocation(0, int(rest[1]), 0, int(rest[0]))
+        ttmem.report_allocation(0, int(rest[1]), int(rest[2]) if rest[2:] else 0, int(rest[0]))
     elif what == "-":
         ttmem.report_deallocation(0, int(rest[0]))
     elif what == "*":
@@ -233,6 +233,13 @@ class InBrowser(Served, unittest.TestCase):
         self.program.do(f"+ 8192 {MIB}")
         self.has("#sums tbody", "65.0 MiB")
         self.assertEqual(self.browser.run("document.activeElement.getAttribute('aria-label')"), "one event on")
+
+    def test_a_memory_that_comes_later_can_be_chosen(self):
+        self.assertFalse(self.browser.run("!!document.querySelector('#tree select')"))
+        self.program.do(f"+ 8192 {MIB} 1")
+        self.has("#tree select", "L1")
+        self.has("#map select[aria-label=memory]", "L1")
+        self.has("#timeline", "L1")
 
     def test_a_paused_page_stays_as_it_is(self):
         self.person.press_on(".live button")

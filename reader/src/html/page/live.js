@@ -11,7 +11,7 @@ function momentAgain(process, moment) {
 
 /** Newer numbers of the process on the screen. */
 function renew({ state, slots }, numbers) {
-  const { process, view } = state;
+  const { process, view } = state, shapes = PARTS.map(part => part.shape?.(process));
   Object.assign(process, numbers);
   histories.delete(process);
   namesOfSites.delete(process);
@@ -20,7 +20,7 @@ function renew({ state, slots }, numbers) {
   if (isAll) view.to = view.last;
   const moment = momentAgain(process, state.moment);
   state.moment = moment;
-  PARTS.forEach((part, at) => { if (!part.follows || !slots[at].firstChild) makeAnew(state, slots[at], part); });
+  PARTS.forEach((part, at) => { if (!part.follows || !slots[at].firstChild || part.shape?.(process) !== shapes[at]) makeAnew(state, slots[at], part); });
   change(state, "sources", { moment });
 }
 

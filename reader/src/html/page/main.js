@@ -1,6 +1,8 @@
 // All parts, of one process.
 
-/** The parts in their order, and whether one follows what changes by itself: the others are made anew by a live page. */
+/** Which memories and devices there are. */
+const placesOf = process => [process.memories, [...new Set(process.device_sets.flat())].sort()].join(";");
+/** The parts in their order. One that follows what changes by itself is made anew by a live page only when it has another shape; the others always. */
 const PARTS = [
   { make: processes, follows: false },
   { make: state => summary(state.process), follows: false },
@@ -9,9 +11,9 @@ const PARTS = [
   { make: momentBar, follows: false },
   { make: timeline, follows: false },
   { make: flame, follows: true },
-  { make: memoryMap, follows: true },
-  { make: chip, follows: true },
-  { make: callTree, follows: true },
+  { make: memoryMap, follows: true, shape: placesOf },
+  { make: chip, follows: true, shape: process => gridOf(process) + placesOf(process) },
+  { make: callTree, follows: true, shape: placesOf },
   { make: allocations, follows: true },
   { make: difference, follows: false },
 ];
