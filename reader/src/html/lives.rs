@@ -6,32 +6,16 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use ttmem_ledger::{Change, Ledger, LiveRegion, State};
+use ttmem_ledger::{Change, Ledger, LiveRegion};
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, OnCore};
 
-use super::once::Once;
+use super::{
+    once::Once,
+    place::{Place, place},
+};
 
 /// Lives that are kept: those of a million events.
 pub(super) const MOST: usize = if cfg!(test) { 64 } else { 1 << 20 };
-
-/// What lived where. The same again and again in a loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    pub(super) memory: Memory,
-    pub(super) address: u64,
-    pub(super) size: u64,
-    pub(super) size_per_bank: Option<u64>,
-    /// A number of [`Lives::core_sets`].
-    pub(super) cores: usize,
-    pub(super) site: u32,
-    pub(super) tensor: u32,
-    /// A number of [`Lives::device_sets`].
-    pub(super) devices: usize,
-    pub(super) cached: bool,
-    pub(super) globally_allocated: bool,
-    pub(super) preallocated: bool,
-    pub(super) at_close: bool,
-}
 
 /// By what an allocation is found again, beside its device: memory, allocator, address, program.
 type Key = (Memory, u32, u64, u64);
@@ -298,23 +282,6 @@ fn shape(change: &Change) -> (u8, Option<Key>, Option<Place>, u64) {
         Change::Widened { life, before } => (1, Some(key(life)), Some(place(&life.region, 0, 0)), *before),
         Change::Gone(life) => (2, Some(key(life)), Some(place(&life.region, 0, 0)), 0),
         Change::Footprint { .. } => (3, None, None, 0),
-    }
-}
-
-fn place(region: &LiveRegion, devices: usize, cores: usize) -> Place {
-    Place {
-        memory: region.memory,
-        address: region.address,
-        size: region.size,
-        size_per_bank: region.size_per_bank,
-        cores,
-        site: region.site,
-        tensor: region.tensor,
-        devices,
-        cached: region.cached,
-        globally_allocated: region.globally_allocated,
-        preallocated: region.preallocated,
-        at_close: region.state == State::ReleasedAtClose,
     }
 }
 

@@ -12,6 +12,7 @@ mod moments;
 mod number;
 mod once;
 mod peaks;
+mod place;
 mod source;
 mod sums;
 mod timeline;
