@@ -118,12 +118,13 @@ fn call_in(target: &Target, library: &Path, folder: &Path, call: Call) -> Result
             let why = why.split_once('"').map_or(why, |(_, why)| why.trim_end_matches('"'));
             Err(failure(target, &format!("its dynamic linker refuses {}: {why}", library.display())))
         }
-        (None, None) if !target.runs() => Err(failure(target, "it has ended")),
         (None, None) => Err(failure(target, &why_not(&output))),
     }
 }
 
 fn failure(target: &Target, why: &str) -> Failure {
+    // What went wrong with a process that is gone went wrong because it is.
+    let why = if target.runs() { why } else { "it has ended" };
     Failure::new(format!("attach {}: {why}", target.pid()))
 }
 

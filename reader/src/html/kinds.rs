@@ -1,8 +1,7 @@
 //! Kinds of allocations: a memory, a call site and a size. What changed between marks, and what was allocated, is shown by
 //! them.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use ttmem_ledger::LiveRegion;
 use ttmem_wire::Memory;
 

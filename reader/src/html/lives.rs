@@ -3,8 +3,7 @@
 //! There is room for so many. When there are more, time is cut into slices, and those that no slice began with go: what was live
 //! then is exact at the beginning of every slice, and the next to double in length are the slices.
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 use ttmem_ledger::{Change, Ledger, LiveRegion};
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, OnCore};
@@ -112,7 +111,7 @@ impl Lives {
         let mut changes = std::mem::take(&mut self.changes);
         ledger.take_changes(&mut changes);
         // The same on other devices comes next to it.
-        for alike in changes.chunk_by(|one, other| shape(one) == shape(other)) {
+        for alike in changes.chunk_by(are_alike) {
             self.alike.clear();
             self.alike.extend(alike.iter().filter_map(device));
             match alike[0] {
@@ -146,7 +145,7 @@ impl Lives {
     }
 
     fn birth(&mut self, key: Key, born: u64, cores: usize) {
-        let devices = self.device_sets.number(self.alike.clone());
+        let devices = self.device_sets.number_of(&self.alike[..]);
         self.open.entry(key).or_default().push(Open { devices, born, cores });
     }
 
@@ -178,21 +177,21 @@ impl Lives {
             }
             return;
         };
-        let Open { born, cores, .. } = open[at];
-        let rest: Vec<i32> =
-            sets[open[at].devices].iter().copied().filter(|device| !self.alike.contains(device)).collect();
-        let devices = self.device_sets.number(self.alike.clone());
-        if rest.is_empty() {
+        let Open { born, cores, devices } = open[at];
+        if sets[devices].iter().all(|device| self.alike.contains(device)) {
             open.swap_remove(at);
             if open.is_empty() {
                 self.open.remove(&key);
             }
         } else {
+            let rest: Vec<i32> = sets[devices].iter().copied().filter(|device| !self.alike.contains(device)).collect();
             open[at].devices = self.device_sets.number(rest);
         }
-        let cores = self.cores(region, cores);
-        let place = self.places.number(place(region, devices, cores));
+        // Of those that no slice began with there is nothing to show.
         if slice_of(born, self.width) != slice_of(died, self.width) {
+            let devices = self.device_sets.number_of(&self.alike[..]);
+            let cores = self.cores(region, cores);
+            let place = self.places.number(place(region, devices, cores));
             self.ended.push(Lifetime { place, born, died });
         }
     }
@@ -275,13 +274,18 @@ fn device(change: &Change) -> Option<i32> {
     }
 }
 
-/// What changes on several devices have in common where they are alike.
-fn shape(change: &Change) -> (u8, Option<Key>, Option<Place>, u64) {
-    match change {
-        Change::Born(life) => (0, Some(key(life)), Some(place(&life.region, 0, 0)), 0),
-        Change::Widened { life, before } => (1, Some(key(life)), Some(place(&life.region, 0, 0)), *before),
-        Change::Gone(life) => (2, Some(key(life)), Some(place(&life.region, 0, 0)), 0),
-        Change::Footprint { .. } => (3, None, None, 0),
+/// Whether two changes are one on several devices.
+fn are_alike(one: &Change, other: &Change) -> bool {
+    let same = |one: &ttmem_ledger::Life, other: &ttmem_ledger::Life| {
+        key(one) == key(other) && place(&one.region, 0, 0) == place(&other.region, 0, 0)
+    };
+    match (one, other) {
+        (Change::Born(one), Change::Born(other)) | (Change::Gone(one), Change::Gone(other)) => same(one, other),
+        (Change::Widened { life: one, before }, Change::Widened { life: other, before: and }) => {
+            before == and && same(one, other)
+        }
+        (Change::Footprint { .. }, Change::Footprint { .. }) => true,
+        _ => false,
     }
 }
 

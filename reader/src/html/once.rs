@@ -1,6 +1,8 @@
 //! Things that are written once and named by their number.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{borrow::Borrow, hash::Hash};
+
+use foldhash::{HashMap, HashMapExt};
 
 #[derive(Clone, Debug)]
 pub(super) struct Once<T> {
@@ -18,9 +20,19 @@ impl<T> Default for Once<T> {
 
 impl<T: Clone + Eq + Hash> Once<T> {
     pub(super) fn number(&mut self, thing: T) -> usize {
-        if self.all.get(self.last) != Some(&thing) {
-            self.last = *self.numbers.entry(thing).or_insert_with_key(|thing| {
-                self.all.push(thing.clone());
+        self.number_of(&thing)
+    }
+
+    /// The same of what is borrowed; it is copied only where it is new.
+    pub(super) fn number_of<Q>(&mut self, thing: &Q) -> usize
+    where
+        T: Borrow<Q>,
+        Q: ToOwned<Owned = T> + Eq + Hash + ?Sized,
+    {
+        if self.all.get(self.last).map(Borrow::borrow) != Some(thing) {
+            self.last = self.numbers.get(thing).copied().unwrap_or_else(|| {
+                self.all.push(thing.to_owned());
+                self.numbers.insert(thing.to_owned(), self.all.len() - 1);
                 self.all.len() - 1
             });
         }

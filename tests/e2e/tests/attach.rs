@@ -194,7 +194,7 @@ fn what_forbids_it_is_said_in_one_line() {
 #[test]
 fn a_process_that_ends_meanwhile_is_said_to_have_ended() {
     let files = folder();
-    let mut target = Command::new("sleep").arg("60").spawn().expect("a process");
+    let mut target = Command::new("sleep").arg("600").spawn().expect("a process");
     // Takes its place, and comes too late.
     let gdb = files.path().join("gdb");
     let script = format!("#!/bin/sh\nkill -9 {}\necho The program is not being run.\n", target.id());
