@@ -144,19 +144,17 @@ impl Ledger {
             key = self.places.best(&over).unwrap_or(key);
         }
         let (place, at) = self.places.place(&key, &mut self.sums);
-        let before = self.changes.as_ref().and_then(|_| place.region(key.address)).map(|region| region.extent().bytes);
         let totals = &mut self.sums[at];
         let reported = place.report(event, totals);
         let is_due = totals.peak.is_due();
-        // Only where somebody wants changes: the look costs as much as the report did.
-        if let Some(changes) = &mut self.changes
-            && let Some(region) = place.region(key.address)
-        {
-            let life = life(key, region, State::Live);
-            match before {
-                None => changes.push(Change::Born(life)),
-                Some(before) if before != life.region.size => changes.push(Change::Widened { life, before }),
-                Some(_) => {}
+        if let Some(changes) = &mut self.changes {
+            match reported {
+                Reported::New => changes.push(Change::Born(life(key, &Region::new(event), State::Live))),
+                Reported::OneMoreHolder(before) | Reported::HeldAlready(before) => {
+                    let wider = place.region(key.address).filter(|region| region.extent().bytes != before);
+                    changes
+                        .extend(wider.map(|region| Change::Widened { life: life(key, region, State::Live), before }));
+                }
             }
         }
         match reported {
@@ -171,8 +169,8 @@ impl Ledger {
                     self.windows.note(key, &self.places);
                 }
             }
-            Reported::OneMoreHolder => {}
-            Reported::HeldAlready => self.anomalies.duplicate_holders += 1,
+            Reported::OneMoreHolder(_) => {}
+            Reported::HeldAlready(_) => self.anomalies.duplicate_holders += 1,
         }
         if is_due {
             self.settle_peak(key.device, key.memory, at);

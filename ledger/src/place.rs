@@ -34,8 +34,9 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reported {
     New,
-    OneMoreHolder,
-    HeldAlready,
+    /// It had so many bytes before.
+    OneMoreHolder(u64),
+    HeldAlready(u64),
 }
 
 impl Place {
@@ -66,9 +67,9 @@ impl Place {
         region.widen(event);
         totals.widen(before, region.extent(), region.made_by(), event.ticks);
         if holders::join(region, &mut self.further, address, event.holder) {
-            Reported::OneMoreHolder
+            Reported::OneMoreHolder(before.bytes)
         } else {
-            Reported::HeldAlready
+            Reported::HeldAlready(before.bytes)
         }
     }
 
