@@ -14,6 +14,7 @@ import readers
 import snapshot
 from cases import ExportTest
 from readers import need
+from recording import Recording
 from scenario import BANKS, KIB
 
 
