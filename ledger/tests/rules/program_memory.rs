@@ -51,6 +51,22 @@ fn kinds_of_program_memory_are_apart_and_each_is_placed_anew_and_freed_by_itself
 }
 
 #[test]
+fn a_further_rectangle_of_cores_is_of_the_buffer_that_its_thread_placed_last() {
+    let buffer = |size, columns| of_program(Memory::DataflowBuffer, 7, (1000, size), columns);
+    let more = |event| Event { flags: flags::MORE_CORES, ..event };
+    let mut ledger = after(&[buffer(100, (0, 1)), more(buffer(100, (4, 4)))]);
+    let placed = totals(&ledger, 0, Memory::DataflowBuffer);
+    assert_eq!((placed.live_bytes, placed.live_buffers), (100, 1));
+    let pieces = |ledger: &Ledger| [0, 4, 9].map(|x| ledger.l1_map(0, (x, 0)).len());
+    assert_eq!(pieces(&ledger), [1, 1, 0]);
+    // Neither another thread's nor one of another size is that buffer.
+    for other in [Event { thread: 1, ..more(buffer(100, (9, 9))) }, more(buffer(200, (9, 9)))] {
+        ledger.apply(&other, None);
+    }
+    assert_eq!(pieces(&ledger), [1, 1, 0]);
+}
+
+#[test]
 fn the_fullest_core_has_the_union_of_all_that_programs_place() {
     let bank = Event { memory: Some(Memory::L1), address: 1000, size: 9000, extra: 4, ..on(EventKind::Capacity, 0) };
     let mut ledger = after(&[bank]);
