@@ -2,31 +2,18 @@
 //! by device or by program. Programs in the cache overlap in L1, so what a device gives up for them is a union of ranges,
 //! never their sum: see [`crate::footprint`].
 
+mod buffer;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use ttmem_wire::{CoreRange, Event, EventKind, Memory, flags};
+use ttmem_wire::{CoreRange, Event, Memory, flags};
 
+pub(crate) use self::buffer::ProgramBuffer;
 use crate::{
-    LiveRegion, State,
     alike::{self, Group, Groups, Member},
     footprint::{Footprint, Placement},
 };
-
-/// A placed circular buffer, dataflow buffer or scratchpad.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct ProgramBuffer {
-    address: u64,
-    size: u64,
-    ticks: u64,
-    thread: u32,
-    site: u32,
-    num_cores: u32,
-    globally_allocated: bool,
-    cores: Option<CoreRange>,
-    /// Further rectangles of its cores; most have one.
-    more_cores: Vec<CoreRange>,
-}
 
 /// What one program has placed on one device.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -176,16 +163,8 @@ impl OnDevice {
     /// A further rectangle of cores of the buffer that the same thread placed last.
     fn extend(&mut self, event: &Event) {
         let Some(placed) = self.programs.get_mut(&event.holder) else { return };
-        let is_meant = |buffer: &&mut ProgramBuffer| {
-            (buffer.thread, buffer.address, buffer.size) == (event.thread, event.address, event.size)
-        };
-        if let (Some(buffer), Some(cores)) = (placed.buffers.last_mut().filter(is_meant), event.cores) {
-            buffer.more_cores.push(cores);
-            if !buffer.globally_allocated {
-                let placement = Placement { address: buffer.address, size: buffer.size, cores: Some(cores) };
-                placed.put(placement, &mut self.footprint);
-            }
-        }
+        let placement = placed.buffers.last_mut().and_then(|buffer| buffer.extend(event));
+        placement.into_iter().for_each(|placement| placed.put(placement, &mut self.footprint));
     }
 
     /// Takes those of one program out, or all where none is named.
@@ -327,76 +306,5 @@ impl OfKind {
 
     pub(crate) fn devices(&self) -> impl Iterator<Item = (i32, &OnDevice)> {
         self.devices.devices()
-    }
-}
-
-impl ProgramBuffer {
-    fn new(event: &Event) -> Self {
-        Self {
-            address: event.address,
-            size: event.size,
-            ticks: event.ticks,
-            thread: event.thread,
-            site: event.site,
-            num_cores: event.extra,
-            globally_allocated: event.flags & flags::GLOBALLY_ALLOCATED != 0,
-            cores: event.cores,
-            more_cores: Vec::new(),
-        }
-    }
-
-    /// Events that place it, but for memory, target and program: one for each rectangle of cores.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
-        let first = Event {
-            kind: EventKind::CbAllocate,
-            thread: self.thread,
-            flags: if self.globally_allocated { flags::GLOBALLY_ALLOCATED } else { 0 },
-            extra: self.num_cores,
-            address: self.address,
-            size: self.size,
-            site: self.site,
-            cores: self.cores,
-            ..Event::default()
-        };
-        let more = self.more_cores.iter().map(move |&cores| Event {
-            flags: first.flags | flags::MORE_CORES,
-            cores: Some(cores),
-            ..first
-        });
-        std::iter::once(first).chain(more)
-    }
-
-    pub(crate) fn site(&self) -> u32 {
-        self.site
-    }
-
-    /// Where it takes bytes of its own.
-    pub(crate) fn placements(&self) -> impl Iterator<Item = Placement> {
-        let cores = std::iter::once(self.cores).chain(self.more_cores.iter().copied().map(Some));
-        let takes_bytes = !self.globally_allocated;
-        cores.filter(move |_| takes_bytes).map(|cores| Placement { address: self.address, size: self.size, cores })
-    }
-
-    pub(crate) fn shown(&self, device: i32, memory: Memory, state: State) -> LiveRegion {
-        LiveRegion {
-            device,
-            memory,
-            address: self.address,
-            size: self.size,
-            // It lies on each of its cores, and a core is a bank of L1.
-            size_per_bank: Some(self.size),
-            core: None,
-            holders: 1,
-            reports: 1,
-            state,
-            allocated_at_ticks: self.ticks,
-            thread: self.thread,
-            site: self.site,
-            tensor: 0,
-            num_cores: self.num_cores,
-            globally_allocated: self.globally_allocated,
-            preallocated: false,
-            cached: false,
-        }
     }
 }

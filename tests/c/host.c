@@ -3,15 +3,10 @@
 //
 //     host CASE [ARGUMENT]
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,176 +31,16 @@ static void run_again(const char* events_case) {
     _exit(127);
 }
 
+static volatile int stop;
+
+// These report by events(), and use what is above.
+#include "host_children.h"
+#include "host_limits.h"
+
 // ARGUMENT events on device 9.
 static int plain(void) {
     events(9, 0, strtoull(argument, NULL, 10));
     printf("done\n");
-    return 0;
-}
-
-// 100 and 100 on device 0; the child 50 on device 1.
-static int forking(void) {
-    events(0, 0, 100);
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        events(1, 0, 50);
-        _exit(3);
-    }
-    ended(child);
-    events(0, 100, 100);
-    return 4;
-}
-
-// The same, but the first event is the child's.
-static int fork_first(void) {
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        events(1, 0, 50);
-        exit(3);
-    }
-    ended(child);
-    events(0, 0, 100);
-    return 4;
-}
-
-// Each generation 10 on the device of its number, 0 to 4.
-static int generations(void) {
-    for (int generation = 0; generation < 5; ++generation) {
-        events(generation, 0, 10);
-        fflush(stdout);
-        pid_t child = fork();
-        if (child != 0) {
-            ended(child);
-            exit(generation);
-        }
-    }
-    return 5;
-}
-
-static volatile int stop;
-
-static void* hammer(void* device) {
-    uint64_t id = 0;
-    while (!stop) events((int32_t)(intptr_t)device, id++, 1);
-    return (void*)(uintptr_t)id;
-}
-
-// Two threads report on devices 0 and 1 while 20 children are made, each with 10 on device 2 and one thread with 10 on
-// device 3. The threads' counts go to the words of ARGUMENT.
-static int fork_with_threads(void) {
-    volatile uint64_t* words = shared_words(argument, 2);
-    pthread_t threads[2];
-    for (intptr_t i = 0; i < 2; ++i) pthread_create(&threads[i], NULL, hammer, (void*)i);
-    for (int round = 0; round < 20; ++round) {
-        fflush(stdout);
-        pid_t child = fork();
-        if (child == 0) {
-            events(2, 0, 10);
-            stop = 1;
-            for (int i = 0; i < 10; ++i) events(3, (uint64_t)i, 1);
-            exit(round);
-        }
-        ended(child);
-    }
-    stop = 1;
-    for (int i = 0; i < 2; ++i) {
-        void* count;
-        pthread_join(threads[i], &count);
-        words[i * WORD_STRIDE] = (uint64_t)(uintptr_t)count;
-    }
-    return 0;
-}
-
-// 100 on device 0; then a child of 20 by exec.
-static int fork_exec(void) {
-    events(0, 0, 100);
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) run_again("20");
-    ended(child);
-    return 0;
-}
-
-// 100 on device 0, one of them by the vfork child before its exec; then 20.
-static int vfork_exec(void) {
-    events(0, 0, 99);
-    fflush(stdout);
-    pid_t child = vfork();
-    if (child == 0) {
-        events(0, 99, 1);
-        run_again("20");
-    }
-    ended(child);
-    return 0;
-}
-
-// The first event of all is the vfork child's, 1 on device 0; 99 of its parent follow, and 20 of the child's exec.
-static int vfork_first(void) {
-    fflush(stdout);
-    pid_t child = vfork();
-    if (child == 0) {
-        events(0, 0, 1);
-        run_again("20");
-    }
-    ended(child);
-    events(0, 1, 99);
-    return 0;
-}
-
-// 100 on device 0, then 20 in the same process, which is another program.
-static int exec_itself(void) {
-    events(0, 0, 100);
-    printf("before\n");
-    fflush(stdout);
-    execl(self, "host", "events", "20", (char*)NULL);
-    return 127;
-}
-
-// 100 on device 0; a child made by the bare system call, 30 on device 1.
-static int raw_clone(void) {
-    events(0, 0, 100);
-    fflush(stdout);
-    long child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-    if (child == 0) {
-        events(1, 0, 30);
-        syscall(SYS_exit_group, 6);
-    }
-    ended((pid_t)child);
-    return 0;
-}
-
-// The same by _Fork, which runs no fork handlers.
-static int bare_fork(void) {
-    pid_t (*fork_without_handlers)(void);
-    *(void**)&fork_without_handlers = dlsym(RTLD_DEFAULT, "_Fork");
-    if (fork_without_handlers == NULL) fork_without_handlers = fork;
-    events(0, 0, 100);
-    fflush(stdout);
-    pid_t child = fork_without_handlers();
-    if (child == 0) {
-        events(1, 0, 30);
-        _exit(6);
-    }
-    ended(child);
-    return 0;
-}
-
-// A child that shares all memory, like vfork's, 10 on device 0 of its own among 100: it counts as its parent.
-static int in_shared_memory(void* unused) {
-    (void)unused;
-    events(0, 50, 10);
-    _exit(8);
-}
-
-static int clone_vm(void) {
-    static char stack[256 * 1024] __attribute__((aligned(64)));
-    events(0, 0, 50);
-    fflush(stdout);
-    pid_t child = clone(in_shared_memory, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
-    ended(child);
-    events(0, 60, 40);
     return 0;
 }
 
@@ -304,122 +139,6 @@ static int blocked_signals(void) {
     usleep(20000);
     sigpending(&set);
     printf("pending %d %d\n", sigismember(&set, SIGUSR1), sigismember(&set, SIGTERM));
-    return 0;
-}
-
-// A filter of the host's denies the system calls that ARGUMENT names, separated by commas.
-static void deny(void) {
-    static const struct {
-        const char* name;
-        int number;
-    } CALLS[] = {
-#define CALL(name) {#name, SYS_##name},
-        CALL(openat) CALL(mkdir) CALL(mkdirat) CALL(linkat) CALL(unlink) CALL(unlinkat) CALL(rename) CALL(flock) CALL(fcntl)
-        CALL(fallocate) CALL(ftruncate) CALL(fstat) CALL(newfstatat) CALL(statx) CALL(statfs) CALL(fstatfs) CALL(read)
-        CALL(pread64) CALL(lseek) CALL(close) CALL(readlink) CALL(mmap) CALL(munmap) CALL(mremap) CALL(mprotect) CALL(madvise)
-        CALL(memfd_create) CALL(brk) CALL(clone) CALL(clone3) CALL(futex) CALL(nanosleep) CALL(clock_nanosleep)
-        CALL(clock_gettime) CALL(sched_yield) CALL(sched_getaffinity) CALL(gettid) CALL(getpid) CALL(getppid) CALL(geteuid)
-        CALL(getrandom) CALL(prctl) CALL(prlimit64) CALL(rt_sigprocmask) CALL(rt_sigaction) CALL(sigaltstack) CALL(tgkill)
-        CALL(process_vm_readv) CALL(rseq) CALL(set_robust_list) CALL(poll) CALL(ppoll) CALL(kill) CALL(getcwd) CALL(ioctl)
-#undef CALL
-    };
-    struct sock_filter filter[2 * sizeof CALLS / sizeof *CALLS + 2];
-    unsigned short length = 0;
-    filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    char names[256];
-    snprintf(names, sizeof names, "%s", argument);
-    for (char* name = strtok(names, ","); name != NULL; name = strtok(NULL, ",")) {
-        for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; ++i) {
-            if (strcmp(name, CALLS[i].name) != 0) continue;
-            filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)CALLS[i].number, 0, 1);
-            filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-        }
-    }
-    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    struct sock_fprog program = {.len = length, .filter = filter};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    printf("denied %d, filter %ld\n", (length - 2) / 2, syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
-    fflush(stdout);
-}
-
-// Before the first event. 100 on device 0.
-static int denied(void) {
-    deny();
-    events(0, 0, 100);
-    printf("done\n");
-    return 0;
-}
-
-// After it: 1, then 100,000 with pauses in between, on device 0.
-static int denied_later(void) {
-    events(0, 0, 1);
-    deny();
-    for (uint64_t part = 0; part < 10; ++part) {
-        events(0, 1 + part * 10000, 10000);
-        for (volatile int i = 0; i < 5000000; ++i) {
-        }
-    }
-    printf("done\n");
-    return 0;
-}
-
-// Before the first event; then nothing for a minute. 100 on device 0.
-static int denied_idle(void) {
-    deny();
-    events(0, 0, 100);
-    sleep(60);
-    return 0;
-}
-
-// No descriptor is to be had. 100 on device 0.
-static int no_files(void) {
-    struct rlimit limit = {.rlim_cur = 0, .rlim_max = 0};
-    int refused = setrlimit(RLIMIT_NOFILE, &limit);
-    events(0, 0, 100);
-    int fd = open("/dev/null", O_RDONLY);
-    printf("limit %d, open %s\n", refused, fd < 0 ? strerror(errno) : "worked");
-    return 0;
-}
-
-// The limit comes after the first event: 1,000 on device 0.
-static int no_files_later(void) {
-    events(0, 0, 1);
-    struct rlimit limit = {.rlim_cur = 0, .rlim_max = 0};
-    setrlimit(RLIMIT_NOFILE, &limit);
-    events(0, 1, 999);
-    usleep(20000);
-    return 0;
-}
-
-// Files may not grow: over the limit the kernel sends SIGXFSZ. 100 on device 0.
-static int small_files(void) {
-    struct rlimit limit = {.rlim_cur = 65536, .rlim_max = 65536};
-    setrlimit(RLIMIT_FSIZE, &limit);
-    events(0, 0, 100);
-    printf("still here\n");
-    return 0;
-}
-
-// Hardly any address space is left. 100 on device 0.
-static int small_memory(void) {
-    struct rlimit limit;
-    FILE* statm = fopen("/proc/self/statm", "r");
-    unsigned long pages = 0;
-    if (statm == NULL || fscanf(statm, "%lu", &pages) != 1) return 2;
-    fclose(statm);
-    limit.rlim_cur = limit.rlim_max = pages * 4096 + (256 << 10);
-    setrlimit(RLIMIT_AS, &limit);
-    events(0, 0, 100);
-    printf("still here\n");
-    return 0;
-}
-
-// No further thread may be made. 100 on device 0. (Root is not bound by the limit.)
-static int no_threads(void) {
-    struct rlimit limit = {.rlim_cur = 0, .rlim_max = 0};
-    setrlimit(RLIMIT_NPROC, &limit);
-    events(0, 0, 100);
-    printf("still here\n");
     return 0;
 }
 

@@ -6,7 +6,6 @@ For each thing that a person does: the time between frames (median, 95 of 100, w
 longest from an event to the frame that shows what it did (8 ms at least; told in steps of 8). Chromium is driven through its pipe, by mouse and keys as from outside.
 """
 
-import os
 import pathlib
 import random
 import subprocess
@@ -14,11 +13,10 @@ import sys
 import tempfile
 import time
 
-import readers
 from browser import Browser, Person
+from cases import TTMEM
 from recording import Recording
 
-TTMEM = os.environ.get("TTMEM_BIN") or str(readers.ROOT / "target" / "release" / "ttmem")
 KIB = 1024
 
 WATCH = """

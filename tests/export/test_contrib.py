@@ -10,8 +10,8 @@ import tempfile
 import unittest
 
 import readers
+from cases import TTMEM
 from readers import need
-from test_export import TTMEM
 
 CONTRIB = readers.ROOT / "contrib"
 DASHBOARD = CONTRIB / "grafana-dashboard.json"

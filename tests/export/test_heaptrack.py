@@ -10,9 +10,9 @@ import unittest
 
 import heaptrack
 import readers
-from recording import Recording
+from cases import TTMEM, ExportTest
 from readers import need
-from test_export import TTMEM, ExportTest
+from recording import Recording
 
 MS = 1_000_000
 

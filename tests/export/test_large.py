@@ -6,10 +6,9 @@ import tempfile
 import time
 import unittest
 
-import readers
+from cases import TTMEM
 from recording import write_large
 
-TTMEM = os.environ.get("TTMEM_BIN") or str(readers.ROOT / "target" / "release" / "ttmem")
 EVENTS = int(os.environ.get("TTMEM_TEST_EVENTS", "300000"))
 FORMATS = [
     ["perfetto"], ["pytorch-snapshot"], ["pprof"], ["pprof", "--at", "peak"], ["speedscope"], ["folded"], ["heaptrack"], ["csv"],

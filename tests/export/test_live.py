@@ -12,8 +12,8 @@ import unittest
 import urllib.parse
 
 from browser import Browser, Person
+from cases import TTMEM
 from readers import need
-from test_export import TTMEM
 
 MIB = 1 << 20
 LIBRARY = pathlib.Path(TTMEM).with_name("libttmem.so")

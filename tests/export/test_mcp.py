@@ -4,8 +4,8 @@ import json
 import unittest
 
 import readers
+from cases import TTMEM, ExportTest
 from readers import need
-from test_export import TTMEM, ExportTest
 
 
 class Mcp(ExportTest):

@@ -10,9 +10,9 @@ import unittest
 
 import readers
 from browser import Browser, Person
+from cases import TTMEM
 from readers import need
 from recording import MORE_CORES, Recording
-from test_export import TTMEM
 
 KIB, MIB, MS, SECOND = 1 << 10, 1 << 20, 10**6, 10**9
 # What a picture leaves free at its sides.

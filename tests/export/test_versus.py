@@ -6,11 +6,10 @@ import subprocess
 import tempfile
 import unittest
 
-import readers
 from browser import Browser, Person
+from cases import TTMEM
 from readers import need
 from recording import Recording
-from test_export import TTMEM
 
 MIB, SECOND = 1 << 20, 10**9
 # What a picture leaves free at its sides.

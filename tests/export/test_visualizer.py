@@ -3,15 +3,14 @@
 import collections
 import json
 import subprocess
-import sys
 import tempfile
 import unittest
 
 import readers
+from cases import TTMEM, ExportTest, OfTheDemo
 from readers import need
 from recording import Recording
 from scenario import KIB
-from test_export import TTMEM, ExportTest
 
 #: tt-metal's BufferType.
 TYPES = {"DRAM": 0, "L1": 1, "L1_SMALL": 3}
@@ -129,21 +128,7 @@ class OfAScenario(VisualizerTest):
         self.assertIn("nothing was allocated", self.notes)
 
 
-class OfARealProgram(VisualizerTest):
-    """The demo on the real ttnn wheel and eight mock chips, recorded."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        sys.path.insert(0, str(readers.ROOT / "tests" / "ttnn"))
-        import wheel
-
-        python = need.need(wheel.python_with_ttnn)
-        cls.file = cls.folder / "demo.ttmem"
-        command = [TTMEM, "record", "-o", str(cls.file), "--", python, str(readers.ROOT / "tests" / "ttnn" / "demo.py")]
-        environment = wheel.environment("blackhole-8", cls.folder) | {"TTMEM_DIR": str(cls.folder / "rings")}
-        subprocess.run(command, env=environment, cwd=cls.folder, check=True, capture_output=True, timeout=300)
-
+class OfARealProgram(OfTheDemo, VisualizerTest):
     def test_operations_tensors_and_peaks(self):
         [found] = self.open("demo")
         [process] = self.report()

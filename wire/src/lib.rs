@@ -19,6 +19,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cores;
+mod event;
 mod fact;
 mod header;
 mod mark;
@@ -29,6 +31,8 @@ mod record;
 pub mod sites;
 mod snapshot;
 
+pub use cores::{CoreRange, OnCore};
+pub use event::{ANY_DEVICE, Event, EventKind, Space, Target, flags};
 pub use fact::{Fact, RANK_VARIABLES};
 pub use header::{
     CLOCK_MONOTONIC, CLOCK_TSC, HEADER_BYTES, Header, HeaderError, MAGIC, MAX_COMMAND_BYTES, MAX_RING_FILE_BYTES,
@@ -38,9 +42,7 @@ pub use mark::{MARK_BYTES_PER_RECORD, MAX_MARK_BYTES, MarkAssembler, split_mark}
 pub use memory::Memory;
 pub use part::Part;
 pub use pool::{CHIPS_PER_POOL, MAX_POOLS, Pool};
-pub use record::{
-    ANY_DEVICE, CoreRange, Event, EventKind, OnCore, RECORD_WORDS, Record, RecordError, Space, Target, flags,
-};
+pub use record::{RECORD_WORDS, Record, RecordError};
 pub use snapshot::{
     MAX_SNAPSHOT_BYTES, SNAPSHOT_HEADER_BYTES, SNAPSHOT_MAGIC, SNAPSHOT_VERSION, Snapshot, SnapshotError,
 };

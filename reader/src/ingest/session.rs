@@ -1,70 +1,24 @@
 //! One ring, from its first event to the end of its process.
 
+mod answers;
 mod attach;
+mod ended;
 mod observer;
 mod truncation;
 
-use std::path::Path;
+use ttmem_ring::{AlreadyDrained, CheckpointWriter, Counters, ProcessWatch, Recovery, RingReader, WaitSet};
+use ttmem_wire::{Event, Record, Target};
 
-use ttmem_ledger::{End, Ledger};
-use ttmem_ring::{AlreadyDrained, CheckpointWriter, ClockMap, Counters, ProcessWatch, Recovery, RingReader, WaitSet};
-use ttmem_wire::{Event, Header, Record, Target};
-
+pub use self::ended::Ended;
 pub(crate) use self::observer::Observer;
 use super::source::Source;
-use crate::{Account, Counts, Mark, Tell, Told, sites::SiteFile};
+use crate::{Account, sites::SiteFile};
 
 /// Records that are copied out of a ring at once.
 const BATCH: usize = 512;
 
 /// SIGABRT, on every Linux.
 const ABORT: i32 = 6;
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// By exit with this code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-    /// It is gone, and nobody can say how.
-    Unknown,
-    /// Not at all: it stopped tracking, and may run on.
-    Stopped,
-}
-
-impl From<ttmem_recording::Ended> for Ended {
-    fn from(ended: ttmem_recording::Ended) -> Self {
-        match ended {
-            ttmem_recording::Ended::Code(code) => Self::Code(code),
-            ttmem_recording::Ended::Signal(signal) => Self::Signal(signal),
-            ttmem_recording::Ended::Unknown => Self::Unknown,
-            ttmem_recording::Ended::Stopped => Self::Stopped,
-        }
-    }
-}
-
-impl From<Ended> for ttmem_recording::Ended {
-    fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::Code(code) => Self::Code(code),
-            Ended::Signal(signal) => Self::Signal(signal),
-            Ended::Unknown => Self::Unknown,
-            Ended::Stopped => Self::Stopped,
-        }
-    }
-}
-
-impl Ended {
-    /// What a ledger asks: by itself, or not; or whether its allocations may live on.
-    pub(crate) fn end(self) -> Option<End> {
-        match self {
-            Self::Code(_) => Some(End::Exited),
-            Self::Signal(_) | Self::Unknown => Some(End::Killed),
-            Self::Stopped => None,
-        }
-    }
-}
 
 /// One ring and its ledger.
 #[derive(Debug)]
@@ -332,112 +286,5 @@ impl Session {
     /// What the allocator was being asked for when the process aborted.
     pub(crate) fn last_words(&self) -> Vec<Record> {
         if self.ended == Some(Ended::Signal(ABORT)) { self.source.open_requests() } else { Vec::new() }
-    }
-
-    /// How the process ended; `None` while it runs.
-    pub fn ended(&self) -> Option<Ended> {
-        self.ended
-    }
-
-    /// The first page of the ring.
-    pub fn header(&self) -> &Header {
-        self.source.header()
-    }
-
-    /// Where the ring is, or was.
-    pub fn path(&self) -> &Path {
-        self.source.path()
-    }
-
-    /// From the ring's ticks to time.
-    pub fn clock(&self) -> ClockMap {
-        self.source.clock()
-    }
-
-    /// The time stamp of what came last.
-    pub(crate) fn latest_ticks(&self) -> u64 {
-        self.latest_ticks
-    }
-
-    /// The ledger.
-    pub fn ledger(&self) -> &Ledger {
-        self.account.ledger()
-    }
-
-    /// What its events add up to.
-    pub fn account(&self) -> &Account {
-        &self.account
-    }
-
-    /// The marks so far.
-    pub fn marks(&self) -> &[Mark] {
-        self.account.marks()
-    }
-
-    /// Events that were reported in all.
-    pub fn reported(&self) -> u64 {
-        self.counters().reported()
-    }
-
-    /// Events that were got out: by this session, and by other readers.
-    pub fn drained(&self) -> u64 {
-        self.drained.saturating_add(self.restored).saturating_add(self.taken_elsewhere())
-    }
-
-    /// Of these, events that came out of a snapshot: they are in this ledger, and were not seen one by one.
-    pub fn restored(&self) -> u64 {
-        self.restored
-    }
-
-    /// Why the checkpoint was not used.
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
-    }
-
-    /// Of these, events that other readers took and that are in no checkpoint: they are not in this ledger.
-    pub fn taken_elsewhere(&self) -> u64 {
-        let missed = match &self.source {
-            Source::Open(ring) => ring.missed(),
-            Source::Closed(_) => self.missed,
-        };
-        let missed = missed.saturating_sub(self.missed_at_attach);
-        self.taken_before.saturating_add(missed)
-    }
-
-    /// Events that are lost for ever: never written, half written, or unreadable.
-    pub fn lost(&self) -> u64 {
-        let unwritten = self.recovery.half_written.saturating_add(self.recovery.impossible);
-        self.counters().dropped().saturating_add(unwritten).saturating_add(self.truncated.unwrap_or(0))
-    }
-
-    /// The ring's own counts.
-    pub fn counters(&self) -> Counters {
-        self.source.counters()
-    }
-}
-
-impl Tell for Session {
-    fn told(&self) -> Told<'_> {
-        let header = self.header();
-        Told {
-            pid: header.pid,
-            command: &header.command,
-            realtime_start_ns: header.realtime_start_ns,
-            ring_id: header.ring_id,
-            library_version: &header.producer,
-            counts: Counts {
-                reported: self.reported(),
-                drained: self.drained(),
-                drained_elsewhere: self.taken_elsewhere(),
-                restored: self.restored,
-                lost: self.lost(),
-                pretended: self.counters().pretended,
-            },
-            is_over: self.is_over(),
-            ended: self.ended,
-            clock: self.clock(),
-            account: &self.account,
-            cut_after: None,
-        }
     }
 }

@@ -24,7 +24,7 @@ const CALLS: [(&str, Then); 41] = [
     ("prlimit64", IsOff("cannot reserve memory")),
     ("flock", IsOff("cannot lock a file")),
     ("linkat", IsOff("cannot name a file")),
-    ("mmap", IsOff("a page that is wiped on fork")),
+    ("mmap", IsOff("cannot start the flusher thread")),
     ("madvise", IsOff("a page that is wiped on fork")),
     ("mprotect", IsOff("cannot start the flusher thread")),
     ("clone,clone3", IsOff("cannot start the flusher thread")),

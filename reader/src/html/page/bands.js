@@ -1,4 +1,4 @@
-// What is drawn into the timeline beside bytes: stacks, times, regions.
+// What is drawn into the timeline: stacks, the axes of bytes and times, regions.
 
 // Pixels beside the axis of bytes, at the other side, and of a row of regions.
 const LEFT = 76, RIGHT = 12, STRIP = 15;
@@ -28,6 +28,18 @@ function drawStack(pen, { heights, columns }, y, isShown) {
     pen.fill();
   }
   pen.globalAlpha = 1;
+}
+
+/** The axis of bytes, with a line across at each step of it. */
+function drawBytes(pen, most, y, wide, bottom) {
+  pen.textAlign = "right";
+  const step = niceSteps(most / 1.04, true);
+  for (let value = 0; value <= most; value += step) {
+    pen.fillStyle = css("--line");
+    pen.fillRect(LEFT, Math.round(y(value)), wide - LEFT - RIGHT, 1);
+    pen.fillStyle = css("--faint");
+    pen.fillText(bytes(value), LEFT - 8, Math.min(Math.max(y(value), 7), bottom));
+  }
 }
 
 function drawTimes(pen, view, x, wide, tall) {

@@ -54,14 +54,7 @@ function processes(state) {
   const sums = wide => all.reduce((sum, one) => { columnsOf(one, wide).forEach((value, at) => { sum[at] += value; }); return sum; }, new Float64Array(wide));
   const whole = canvas(130, (pen, wide, tall) => {
     const room = Math.max(1, Math.round(wide - LEFT - RIGHT)), most = Math.max(1, ...sums(room)) * 1.04, bottom = tall - 22, y = value => bottom - value / most * (bottom - 6);
-    pen.textAlign = "right";
-    const step = niceSteps(most / 1.04, true);
-    for (let value = 0; value <= most; value += step) {
-      pen.fillStyle = css("--line");
-      pen.fillRect(LEFT, Math.round(y(value)), room, 1);
-      pen.fillStyle = css("--faint");
-      pen.fillText(bytes(value), LEFT - 8, Math.max(y(value), 7));
-    }
+    drawBytes(pen, most, y, wide, bottom);
     const below = new Float64Array(room);
     all.forEach((one, at) => {
       const heights = columnsOf(one, room);

@@ -109,14 +109,7 @@ function panelOf(state, memory, bands, isFirst, isLast) {
   };
   const picture = canvas(150 + labels + (isLast ? 20 : 0), (pen, wide, tall) => {
     const all = scales(wide, tall), { x, y, bottom, height, most } = all;
-    const step = niceSteps(most / 1.04, true);
-    for (let value = 0; value <= most; value += step) {
-      pen.fillStyle = css("--line");
-      pen.fillRect(LEFT, Math.round(y(value)), wide - LEFT - RIGHT, 1);
-      pen.fillStyle = css("--faint");
-      pen.textAlign = "right";
-      pen.fillText(bytes(value), LEFT - 8, Math.min(Math.max(y(value), 7), bottom));
-    }
+    drawBytes(pen, most, y, wide, bottom);
     if (isLast) drawTimes(pen, view, x, wide, tall);
     pen.save();
     pen.beginPath();

@@ -76,13 +76,7 @@ function versusPanels(runs, shown, anchors) {
     const picture = canvas(tall, (pen, wide) => {
       const x = ms => LEFT + (ms - view.from) / (view.to - view.from) * (wide - LEFT - RIGHT);
       const places = [x, ms => x(versusTime(anchors, ms, 1))];
-      for (let value = 0, step = niceSteps(most / 1.04, true); value <= most; value += step) {
-        pen.fillStyle = css("--line");
-        pen.fillRect(LEFT, Math.round(y(value)), wide - LEFT - RIGHT, 1);
-        pen.fillStyle = css("--faint");
-        pen.textAlign = "right";
-        pen.fillText(bytes(value), LEFT - 8, Math.min(Math.max(y(value), 7), bottom));
-      }
+      drawBytes(pen, most, y, wide, bottom);
       if (isLast) drawTimes(pen, view, x, wide, tall);
       pen.save();
       pen.beginPath();

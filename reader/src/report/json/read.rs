@@ -6,8 +6,10 @@ use ttmem_ledger::{Anomalies, Facts, State};
 use ttmem_wire::{Memory, OnCore, Part};
 
 use super::{
-    AllocationReport, EndedReport, GrowthReport, ProcessReport, Report, STATES, SourceReport, SpanReport,
-    UNKNOWN_POOLS, UNREADABLE, WITHOUT_MEMORY, growth::REASONS,
+    AllocationReport, EndedReport, GrowthReport, ProcessReport, Report, SourceReport, SpanReport,
+    allocation::STATES,
+    growth::REASONS,
+    process::{UNKNOWN_POOLS, UNREADABLE, WITHOUT_MEMORY},
 };
 use crate::{
     Counts, Ended, SiteStyle,
@@ -203,7 +205,7 @@ fn memory(name: &str) -> Memory {
     name.parse().unwrap_or(Memory::Unknown(u8::MAX))
 }
 
-/// What [`super::core_name`] wrote.
+/// What `core_name` wrote.
 fn core(name: &str) -> OnCore {
     let known = name.split_once('-').and_then(|(x, y)| Some((x.parse().ok()?, y.parse().ok()?)));
     known.map_or(OnCore::Unknown, |(x, y)| OnCore::At { x, y })
