@@ -5,7 +5,7 @@
 
 use std::{ffi::c_void, mem::transmute};
 
-use ttmem_wire::{Event, EventKind, Memory, OnCore, Target};
+use ttmem_wire::{Event, EventKind, Memory, OnCore, Target, flags};
 
 use super::{
     call_real, devices, hook,
@@ -142,6 +142,7 @@ fn note(device: Object, core: Core, address: u64, size: u64) {
         kind: EventKind::Allocate,
         memory: Some(Memory::L1),
         target,
+        flags: flags::SERVICE_CORE,
         address,
         size,
         // The core is no bank of an allocator.
