@@ -340,12 +340,15 @@ void past_allocators() {
     expect_all(2, "L1", 0, 0, 0);
     step("closed");
     whole.reset();
-    Mesh old = std::exchange(mesh, open_mesh(2));
+    mesh.reset();
+    mesh = open_mesh(2);
     whole = interleaved(mesh, L1, 64 * TILE, TILE);
-    arena_allocate(mesh, {{{7, 7}, {7, 7}}}, KIB);
-    old.reset();
-    expect_all(2, "L1", 2, 64 * TILE + KIB, TILE);
-    step("open again, and the old one is destroyed");
+    uint64_t again = arena_allocate(mesh, {{{0, 0}, {1, 1}}}, KIB);
+    expect_all(2, "L1", 5, 64 * TILE + 4 * KIB, TILE);
+    step("open again");
+    arena_deallocate(mesh, again);
+    expect_all(2, "L1", 1, 64 * TILE, TILE);
+    step("given back again");
     mesh->close();
 }
 
