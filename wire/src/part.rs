@@ -210,7 +210,7 @@ impl Part {
 
     /// Whether some of its names do some of the work; of the others all are needed.
     pub const fn can_be_seen_in_part(self) -> bool {
-        matches!(self, Self::BytesPerBank | Self::CircularBuffers | Self::Close)
+        matches!(self, Self::BytesPerBank | Self::CircularBuffers | Self::Close | Self::ServiceCores)
     }
 
     /// Whether a build with these names missing has the part all the same, and hides it. Some parts came with later builds.
