@@ -38,7 +38,10 @@ pub(crate) fn pieces(programs: &ProgramMemory, places: &Places, device: i32, cor
     let in_banks = in_banks.filter(|(key, _)| is_here(key.core())).filter_map(|(key, region)| {
         Some(L1Piece {
             address: key.address,
-            end: key.address.saturating_add(region.extent().per_bank?),
+            // A part on a core is all that lies there.
+            end: key
+                .address
+                .saturating_add(key.core().map_or(region.extent().per_bank, |_| Some(region.extent().bytes))?),
             memory: key.memory,
             site: region.site(),
             tensor: region.tensor(),

@@ -2,9 +2,14 @@
 //! is refused where they meet.
 
 use serde::{Deserialize, Serialize};
-use ttmem_wire::{Event, EventKind};
+use ttmem_wire::{CoreRange, Event, EventKind, Memory, OnCore};
 
-use crate::{footprint::Footprint, program_memory::ProgramMemory, totals::is_count};
+use crate::{
+    footprint::{Footprint, Placement},
+    places::Places,
+    program_memory::ProgramMemory,
+    totals::{RunningTotals, Sums, is_count},
+};
 
 /// A bank of a memory, as its allocator was made with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,7 +44,7 @@ impl Bank {
     }
 }
 
-/// The core of a device of which programs take most. Buffers take the same of each core, since a buffer has its address in
+/// The core of a device of which programs and persistent arenas take most. Buffers take the same of each core, since a buffer has its address in
 /// every bank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct L1Pressure {
@@ -51,44 +56,73 @@ pub struct L1Pressure {
     pub y: u16,
     /// The union of what live programs take there.
     pub program_bytes: u64,
+    /// What persistent arenas have handed out there, below what programs place.
+    pub persistent_bytes: u64,
     /// What buffers take there; `None` where the bytes a bank of one are not known.
     pub buffer_bytes: Option<u64>,
-    /// Bytes between the program that reaches furthest and the lowest buffer; `None` where either is not known.
+    /// Bytes between what reaches furthest of these and the lowest buffer; `None` where either is not known.
     pub free_bytes: Option<u64>,
-    /// The call site of the program that reaches furthest there, 0 for none.
+    /// The call site of what reaches furthest there, 0 for none.
     pub site: u32,
 }
 
-/// Of a device with some bank, if it is known, the lowest buffer in L1, and what buffers take of a bank. `None` where no
-/// program has placed anything, and no bank is known.
+/// Of a device with some bank, if it is known. `None` where nothing was placed, and no bank is known.
 pub(crate) fn find(
     programs: &ProgramMemory,
+    places: &Places,
+    sums: &Sums,
     device: i32,
     bank: Option<Bank>,
-    lowest: Option<u64>,
-    buffer_bytes: Option<u64>,
 ) -> Option<L1Pressure> {
+    let persistent = persistent(places, device);
     let mut footprint = Footprint::default();
-    programs.on(device).flat_map(|(_, placed)| placed.pieces()).for_each(|piece| footprint.add(piece));
-    let ((x, y), bytes) = footprint.fullest_core();
+    let of_programs = || programs.on(device).flat_map(|(_, placed)| placed.pieces());
+    of_programs().for_each(|piece| footprint.add(piece));
+    persistent.iter().for_each(|&(placed, _)| footprint.add(placed));
+    let (core, bytes) = footprint.fullest_core();
     if bytes == 0 && bank.is_none() {
         return None;
     }
     let buffers = || programs.on(device).flat_map(|(_, placed)| placed.entries());
     let there = buffers().flat_map(|buffer| buffer.placements().map(|placed| (placed, buffer.site())));
     let edge = there
-        .filter(|(placed, _)| placed.is_on((x, y)))
+        .chain(persistent.iter().copied())
+        .filter(|(placed, _)| placed.is_on(core))
         .map(|(placed, site)| (placed.end(), site))
         .reduce(|best, one| if one.0 > best.0 { one } else { best });
-    let top = lowest.or_else(|| bank.map(|bank| bank.end()));
+    let in_banks = places.regions_in(device, Memory::L1).filter(|(key, region)| !region.is_past_allocators(key));
+    let top = in_banks.map(|(key, _)| key.address).min().or_else(|| bank.map(|bank| bank.end()));
     let end = edge.map(|(end, _)| end).or(bank.map(|bank| bank.base));
+    let totals = sums.known(device, Memory::L1).map(RunningTotals::shown);
+    let bytes_on_core = |placed: &mut dyn Iterator<Item = Placement>| {
+        let mut footprint = Footprint::default();
+        let cores = Some(range(core));
+        placed.filter(|placed| placed.is_on(core)).for_each(|placed| footprint.add(Placement { cores, ..placed }));
+        u64::try_from(footprint.fullest_core().1).unwrap_or(u64::MAX)
+    };
     Some(L1Pressure {
         capacity_per_bank: bank.map(|bank| bank.bytes),
-        x,
-        y,
-        program_bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
-        buffer_bytes,
+        x: core.0,
+        y: core.1,
+        program_bytes: bytes_on_core(&mut of_programs()),
+        persistent_bytes: bytes_on_core(&mut persistent.iter().map(|&(placed, _)| placed)),
+        buffer_bytes: totals.map_or(Some(0), |totals| totals.live_bytes_per_bank),
         free_bytes: top.zip(end).map(|(top, end)| top.saturating_sub(end)),
         site: edge.map_or(0, |(_, site)| site),
     })
+}
+
+/// What persistent arenas have handed out, each with its call site. Service cores are no cores of the allocators, and not looked at.
+fn persistent(places: &Places, device: i32) -> Vec<(Placement, u32)> {
+    let past = places.regions_in(device, Memory::L1).filter(|(key, region)| region.is_past_allocators(key));
+    let on_core = past.filter(|(_, region)| !region.is_on_service_core()).filter_map(|(key, region)| {
+        let OnCore::At { x, y } = key.core()? else { return None };
+        let placed = Placement { address: key.address, size: region.extent().bytes, cores: Some(range((x, y))) };
+        Some((placed, region.site()))
+    });
+    on_core.collect()
+}
+
+fn range((x, y): (u16, u16)) -> CoreRange {
+    CoreRange { first_x: x, first_y: y, last_x: x, last_y: y }
 }

@@ -131,6 +131,16 @@ impl Region {
         Extent { bytes: self.size, per_bank: (self.per_bank != UNKNOWN).then_some(self.per_bank) }
     }
 
+    /// Whether it lies beside the banks of all allocators: tt-metal hands out such L1 past them, core by core.
+    pub(crate) fn is_past_allocators(&self, key: &Key) -> bool {
+        self.per_bank == 0 && key.core().is_some()
+    }
+
+    /// Whether it lies on a core that belongs to no allocator.
+    pub(crate) fn is_on_service_core(&self) -> bool {
+        self.labels.flags() & flags::SERVICE_CORE != 0
+    }
+
     pub(crate) fn made_by(&self) -> MadeBy {
         MadeBy { site: self.site(), cached: self.is_cached() }
     }

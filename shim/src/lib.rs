@@ -29,6 +29,7 @@ mod last_thread;
 mod memory_request;
 mod mode;
 mod nap;
+mod past_allocators;
 mod patch;
 mod pool_cache;
 mod pool_sets;

@@ -12,6 +12,9 @@ use ttmem_wire::Pool;
 use crate::{known::first_place, turn::Turns};
 
 const ENTRIES: usize = 512;
+/// Bytes of an allocator object that may be looked for something inside it. It has 0x2a0 and a few more, and the arena lies at 0x1a8
+/// (0.81.1): from another allocator, it is further away than this.
+const ALLOCATOR_BYTES: usize = 0x300;
 /// Remembered places. Chips beyond some dozens share them, and then are walked to now and then.
 const HINTS_LOG2: u32 = 7;
 
@@ -78,6 +81,20 @@ impl PoolCache {
             }
         };
         Some(entry.value.load(Ordering::Relaxed) as u32)
+    }
+
+    /// The pool of the allocator that contains this address.
+    #[cold]
+    pub(crate) fn find_around(&self, address: usize) -> Option<u32> {
+        let begins = |entry: &&Entry| {
+            let allocator = entry.allocator.load(Ordering::Relaxed);
+            // Before its allocator, an entry says whose device it is: 0 once it is forgotten.
+            entry.device.load(Ordering::Acquire) != 0
+                && (allocator..allocator + ALLOCATOR_BYTES).contains(&address)
+                && allocator != 0
+        };
+        let around = self.used().iter().filter(begins).max_by_key(|entry| entry.allocator.load(Ordering::Relaxed))?;
+        Some(around.value.load(Ordering::Relaxed) as u32)
     }
 
     /// Whether an allocator was seen at work for this device object.

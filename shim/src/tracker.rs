@@ -9,7 +9,8 @@ use crossbeam_channel::Sender;
 use ttmem_ring::{Clock, FlusherPage, PoolTable, ProducerPage, Queue};
 
 use crate::{
-    flush::Request, full_queue::FullQueue, pool_cache::PoolCache, pool_sets::PoolSets, stacks::Stacks, turn::Turns,
+    flush::Request, full_queue::FullQueue, past_allocators::PastAllocators, pool_cache::PoolCache, pool_sets::PoolSets,
+    stacks::Stacks, turn::Turns,
 };
 
 /// The parts of a tracked process. Never dropped: threads may be inside until the very end.
@@ -24,6 +25,7 @@ pub(crate) struct Tracker {
     pub(crate) pools: PoolTable<'static>,
     pub(crate) pool_cache: PoolCache,
     pub(crate) pool_sets: PoolSets,
+    pub(crate) past_allocators: PastAllocators,
     /// Who sees a device for the first time just now.
     pub(crate) first_sight: Turns,
     /// Whether facts about tt-metal were reported.

@@ -36,6 +36,8 @@ pub mod flags {
     pub const DATAFLOW_BUFFERS: u16 = 1 << 12;
     /// The allocator refused, and not since memory had run out. A mark of the same thread that follows has its words.
     pub const OTHER_REASON: u16 = 1 << 13;
+    /// The memory lies on a service core, which belongs to no allocator.
+    pub const SERVICE_CORE: u16 = 1 << 14;
 }
 
 /// What an allocator had left, in each bank.

@@ -34,11 +34,15 @@ pub enum Part {
     EarlierBuffers,
     /// Addresses of a buffer that differ from core to core.
     PerCoreAddresses,
+    /// L1 of persistent arenas, where prefetcher pipes live.
+    PersistentL1,
+    /// L1 of service cores.
+    ServiceCores,
 }
 
 impl Part {
     /// All, in the order in which people read them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Buffers,
         Self::BytesPerBank,
         Self::CircularBuffers,
@@ -52,6 +56,8 @@ impl Part {
         Self::Close,
         Self::EarlierBuffers,
         Self::PerCoreAddresses,
+        Self::PersistentL1,
+        Self::ServiceCores,
     ];
 
     /// Its name, in reports and between the two sides.
@@ -70,6 +76,8 @@ impl Part {
             Self::Close => "close of devices",
             Self::EarlierBuffers => "buffers from before tracking began",
             Self::PerCoreAddresses => "addresses on each core",
+            Self::PersistentL1 => "persistent L1",
+            Self::ServiceCores => "L1 of service cores",
         }
     }
 
@@ -111,6 +119,17 @@ impl Part {
                 "_ZN2tt8tt_metal13AllocatorImpl18deallocate_buffersEv",
                 "_ZN2tt8tt_metal11distributed14MeshDeviceImpl10close_implEPNS1_10MeshDeviceE",
                 "_ZN2tt8tt_metal6Device5closeEv",
+            ],
+            Self::PersistentL1 => &[
+                "_ZN2tt8tt_metal17PersistentL1Arena8allocateERKNS0_12CoreRangeSetEmm",
+                "_ZN2tt8tt_metal17PersistentL1Arena10deallocateEm",
+                "_ZN2tt8tt_metal17PersistentL1ArenaD1Ev",
+            ],
+            Self::ServiceCores => &[
+                "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl11allocate_l1EPNS0_7IDeviceENS_7xy_pairEm",
+                "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl13deallocate_l1EPNS0_7IDeviceENS_7xy_pairEm",
+                "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl17reserve_l1_to_topEPNS0_7IDeviceENS_7xy_pairEm",
+                "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl7releaseEPNS0_7IDeviceERKSt6vectorINS_7xy_pairESaIS6_EE",
             ],
             Self::BytesPerBank | Self::Capacity | Self::EarlierBuffers | Self::PerCoreAddresses => &[],
         }
@@ -158,7 +177,16 @@ impl Part {
                 "_ZN2tt8tt_metal12experimental19per_core_allocation22is_per_core_allocationERKNS0_6BufferE",
                 "_ZN2tt8tt_metal12experimental19per_core_allocation22get_per_core_addressesERKNS0_6BufferE",
             ],
-            Self::Scratchpads | Self::ProgramBinaries | Self::ProgramTables | Self::Clashes | Self::Close => &[],
+            Self::ServiceCores => &[
+                "_ZNK2tt8tt_metal8internal22ServiceCoreManagerImpl15is_service_coreEiNS_7xy_pairE",
+                "_ZNK2tt8tt_metal8internal22ServiceCoreManagerImpl15bytes_availableEPNS0_7IDeviceENS_7xy_pairE",
+            ],
+            Self::Scratchpads
+            | Self::ProgramBinaries
+            | Self::ProgramTables
+            | Self::Clashes
+            | Self::Close
+            | Self::PersistentL1 => &[],
         }
     }
 
@@ -182,12 +210,19 @@ impl Part {
 
     /// Whether some of its names do some of the work; of the others all are needed.
     pub const fn can_be_seen_in_part(self) -> bool {
-        matches!(self, Self::BytesPerBank | Self::CircularBuffers | Self::Close)
+        matches!(self, Self::BytesPerBank | Self::CircularBuffers | Self::Close | Self::ServiceCores)
     }
 
     /// Whether a build with these names missing has the part all the same, and hides it. Some parts came with later builds.
     pub fn is_there_without(self, missing: &[&str]) -> bool {
-        let is_of_all = !matches!(self, Self::DataflowBuffers | Self::Scratchpads | Self::PerCoreAddresses);
+        let is_of_all = !matches!(
+            self,
+            Self::DataflowBuffers
+                | Self::Scratchpads
+                | Self::PerCoreAddresses
+                | Self::PersistentL1
+                | Self::ServiceCores
+        );
         // Circular buffers are placed by it too.
         let is_sign = |name: &&str| !missing.contains(name) && !name.contains("12mark_address");
         is_of_all || self.hooks().iter().chain(self.getters()).any(is_sign)

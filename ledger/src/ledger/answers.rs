@@ -66,10 +66,7 @@ impl Ledger {
 
     /// How full the L1 of a device is, where programs place and where its allocator was seen.
     pub fn l1_pressure(&self, device: i32) -> Option<L1Pressure> {
-        let lowest = self.places.regions_in(device, Memory::L1).map(|(key, _)| key.address).min();
-        let totals = self.sums.known(device, Memory::L1).map(RunningTotals::shown);
-        let buffer_bytes = totals.map_or(Some(0), |totals| totals.live_bytes_per_bank);
-        pressure::find(&self.programs, device, self.bank(device, Memory::L1), lowest, buffer_bytes)
+        pressure::find(&self.programs, &self.places, &self.sums, device, self.bank(device, Memory::L1))
     }
 
     /// What lies in the L1 of a core of a device, by address.

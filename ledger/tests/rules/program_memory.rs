@@ -1,7 +1,7 @@
 //! Circular buffers, dataflow buffers and scratchpads.
 
 use ttmem_ledger::{Finding, Ledger};
-use ttmem_wire::{ANY_DEVICE, CoreRange, Event, EventKind, Memory, flags};
+use ttmem_wire::{ANY_DEVICE, CoreRange, Event, EventKind, Memory, OnCore, flags};
 
 use super::{after, allocate, on, place, totals};
 
@@ -115,4 +115,49 @@ fn releasing_all_circular_buffers_frees_those_of_every_device() {
     assert!(ledger.live().is_empty());
     ledger.apply(&place(5, 8, 8), None);
     assert!(ledger.findings().is_empty(), "releases are reported, if not for this device yet");
+}
+
+/// L1 past the allocators, on a core of the first row.
+fn past_allocators(x: u16, address: u64, size: u64, flags: u16) -> Event {
+    let extra = OnCore::At { x, y: 0 }.code();
+    Event { size_per_bank: Some(0), extra, flags, site: 9, ..allocate(0, Memory::L1, address, size) }
+}
+
+#[test]
+fn l1_past_the_allocators_is_of_its_cores_and_of_no_bank() {
+    let bank = Event { memory: Some(Memory::L1), address: 1000, size: 9000, extra: 4, ..on(EventKind::Capacity, 0) };
+    let mut ledger = after(&[
+        bank,
+        of_program(Memory::DataflowBuffer, 1, (1300, 500), (0, 3)),
+        Event { size_per_bank: Some(400), ..allocate(0, Memory::L1, 8000, 1600) },
+        past_allocators(2, 1000, 300, 0),
+        past_allocators(3, 1000, 300, 0),
+        past_allocators(15, 9000, 1000, flags::SERVICE_CORE),
+    ]);
+    let l1 = totals(&ledger, 0, Memory::L1);
+    assert_eq!((l1.live_bytes, l1.live_bytes_per_bank), (1600 + 300 + 300 + 1000, Some(400)));
+    let full = ledger.l1_pressure(0).unwrap();
+    assert_eq!(((full.x, full.y), full.program_bytes, full.persistent_bytes), ((2, 0), 500, 300));
+    assert_eq!((full.buffer_bytes, full.free_bytes, full.site), (Some(400), Some(8000 - 1800), 1));
+    let map = |core| ledger.l1_map(0, core).iter().map(|piece| (piece.address, piece.end)).collect::<Vec<_>>();
+    assert_eq!(map((2, 0)), [(1000, 1300), (1300, 1800), (8000, 8400)]);
+    assert_eq!(map((15, 0)), [(8000, 8400), (9000, 10_000)]);
+    assert_eq!(ledger.free_list(0, Memory::L1).unwrap().blocks, [1000..8000, 8400..10_000], "as the allocator has it");
+    // A clash: it can't be moved out of the way.
+    let clash = Event { holder: 1, size: 8100, address: 8000, ..on(EventKind::OutOfMemory, 0) };
+    ledger.apply(&Event { memory: Some(Memory::CircularBuffer), ..clash }, None);
+    let refusal = &ledger.out_of_memory()[0];
+    assert_eq!((refusal.holders.len(), refusal.clash.as_ref().unwrap().in_the_way.allocations), (1, 1));
+    assert_eq!(refusal.clash.as_ref().unwrap().lowest.map(|lowest| lowest.address), Some(8000));
+    let gained: Vec<u64> = refusal.clash.as_ref().unwrap().reliefs.iter().map(|relief| relief.gained).collect();
+    assert_eq!(gained, [2000]);
+    ledger.apply(&Event { kind: EventKind::CbFreeAll, ..of_program(Memory::DataflowBuffer, 1, (0, 0), (0, 0)) }, None);
+    let alone = ledger.l1_pressure(0).unwrap();
+    assert_eq!((alone.program_bytes, alone.persistent_bytes, alone.free_bytes), (0, 300, Some(8000 - 1300)));
+    assert_eq!(alone.site, 9);
+    for part in [past_allocators(2, 1000, 0, 0), past_allocators(15, 9000, 0, 0)] {
+        ledger.apply(&Event { kind: EventKind::Free, ..part }, None);
+    }
+    assert_eq!(totals(&ledger, 0, Memory::L1).live_bytes, 1600 + 300);
+    assert_eq!(ledger.anomalies().unmatched_frees, 0);
 }

@@ -63,12 +63,13 @@ fn is_zero_u32(number: &u32) -> bool {
 }
 
 /// What each bit that a reader may care about is called.
-const FLAGS: [(u16, &str); 5] = [
+const FLAGS: [(u16, &str); 6] = [
     (flags::GLOBALLY_ALLOCATED, "globally_allocated"),
     (flags::PREALLOCATED, "preallocated"),
     (flags::MORE_CORES, "more_cores"),
     (flags::NEW_PLACEMENT, "new_placement"),
     (flags::FOR_PROGRAM, "cached"),
+    (flags::SERVICE_CORE, "service_core"),
 ];
 
 /// The row of a step that is an event or a mark.

@@ -137,7 +137,7 @@ impl Tables {
             m: self.memories.number(region.memory),
             a: Number(region.address),
             s: Number(region.size),
-            b: region.size_per_bank.map(Number),
+            b: region.size_per_bank.filter(|_| region.core.is_none()).map(Number),
             d: self.device_sets.number(devices),
             h: region.holders,
             r: region.reports,

@@ -28,7 +28,8 @@ pub(super) fn place(region: &LiveRegion, devices: usize, cores: usize) -> Place 
         memory: region.memory,
         address: region.address,
         size: region.size,
-        size_per_bank: region.size_per_bank,
+        // A part on a core is all that lies there.
+        size_per_bank: region.size_per_bank.filter(|_| region.core.is_none()),
         cores,
         site: region.site,
         tensor: region.tensor,

@@ -115,7 +115,7 @@ fn of_device(device: i32, sessions: &[Session], names: &mut SiteNames) -> Device
         }
         let banks = [Memory::L1, Memory::L1Small].map(|memory| ledger.bank(device, memory));
         let core = ledger.l1_pressure(device);
-        let fullest = |core: &Option<L1Pressure>| core.map_or(0, |core| core.program_bytes);
+        let fullest = |core: &Option<L1Pressure>| core.map_or(0, |core| core.program_bytes + core.persistent_bytes);
         if detail.core.is_none() || fullest(&core) > fullest(&detail.core) {
             detail.core = core;
         }

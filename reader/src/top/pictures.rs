@@ -195,6 +195,7 @@ fn a_device_has_its_l1_as_a_map() {
         x: 4,
         y: 2,
         program_bytes: 250,
+        persistent_bytes: 0,
         buffer_bytes: Some(250),
         free_bytes: Some(500),
         site: 0,

@@ -7,6 +7,7 @@ use ttmem_wire::{Event, EventKind, Target};
 use super::{
     call_real, devices, hook,
     metal::{self, Object},
+    service_cores,
 };
 use crate::{
     capture::{Site, guarded, record},
@@ -59,7 +60,10 @@ hook! {
         });
         let closed = call_real!(CLOSE_DEVICE, fn(*mut c_void) -> bool, (device), else true);
         if let Some((tracker, target)) = closing {
-            guarded(|| record(tracker, Event { kind: EventKind::DeviceClosed, target, ..Event::default() }, Site::Given));
+            guarded(|| {
+                record(tracker, Event { kind: EventKind::DeviceClosed, target, ..Event::default() }, Site::Given);
+                service_cores::closed(tracker, target);
+            });
         }
         forget(device);
         closed

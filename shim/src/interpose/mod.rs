@@ -18,6 +18,7 @@ mod dataflow_buffers;
 mod devices;
 mod fields;
 mod gathering;
+mod l1_arena;
 mod message;
 mod metal;
 mod numbers;
@@ -26,6 +27,7 @@ mod placed;
 mod program;
 mod programs;
 mod scratchpads;
+mod service_cores;
 mod tensors;
 mod watched;
 

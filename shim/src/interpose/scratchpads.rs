@@ -67,8 +67,8 @@ impl Ends {
         let cores = allocator.cores();
         let before = cores.map_or(u64::MAX, |cores| self.on(cores));
         allocator.regions().iter().filter_map(move |&[begin, end]| {
-            let begin = begin.max(before);
-            (end > begin).then_some((cores?, begin, end - begin))
+            let (cores, begin) = (cores?, begin.max(before));
+            (end > begin).then(|| (cores, begin, end - begin))
         })
     }
 }

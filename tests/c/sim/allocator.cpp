@@ -36,7 +36,7 @@ struct AllocatorImpl::State {
     std::set<Buffer*> buffers;
 };
 
-AllocatorImpl::AllocatorImpl(std::vector<int> chips) : state_(new State) { state_->chips = std::move(chips); }
+AllocatorImpl::AllocatorImpl(std::vector<int> chips) : state_(new State), arena_(chips) { state_->chips = std::move(chips); }
 
 // As ~SubDeviceManager does in the real one, whoever owns an allocator lets go of its buffers first.
 AllocatorImpl::~AllocatorImpl() = default;

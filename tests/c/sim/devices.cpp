@@ -37,6 +37,7 @@ bool Device::close() {
     if (!open_) return false;
     open_ = false;
     allocator_->deallocate_buffers();
+    internal::ServiceCoreManagerImpl::on_device_close(chip_);
     ttsim::books::closed(chip_);
     return true;
 }

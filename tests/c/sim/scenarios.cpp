@@ -293,6 +293,65 @@ void second_holders() {
 }
 
 // Programs in the cache start at the same base: their circular buffers overlap, and a program is placed once.
+// Persistent arenas and service cores: L1 core by core, of no bank; what is left goes when the devices are closed, or its allocator is.
+void past_allocators() {
+    using tt::tt_metal::internal::service_core_manager, tt::tt_metal::IDevice;
+    constexpr uint64_t KIB = 1024;
+    Mesh mesh = open_mesh(2), part = submesh(mesh, {1});
+    Tensor whole = interleaved(mesh, L1, 64 * TILE, TILE), half = interleaved(part, L1, 64 * TILE, TILE);
+    expect(0, "L1", 1, 64 * TILE, TILE);
+    uint64_t pipe = arena_allocate(mesh, {{{0, 0}, {1, 1}}, {{4, 0}, {4, 0}}}, 4 * KIB);
+    expect(0, "L1", 6, 64 * TILE + 20 * KIB, TILE);
+    arena_allocate(mesh, {{{7, 7}, {7, 7}}}, KIB);
+    uint64_t of_part = arena_allocate(part, {{{3, 3}, {3, 3}}}, KIB);
+    refused([&] { arena_allocate(mesh, {{{0, 0}, {0, 0}}}, 0); });
+    expect(0, "L1", 7, 64 * TILE + 21 * KIB, TILE);
+    expect(1, "L1", 9, 128 * TILE + 22 * KIB, 2 * TILE);
+    step("arenas");
+    auto& manager = service_core_manager();
+    IDevice* device = mesh->get_devices().at(0);
+    manager.claim(device, {{14, 2}, {14, 3}, {14, 4}});
+    uint64_t first = manager.allocate_l1(device, {14, 2}, 8 * KIB);
+    manager.allocate_l1(device, {14, 2}, 1000);
+    manager.allocate_l1(device, {14, 3}, 8 * KIB);
+    manager.allocate_l1(device, {14, 4}, KIB);
+    manager.reserve_l1_to_top(device, {14, 4}, L1_BANK_BYTES - 16 * KIB);
+    refused([&] { manager.allocate_l1(device, {14, 2}, 2 * L1_BANK_BYTES); });
+    refused([&] { manager.allocate_l1(device, {15, 2}, 64); });
+    refused([&] { manager.reserve_l1_to_top(device, {15, 2}, 64); });
+    refused([&] { manager.deallocate_l1(device, {15, 2}, 64); });
+    expect(0, "L1", 12, 64 * TILE + 53 * KIB + 1000, TILE);
+    step("service cores");
+    manager.deallocate_l1(device, {14, 2}, first);
+    manager.release(device, {{14, 3}, {14, 4}});
+    expect(0, "L1", 8, 64 * TILE + 21 * KIB + 1000, TILE);
+    step("some are given back");
+    arena_deallocate(mesh, pipe);
+    expect(0, "L1", 3, 64 * TILE + KIB + 1000, TILE);
+    arena_deallocate(part, of_part);
+    arena_allocate(part, {{{3, 3}, {3, 3}}}, 2 * KIB);
+    step("a pipe is gone");
+    half.reset();
+    part->close();
+    part.reset();
+    expect(1, "L1", 2, 64 * TILE + KIB, TILE);
+    step("an allocator is destroyed");
+    mesh->close();
+    expect_all(2, "L1", 0, 0, 0);
+    step("closed");
+    whole.reset();
+    mesh.reset();
+    mesh = open_mesh(2);
+    whole = interleaved(mesh, L1, 64 * TILE, TILE);
+    uint64_t again = arena_allocate(mesh, {{{0, 0}, {1, 1}}}, KIB);
+    expect_all(2, "L1", 5, 64 * TILE + 4 * KIB, TILE);
+    step("open again");
+    arena_deallocate(mesh, again);
+    expect_all(2, "L1", 1, 64 * TILE, TILE);
+    step("given back again");
+    mesh->close();
+}
+
 void dataflow_buffers() {
     Mesh mesh = open_mesh(4);
     constexpr uint64_t KIB = 1024;
@@ -699,6 +758,7 @@ const std::map<std::string, void (*)()> SCENARIOS = {
     {"second-holders", second_holders},
     {"circular-buffers", circular_buffers},
     {"dataflow-buffers", dataflow_buffers},
+    {"past-allocators", past_allocators},
     {"circular-buffers-in-parts", circular_buffers_in_parts},
     {"circular-buffers-at-exit", circular_buffers_at_exit},
     {"submeshes", submeshes},

@@ -22,6 +22,14 @@
 #define TTSIM_HOOKED
 #endif
 
+namespace tt {
+
+struct xy_pair {
+    size_t x, y;
+};
+
+}  // namespace tt
+
 namespace tt::tt_metal {
 
 enum class BufferType { DRAM, L1, SYSTEM_MEMORY, L1_SMALL, TRACE };
@@ -47,6 +55,24 @@ public:
 
 private:
     std::vector<CoreRange> ranges_;
+};
+
+// L1 below what programs place, which lives across programs. (Here nothing is used again.)
+class PersistentL1Arena {
+public:
+    struct Allocation {
+        uint64_t id, address, size;
+    };
+
+    explicit PersistentL1Arena(std::vector<int> chips);
+    TTSIM_HOOKED ~PersistentL1Arena();
+    TTSIM_HOOKED Allocation allocate(const CoreRangeSet& cores, uint64_t size, uint64_t alignment);
+    TTSIM_HOOKED void deallocate(uint64_t id);
+
+private:
+    struct State;
+    void take(uint64_t id);
+    std::unique_ptr<State> state_;
 };
 
 // What a bank of an allocator has, in bytes.
@@ -113,10 +139,14 @@ public:
     TTSIM_HOOKED uint32_t get_alignment(BufferType type) const;
     uint64_t lowest_l1_address() const;
     TTSIM_HOOKED std::unordered_set<Buffer*> get_allocated_buffers() const;
+    PersistentL1Arena& arena() { return arena_; }
 
 private:
     struct State;
     std::unique_ptr<State> state_;
+    // Far from the beginning, as in the real one.
+    char others_[0x190] = {};
+    PersistentL1Arena arena_;
 };
 
 class GraphTracker {
@@ -314,6 +344,37 @@ private:
 std::shared_ptr<MeshDevice> create_submesh(const std::shared_ptr<MeshDevice>& parent, std::vector<int> chips);
 
 }  // namespace distributed
+
+namespace internal {
+
+// Cores of the dispatch column that a program claims; their L1 is handed out from its top.
+class ServiceCoreManagerImpl {
+public:
+    void claim(IDevice* device, const std::vector<xy_pair>& cores);
+    TTSIM_HOOKED bool is_service_core(int chip, xy_pair core) const;
+    TTSIM_HOOKED size_t bytes_available(IDevice* device, xy_pair core) const;
+    TTSIM_HOOKED uint64_t allocate_l1(IDevice* device, xy_pair core, size_t size);
+    TTSIM_HOOKED uint64_t reserve_l1_to_top(IDevice* device, xy_pair core, uint64_t address);
+    TTSIM_HOOKED void deallocate_l1(IDevice* device, xy_pair core, uint64_t address);
+    TTSIM_HOOKED void release(IDevice* device, const std::vector<xy_pair>& cores);
+    static void on_device_close(int chip);
+};
+
+class ServiceCoreManager {
+public:
+    void claim(IDevice* device, const std::vector<xy_pair>& cores);
+    uint64_t allocate_l1(IDevice* device, xy_pair core, size_t size);
+    uint64_t reserve_l1_to_top(IDevice* device, xy_pair core, uint64_t address);
+    void deallocate_l1(IDevice* device, xy_pair core, uint64_t address);
+    void release(IDevice* device, const std::vector<xy_pair>& cores);
+
+private:
+    ServiceCoreManagerImpl impl_;
+};
+
+ServiceCoreManager& service_core_manager();
+
+}  // namespace internal
 
 #ifdef TTSIM_CLIENT
 // The client of the first proof of concept, in builds that were patched with it.

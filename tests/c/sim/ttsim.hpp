@@ -35,6 +35,10 @@ Tensor sharded(const Mesh& mesh, BufferType type, uint64_t size, uint64_t shards
 // Over bytes that were there before; older versions reported such a buffer, newer ones do not.
 Tensor borrowed(const Mesh& mesh, BufferType type, uint64_t size, uint64_t page_size, uint64_t address, bool tracked);
 
+// Memory of the arena in the allocator of a mesh: a number, and by it given back.
+uint64_t arena_allocate(const Mesh& mesh, const std::vector<tt::tt_metal::CoreRange>& cores, uint64_t size);
+void arena_deallocate(const Mesh& mesh, uint64_t id);
+
 // While one lives, allocations are pretended, as in a graph capture without dispatch.
 struct NoDispatch {
     NoDispatch();

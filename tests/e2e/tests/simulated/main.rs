@@ -163,6 +163,28 @@ fn an_immediate_end_loses_nothing() {
 }
 
 #[test]
+fn l1_past_the_allocators_is_live_on_its_cores_until_it_is_given_back() {
+    let process = exact("past-allocators");
+    assert_eq!(live_count(&process), 0);
+    let unseen = process["unseen_parts"].as_array().expect("a list of parts");
+    assert!(!unseen.iter().any(|part| part == "persistent L1" || part == "L1 of service cores"), "{unseen:?}");
+    let mark =
+        |name: &str| process["marks"].as_array().expect("marks").iter().find(|mark| mark["name"] == name).cloned();
+    let on_cores = |name: &str| {
+        let mark = mark(name).expect("a mark");
+        let live = mark["live"].as_array().expect("a list of live allocations").clone();
+        let of_first = live.into_iter().filter(|one| one["device_id"] == 0 && one["core"].is_string());
+        let mut cores: Vec<_> = of_first.map(|one| one["core"].as_str().unwrap_or_default().to_owned()).collect();
+        cores.sort_unstable();
+        cores.join(" ")
+    };
+    assert_eq!(on_cores("arenas"), "0-0 0-1 1-0 1-1 4-0 7-7");
+    assert_eq!(on_cores("service cores"), "0-0 0-1 1-0 1-1 14-2 14-2 14-3 14-4 14-4 4-0 7-7");
+    assert_eq!(on_cores("some are given back"), "0-0 0-1 1-0 1-1 14-2 4-0 7-7");
+    assert_eq!(on_cores("a pipe is gone"), "14-2 7-7");
+}
+
+#[test]
 fn a_chip_that_fails_to_close_is_not_closed() {
     assert_eq!(live_count(&exact("close-throws")), 0);
 }
