@@ -55,7 +55,6 @@ public:
     std::vector<xy_pair> get_claimable_cores(IDevice* device) const;
     void claim(IDevice* device, const std::vector<xy_pair>& cores);
     uint64_t allocate_l1(IDevice* device, xy_pair core, size_t size);
-    uint64_t reserve_l1_to_top(IDevice* device, xy_pair core, uint64_t address);
     void deallocate_l1(IDevice* device, xy_pair core, uint64_t address);
     void release(IDevice* device, const std::vector<xy_pair>& cores);
     size_t bytes_available(IDevice* device, xy_pair core) const;
@@ -111,13 +110,12 @@ extern "C" int past_allocators(void* mesh, int step) {
             uint64_t second = manager.allocate_l1(device, cores[0], 4096);
             took("+", cores[0], second, before - manager.bytes_available(device, cores[0]));
             before = manager.bytes_available(device, cores[1]);
-            uint64_t at = manager.reserve_l1_to_top(device, cores[1], first + 8192 - 65536);
+            uint64_t at = manager.allocate_l1(device, cores[1], 65536);
             took("+", cores[1], at, before - manager.bytes_available(device, cores[1]));
             break;
         }
         case 1:
             refused("allocate", [&] { manager.allocate_l1(device, cores[0], 1 << 30); });
-            refused("reserve", [&] { manager.reserve_l1_to_top(device, {0, 0}, 64); });
             manager.deallocate_l1(device, cores[0], first);
             took("-", cores[0], first, 8192);
             manager.release(device, {cores[1]});

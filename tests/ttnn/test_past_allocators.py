@@ -38,7 +38,7 @@ class PastAllocators(unittest.TestCase):
                 live = [*live, one] if sign == "+" else [other for other in live if other != one]
                 truth[list(truth)[-1]] = live
         self.assertEqual([line for line in run.plain.stdout.splitlines() if "refused" in line],
-                         ["allocate: refused", "reserve: refused"])
+                         ["allocate: refused"])
         (process,) = run.report["processes"]
         self.assertEqual([len(each) for each in truth.values()], [3, 1, 3, 1])
         self.assertEqual({mark["name"]: on_cores(mark) for mark in process["marks"]},

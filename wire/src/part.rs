@@ -128,7 +128,6 @@ impl Part {
             Self::ServiceCores => &[
                 "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl11allocate_l1EPNS0_7IDeviceENS_7xy_pairEm",
                 "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl13deallocate_l1EPNS0_7IDeviceENS_7xy_pairEm",
-                "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl17reserve_l1_to_topEPNS0_7IDeviceENS_7xy_pairEm",
                 "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl7releaseEPNS0_7IDeviceERKSt6vectorINS_7xy_pairESaIS6_EE",
             ],
             Self::BytesPerBank | Self::Capacity | Self::EarlierBuffers | Self::PerCoreAddresses => &[],
@@ -177,16 +176,13 @@ impl Part {
                 "_ZN2tt8tt_metal12experimental19per_core_allocation22is_per_core_allocationERKNS0_6BufferE",
                 "_ZN2tt8tt_metal12experimental19per_core_allocation22get_per_core_addressesERKNS0_6BufferE",
             ],
-            Self::ServiceCores => &[
-                "_ZNK2tt8tt_metal8internal22ServiceCoreManagerImpl15is_service_coreEiNS_7xy_pairE",
-                "_ZNK2tt8tt_metal8internal22ServiceCoreManagerImpl15bytes_availableEPNS0_7IDeviceENS_7xy_pairE",
-            ],
             Self::Scratchpads
             | Self::ProgramBinaries
             | Self::ProgramTables
             | Self::Clashes
             | Self::Close
-            | Self::PersistentL1 => &[],
+            | Self::PersistentL1
+            | Self::ServiceCores => &[],
         }
     }
 

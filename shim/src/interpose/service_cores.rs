@@ -1,9 +1,10 @@
 //! L1 of service cores: cores of the dispatch column that a program claims. They belong to no allocator, and `ServiceCoreManager` hands
 //! out their L1, from its top.
 //!
-//! The functions of its implementation are stood in for: those of `ServiceCoreManager` itself only jump there.
+//! The functions of its implementation are stood in for: those of `ServiceCoreManager` itself only jump there. `reserve_l1_to_top` is
+//! not: it keeps what others hold there, and have reported, out of its hands.
 
-use std::{ffi::c_void, mem::transmute};
+use std::ffi::c_void;
 
 use ttmem_wire::{Event, EventKind, Memory, OnCore, Target, flags};
 
@@ -16,14 +17,8 @@ use crate::{
     capture::{self, Site, guarded, record},
     fired, fork_guard,
     past_allocators::HandedOut,
-    symbols::Symbol,
     tracker::Tracker,
 };
-
-static IS_CLAIMED: Symbol =
-    Symbol::new(c"_ZNK2tt8tt_metal8internal22ServiceCoreManagerImpl15is_service_coreEiNS_7xy_pairE");
-static AVAILABLE: Symbol =
-    Symbol::new(c"_ZNK2tt8tt_metal8internal22ServiceCoreManagerImpl15bytes_availableEPNS0_7IDeviceENS_7xy_pairE");
 
 /// More cores than any device has are taken for a vector of another kind.
 const MOST_CORES: usize = 4096;
@@ -70,27 +65,6 @@ hook! {
 }
 
 hook! {
-    /// `ServiceCoreManagerImpl::reserve_l1_to_top(IDevice*, xy_pair, u64 address)`: all from that address on. It gives the address.
-    RESERVE = "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl17reserve_l1_to_topEPNS0_7IDeviceENS_7xy_pairEm";
-    fn reserve(manager: *mut c_void, device: *mut c_void, x: u64, y: u64, address: u64) -> u64 {
-        fired::note(&fired::ANY);
-        let core = Core { x, y };
-        let before = available(manager, device, core);
-        let result = call_real!(
-            RESERVE,
-            fn(*mut c_void, *mut c_void, u64, u64, u64) -> u64,
-            (manager, device, x, y, address),
-            else return 0
-        );
-        match before.zip(available(manager, device, core)) {
-            Some((before, after)) => note(device, core, address, before.saturating_sub(after)),
-            None => lost(),
-        }
-        result
-    }
-}
-
-hook! {
     /// `ServiceCoreManagerImpl::deallocate_l1(IDevice*, xy_pair, u64 address)`.
     DEALLOCATE = "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl13deallocate_l1EPNS0_7IDeviceENS_7xy_pairEm";
     fn deallocate(manager: *mut c_void, device: *mut c_void, x: u64, y: u64, address: u64) {
@@ -114,23 +88,6 @@ hook! {
         let codes = codes(cores);
         give_back(device, |event| codes.contains(&event.extra));
         call_real!(RELEASE, fn(*mut c_void, *mut c_void, *const c_void) -> (), (manager, device, cores), else ());
-    }
-}
-
-/// Bytes that a service core has left; `None` of another core, and where the build does not say.
-fn available(manager: Object, device: Object, core: Core) -> Option<u64> {
-    let (is_claimed, bytes) = (IS_CLAIMED.address(), AVAILABLE.address());
-    let (_, metal) = witnesses()?;
-    metal.kind(device)?;
-    if is_claimed.is_null() || bytes.is_null() {
-        return None;
-    }
-    // SAFETY: the mangled names fix the arguments, and tt-metal's headers the results. Of a claimed core the second does not throw.
-    unsafe {
-        let is_claimed: unsafe extern "C-unwind" fn(Object, i32, Core) -> bool =
-            transmute::<*mut c_void, _>(is_claimed);
-        let bytes: unsafe extern "C-unwind" fn(Object, Object, Core) -> u64 = transmute::<*mut c_void, _>(bytes);
-        is_claimed(manager, metal.chip_id(device), core).then(|| bytes(manager, device, core))
     }
 }
 
@@ -190,13 +147,6 @@ fn codes(cores: Object) -> Vec<u32> {
     }
     // SAFETY: begin and end bound its elements.
     unsafe { std::slice::from_raw_parts(begin, count) }.iter().map(|core| core.code()).collect()
-}
-
-#[cold]
-fn lost() {
-    if let Some((tracker, _)) = witnesses() {
-        tracker.producers.count_dropped();
-    }
 }
 
 /// A device was closed: tt-metal has let go of all on its chips.

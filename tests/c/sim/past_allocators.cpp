@@ -99,14 +99,6 @@ uint64_t ServiceCoreManagerImpl::allocate_l1(IDevice* device, xy_pair core, size
     return address;
 }
 
-uint64_t ServiceCoreManagerImpl::reserve_l1_to_top(IDevice* device, xy_pair core, uint64_t address) {
-    auto& of_core = of_claimed(device->id(), core);
-    uint64_t size = lowest(of_core) - address;
-    of_core[address] = size;
-    ttsim::books::allocated({device->id()}, L1, on_core(core.x, core.y), address, size, 0);
-    return address;
-}
-
 void ServiceCoreManagerImpl::deallocate_l1(IDevice* device, xy_pair core, uint64_t address) {
     of_claimed(device->id(), core).erase(address);
     ttsim::books::freed({device->id()}, L1, on_core(core.x, core.y), address);
@@ -130,9 +122,6 @@ void ServiceCoreManagerImpl::on_device_close(int chip) {
 // As in the real one, a jump.
 uint64_t ServiceCoreManager::allocate_l1(IDevice* device, xy_pair core, size_t size) {
     return impl_.allocate_l1(device, core, size);
-}
-uint64_t ServiceCoreManager::reserve_l1_to_top(IDevice* device, xy_pair core, uint64_t address) {
-    return impl_.reserve_l1_to_top(device, core, address);
 }
 void ServiceCoreManager::deallocate_l1(IDevice* device, xy_pair core, uint64_t address) {
     impl_.deallocate_l1(device, core, address);

@@ -354,7 +354,6 @@ public:
     TTSIM_HOOKED bool is_service_core(int chip, xy_pair core) const;
     TTSIM_HOOKED size_t bytes_available(IDevice* device, xy_pair core) const;
     TTSIM_HOOKED uint64_t allocate_l1(IDevice* device, xy_pair core, size_t size);
-    TTSIM_HOOKED uint64_t reserve_l1_to_top(IDevice* device, xy_pair core, uint64_t address);
     TTSIM_HOOKED void deallocate_l1(IDevice* device, xy_pair core, uint64_t address);
     TTSIM_HOOKED void release(IDevice* device, const std::vector<xy_pair>& cores);
     static void on_device_close(int chip);
@@ -364,7 +363,6 @@ class ServiceCoreManager {
 public:
     void claim(IDevice* device, const std::vector<xy_pair>& cores);
     uint64_t allocate_l1(IDevice* device, xy_pair core, size_t size);
-    uint64_t reserve_l1_to_top(IDevice* device, xy_pair core, uint64_t address);
     void deallocate_l1(IDevice* device, xy_pair core, uint64_t address);
     void release(IDevice* device, const std::vector<xy_pair>& cores);
 
