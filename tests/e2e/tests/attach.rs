@@ -50,7 +50,8 @@ fn find(program: &str) -> Option<PathBuf> {
 fn lldb_alone(folder: &Path) -> Option<PathBuf> {
     let lldb = env::var_os("TTMEM_TEST_LLDB").map(PathBuf::from).or_else(|| find("lldb"));
     if lldb.is_none() {
-        skip("no lldb on PATH, and TTMEM_TEST_LLDB names none");
+        // Not on the list of what a machine must have: gdb comes first. The nightly script has one.
+        println!("no lldb on PATH, and TTMEM_TEST_LLDB names none: not tried");
     }
     let path = folder.join("path");
     fs::create_dir_all(&path).expect("a folder");

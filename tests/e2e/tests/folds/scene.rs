@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::Child,
 };
@@ -43,8 +44,11 @@ impl Scene {
         self.ring().with_extension("snapshot")
     }
 
+    /// Until the second snapshot is there: only then the ring has let go of what the first one has.
     pub(crate) fn wait_until_folded(&self) {
-        wait_for("a snapshot", || self.snapshot().exists().then_some(()));
+        let look = || fs::metadata(self.snapshot()).ok().map(|file| (file.ino(), file.mtime_nsec()));
+        let first = wait_for("a snapshot", look);
+        wait_for("the next snapshot", || look().filter(|next| *next != first));
     }
 
     pub(crate) fn report(&self) -> Report {
