@@ -60,11 +60,11 @@ struct Plan {
     waits: &'static str,
     /// What stands in its output before the result, and before the dynamic linker's refusal.
     done: &'static str,
-    /// The process and the signal that have it stop waiting, where that is not SIGINT to the debugger.
-    interrupt: Option<(u32, i32)>,
+    refused: &'static str,
     /// The result where there was none.
     not_done: &'static str,
-    refused: &'static str,
+    /// The process and the signal that have it stop waiting, where that is not SIGINT to the debugger.
+    interrupt: Option<(u32, i32)>,
 }
 
 type Planned = fn(&Wish<'_>) -> Result<Plan, Failure>;
