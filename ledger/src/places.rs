@@ -261,6 +261,11 @@ impl Places {
         })
     }
 
+    /// Of these, what lies in the banks of the allocators.
+    pub(crate) fn regions_in_banks(&self, device: i32, memory: Memory) -> impl Iterator<Item = (Key, &Region)> {
+        self.regions_in(device, memory).filter(|(key, region)| !region.is_past_allocators(key))
+    }
+
     /// One region, as reports show it.
     pub(crate) fn shown(
         &self,

@@ -90,8 +90,8 @@ pub(crate) fn find(
         .filter(|(placed, _)| placed.is_on(core))
         .map(|(placed, site)| (placed.end(), site))
         .reduce(|best, one| if one.0 > best.0 { one } else { best });
-    let in_banks = places.regions_in(device, Memory::L1).filter(|(key, region)| !region.is_past_allocators(key));
-    let top = in_banks.map(|(key, _)| key.address).min().or_else(|| bank.map(|bank| bank.end()));
+    let lowest = places.regions_in_banks(device, Memory::L1).map(|(key, _)| key.address).min();
+    let top = lowest.or_else(|| bank.map(|bank| bank.end()));
     let end = edge.map(|(end, _)| end).or(bank.map(|bank| bank.base));
     let totals = sums.known(device, Memory::L1).map(RunningTotals::shown);
     let bytes_on_core = |placed: &mut dyn Iterator<Item = Placement>| {

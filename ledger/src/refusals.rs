@@ -196,8 +196,7 @@ impl Refusals {
 
 /// What lies in the banks of the allocators.
 fn live(places: &Places, device: i32, memory: Memory) -> Vec<LiveRegion> {
-    let in_banks = places.regions_in(device, memory).filter(|(key, region)| !region.is_past_allocators(key));
-    in_banks.map(|(key, region)| region.shown(key, State::Live)).collect()
+    places.regions_in_banks(device, memory).map(|(key, region)| region.shown(key, State::Live)).collect()
 }
 
 fn free_list(bank: Bank, live: &[LiveRegion]) -> Option<FreeList> {
@@ -257,7 +256,7 @@ impl Most {
         let mut heap = BinaryHeap::with_capacity(HOLDERS + 1);
         let mut sites: HashMap<(u32, bool), SiteHolding, RandomState> = HashMap::default();
         let mut lowest: Option<(bool, u64, u32)> = None;
-        for (key, region) in places.regions_in(device, memory).filter(|(key, region)| !region.is_past_allocators(key)) {
+        for (key, region) in places.regions_in_banks(device, memory) {
             let bytes = region.extent().bytes;
             if let Some(clash) = clash.as_mut().filter(|clash| !clash.is_beyond_l1) {
                 // The one that the refusal named, if it is known.
