@@ -5,7 +5,7 @@ use std::{
     panic::catch_unwind,
     ptr,
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ttmem_ring::{Clock, CreateOptions, QUEUE_SLOTS, RingFile};
@@ -19,7 +19,7 @@ use crate::{
     fork_guard::{self, GUARD},
     full_queue::FullQueue,
     mode,
-    nap::nap,
+    nap::Patience,
     past_allocators::PastAllocators,
     pool_cache::PoolCache,
     pool_sets::PoolSets,
@@ -87,17 +87,16 @@ pub(crate) fn start() -> Option<&'static Tracker> {
 /// signal handler may wait here: the thread that it waits for is another. Waiting in vain happens once; later events are
 /// counted as come too early until the ring is there.
 fn wait_for_start() -> Option<&'static Tracker> {
-    let since = Instant::now();
+    let mut patience = Patience::new(START_PATIENCE);
     while is_on() {
         if let Some(tracker) = fork_guard::tracker() {
             return Some(tracker);
         }
-        if since.elapsed() >= START_PATIENCE || GUARD.waited_in_vain.load(Ordering::Relaxed) != 0 {
+        if GUARD.waited_in_vain.load(Ordering::Relaxed) != 0 || !patience.nap(Duration::from_micros(20)) {
             GUARD.waited_in_vain.store(1, Ordering::Relaxed);
             GUARD.early.fetch_add(1, Ordering::Relaxed);
             break;
         }
-        nap(Duration::from_micros(20));
     }
     None
 }

@@ -2,10 +2,10 @@
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::nap::nap;
+use crate::nap::Patience;
 
 /// Who has the turn. SYNC: Acquire and Release; what the one did, the next finds done.
 #[derive(Debug, Default)]
@@ -39,14 +39,12 @@ impl Turns {
     }
 
     /// Sleeps until it has the turn; `None` after so long, as in [`Self::spin`].
-    pub(crate) fn wait(&self, patience: Duration) -> Option<Turn<'_>> {
-        let since = Instant::now();
+    pub(crate) fn wait(&self, mut patience: Patience) -> Option<Turn<'_>> {
         loop {
             let turn = self.try_take();
-            if turn.is_some() || since.elapsed() >= patience {
+            if turn.is_some() || !patience.nap(Duration::from_micros(50)) {
                 return turn;
             }
-            nap(Duration::from_micros(50));
         }
     }
 }
@@ -68,7 +66,7 @@ mod tests {
         assert!(first.is_some());
         for _ in 0..2 {
             assert!(
-                turns.try_take().is_none() && turns.wait(Duration::ZERO).is_none(),
+                turns.try_take().is_none() && turns.wait(Patience::new(Duration::ZERO)).is_none(),
                 "in vain, it is not given back"
             );
         }

@@ -8,7 +8,7 @@ use super::{
     allocated_before, build, capacity,
     metal::{DeviceKind, Metal, Object},
 };
-use crate::tracker::Tracker;
+use crate::{nap::Patience, tracker::Tracker};
 
 /// How long a thread waits while another sees a device first: longer than [`crate::patch::settle`] waits, and 100,000 allocations take to
 /// be reported. After that it goes on without.
@@ -27,7 +27,7 @@ pub(super) fn target(tracker: &'static Tracker, metal: &Metal, device: Object, a
 #[inline(never)]
 fn ask(tracker: &'static Tracker, metal: &Metal, device: Object, allocator: Object) -> Option<Target> {
     // One thread sees it first. The others wait: what the allocator holds by now is reported before anything that they do to it.
-    let _first = tracker.first_sight.wait(PATIENCE);
+    let _first = tracker.first_sight.wait(Patience::new(PATIENCE));
     if let Some(pool) = tracker.pool_cache.find(device as usize, allocator as usize) {
         return Some(Target::Pool(pool));
     }
