@@ -18,6 +18,7 @@ use crate::{
     flush::{Reply, Request},
     full_queue::FullQueue,
     last_thread::{self, Leader},
+    nap::{self, Patience},
     signals, thread,
 };
 
@@ -37,6 +38,10 @@ const DEEP_SLEEP: Duration = Duration::from_secs(1);
 const WATCHFUL_SLEEP: Duration = Duration::from_millis(100);
 /// Between two readings of the clock that are noted.
 const NOTE_CLOCK_NS: u64 = 100_000_000;
+/// At a stop threads may still be on their way with an event: they are given so long to come to the queue,
+const LAST_CALLS: Duration = Duration::from_millis(2);
+/// and so long to publish what they have claimed there. What they have not is counted as lost.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// Making the ring takes some 24 KiB; only touched pages count.
 const STACK_BYTES: usize = 128 * 1024;
 
@@ -48,8 +53,8 @@ pub(crate) struct Flusher {
     requests: Receiver<Request>,
     /// Taken from the channel, and not replied to yet.
     open_requests: Vec<Request>,
-    /// Whether it ends once all is in the ring, and whom it replies to then.
-    is_last_round: bool,
+    /// Whether it ends once all is in the ring, how long it waits for that, and whom it replies to then.
+    ending: Option<Patience>,
     stopped: Option<Reply>,
     full_queue: &'static FullQueue,
     clock: Clock,
@@ -93,7 +98,7 @@ impl Flusher {
             state: ring.flusher().state(),
             requests,
             open_requests: Vec::new(),
-            is_last_round: false,
+            ending: None,
             stopped: None,
             full_queue,
             clock: ring.clock(),
@@ -110,14 +115,19 @@ impl Flusher {
         loop {
             let drained = self.round();
             self.note_clock();
-            if self.is_last_round && !drained.ring_full {
-                self.drain.note_stopped();
-                self.wake_reader();
-                return self.stopped.take().map_or((), Reply::send);
+            if let Some(patience) = &mut self.ending
+                && !drained.ring_full
+            {
+                let is_done = self.drain.waiting() == 0 && !self.drain.has_unpublished();
+                if is_done || !patience.nap(LAST_CALLS) {
+                    self.drain.note_stopped();
+                    self.wake_reader();
+                    return self.stopped.take().map_or((), Reply::send);
+                }
+                continue;
             }
-            if self.drain.is_asked_to_stop() && !self.is_last_round && control::stop_from_flusher() {
-                // Events that were on their way are in the queue by the next round.
-                self.is_last_round = true;
+            if self.drain.is_asked_to_stop() && self.ending.is_none() && control::stop_from_flusher() {
+                self.end();
                 continue;
             }
             self.checkpoints.prepare(&self.drain);
@@ -156,15 +166,21 @@ impl Flusher {
             for request in self.open_requests.drain(..) {
                 match request {
                     Request::Flush(reply) => reply.send(),
-                    Request::Stop(reply) => {
-                        self.stopped = Some(reply);
-                        self.is_last_round = true;
-                    }
+                    Request::Stop(reply) => self.stopped = Some(reply),
                     Request::Memory(request) => request.reply(self.checkpoints.account(&self.drain)),
                 }
             }
         }
+        if self.stopped.is_some() && self.ending.is_none() {
+            self.end();
+        }
         drained
+    }
+
+    /// No event begins any more. Those that began come to the queue meanwhile.
+    fn end(&mut self) {
+        nap::nap(LAST_CALLS);
+        self.ending = Some(Patience::new(STOP_PATIENCE));
     }
 
     fn wake_reader(&mut self) {

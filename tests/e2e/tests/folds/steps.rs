@@ -6,7 +6,8 @@ use std::{
     process::Command,
 };
 
-use ttmem_e2e::{Run, Steady, wait_for};
+use serde_json::json;
+use ttmem_e2e::{Report, Run, Steady, wait_for};
 
 use crate::scene::{SMALL, Scene, keeping_drainer};
 
@@ -22,13 +23,17 @@ fn library_with_failpoints() -> PathBuf {
 
 /// A run of which a thread has come to this step for the nth time, and stays there.
 fn stopped(library: &Path, step: &str, times: u64) -> Scene {
+    held(library, &format!("{step}:{times}"))
+}
+
+/// The same, with the failpoint as the library reads it.
+fn held(library: &Path, failpoint: &str) -> Scene {
     let reached = tempfile::NamedTempFile::new().expect("a file");
-    let failpoint = format!("{step}:{times}");
     let scene = Scene::start_with(SMALL, |run| {
-        let run = run.env("LD_PRELOAD", library).env("TTMEM_FAILPOINT", &failpoint);
+        let run = run.env("LD_PRELOAD", library).env("TTMEM_FAILPOINT", failpoint);
         run.env("TTMEM_FAILPOINT_FILE", reached.path())
     });
-    wait_for(&failpoint, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
+    wait_for(failpoint, || fs::read(reached.path()).is_ok_and(|text| !text.is_empty()).then_some(()));
     scene
 }
 
@@ -49,6 +54,24 @@ fn a_kill_at_each_step_of_a_fold_loses_nothing() {
             keeping_drainer(scene.rings.path()).finish(0, ttmem_reader::Ended::Unknown);
             scene.check_dead();
         }
+    }
+}
+
+#[test]
+fn a_stop_waits_for_threads_that_are_on_their_way() {
+    let library = library_with_failpoints();
+    for step in ["claimed", "filled"] {
+        // Not waited for, it would count as lost in a process that lives on.
+        let scene = held(&library, &format!("{step}:5000:300"));
+        let returned = scene.returned();
+        let ring = ttmem_ring::RingReader::open(&scene.ring()).expect("the ring");
+        ring.ask_to_stop();
+        wait_for("its last event", || ring.has_stopped().then_some(()));
+        // Events of the other thread went on until then.
+        let most: Vec<u64> = scene.returned().iter().map(|events| events + 1).collect();
+        let report = scene.report();
+        scene.steady.check(report.process(), &returned, &most);
+        assert_eq!((Report::events(report.process()).2, &report.process()["ended"]), (0, &json!({"stopped": true})));
     }
 }
 
