@@ -96,7 +96,7 @@ pub(crate) fn find(
     let totals = sums.known(device, Memory::L1).map(RunningTotals::shown);
     let bytes_on_core = |placed: &mut dyn Iterator<Item = Placement>| {
         let mut footprint = Footprint::default();
-        let cores = Some(range(core));
+        let cores = Some(CoreRange::one(core.0, core.1));
         placed.filter(|placed| placed.is_on(core)).for_each(|placed| footprint.add(Placement { cores, ..placed }));
         u64::try_from(footprint.fullest_core().1).unwrap_or(u64::MAX)
     };
@@ -117,12 +117,8 @@ fn persistent(places: &Places, device: i32) -> Vec<(Placement, u32)> {
     let past = places.regions_in(device, Memory::L1).filter(|(key, region)| region.is_past_allocators(key));
     let on_core = past.filter(|(_, region)| !region.is_on_service_core()).filter_map(|(key, region)| {
         let OnCore::At { x, y } = key.core()? else { return None };
-        let placed = Placement { address: key.address, size: region.extent().bytes, cores: Some(range((x, y))) };
+        let placed = Placement { address: key.address, size: region.extent().bytes, cores: Some(CoreRange::one(x, y)) };
         Some((placed, region.site()))
     });
     on_core.collect()
-}
-
-fn range((x, y): (u16, u16)) -> CoreRange {
-    CoreRange { first_x: x, first_y: y, last_x: x, last_y: y }
 }

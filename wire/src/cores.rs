@@ -15,6 +15,12 @@ pub struct CoreRange {
 }
 
 impl CoreRange {
+    /// This core alone.
+    #[must_use]
+    pub const fn one(x: u16, y: u16) -> Self {
+        Self { first_x: x, first_y: y, last_x: x, last_y: y }
+    }
+
     pub(crate) fn word(self) -> u64 {
         let Self { first_x, first_y, last_x, last_y } = self;
         u64::from(first_x) | u64::from(first_y) << 16 | u64::from(last_x) << 32 | u64::from(last_y) << 48

@@ -10,11 +10,12 @@ use std::{
 };
 
 use clap::Args;
-use ttmem_ring::{RingReader, create_private_dir, discover};
+use ttmem_ring::create_private_dir;
 
 use super::{
     output::{self, ReportOptions},
     settings::Place,
+    tracked::live_rings,
 };
 use crate::{
     Drainer, Ended, Failure, Keep, Lookout, Recorder,
@@ -193,10 +194,4 @@ impl Attach {
             thread::sleep(LOOK_EVERY / 5);
         }
     }
-}
-
-/// The rings in a folder whose processes put events into them.
-fn live_rings(folder: &Path) -> impl Iterator<Item = RingReader> {
-    let rings = discover(folder).unwrap_or_default().into_iter();
-    rings.filter_map(|path| RingReader::open(&path).ok().filter(RingReader::is_alive))
 }

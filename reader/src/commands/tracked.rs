@@ -93,8 +93,8 @@ impl Tracked<'_> {
     fn wait_for_others(&self, folder: &Path, command: u32, signals: &launch::Signals) {
         let mut named = BTreeSet::new();
         while !signals.has_come() {
-            let running = running(folder).filter(|(pid, _)| *pid != command);
-            let running: Vec<(u32, String)> = running.collect();
+            let running = live_rings(folder).map(|ring| (ring.header().pid, ring.header().command.join(" ")));
+            let running: Vec<(u32, String)> = running.filter(|(pid, _)| *pid != command).collect();
             if running.is_empty() {
                 return;
             }
@@ -112,7 +112,7 @@ impl Tracked<'_> {
 
     /// Removes the run's folder, unless somebody still needs it.
     fn tidy(&self, folder: &Path) {
-        if self.keep.rings || running(folder).next().is_some() {
+        if self.keep.rings || live_rings(folder).next().is_some() {
             if !self.quiet {
                 output::tell(&format!("ttmem: the rings are in {}\n", visible_path(folder)));
             }
@@ -122,11 +122,8 @@ impl Tracked<'_> {
     }
 }
 
-/// The processes that have a ring here and run: their ids and command lines.
-fn running(folder: &Path) -> impl Iterator<Item = (u32, String)> {
+/// The rings in a folder whose processes put events into them.
+pub(super) fn live_rings(folder: &Path) -> impl Iterator<Item = RingReader> {
     let rings = discover(folder).unwrap_or_default().into_iter();
-    rings.filter_map(|path| {
-        let ring = RingReader::open(&path).ok().filter(|ring| ring.is_alive())?;
-        Some((ring.header().pid, ring.header().command.join(" ")))
-    })
+    rings.filter_map(|path| RingReader::open(&path).ok().filter(RingReader::is_alive))
 }

@@ -199,9 +199,7 @@ impl Lives {
     /// The cores of program memory, or those of a part of a buffer that has an address of its own on each core.
     fn cores(&mut self, region: &LiveRegion, cores: usize) -> usize {
         match region.core {
-            Some(OnCore::At { x, y }) => {
-                self.core_sets.number(vec![CoreRange { first_x: x, first_y: y, last_x: x, last_y: y }])
-            }
+            Some(OnCore::At { x, y }) => self.core_sets.number(vec![CoreRange::one(x, y)]),
             _ => cores,
         }
     }
