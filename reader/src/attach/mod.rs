@@ -21,6 +21,10 @@ pub(crate) use target::Target;
 
 /// How long a thread of the process is waited for that allocates host memory.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What a debugger says of a process that is gone, or about to be;
+const GONE: [&str; 3] = ["not being run", "o such process", "exited"];
+/// and how long a process that was killed may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// The most that the debugger needs besides.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -118,7 +122,13 @@ fn call_in(target: &Target, library: &Path, folder: &Path, call: Call) -> Result
             let why = why.split_once('"').map_or(why, |(_, why)| why.trim_end_matches('"'));
             Err(failure(target, &format!("its dynamic linker refuses {}: {why}", library.display())))
         }
-        (None, None) => Err(failure(target, &why_not(&output))),
+        (None, None) => {
+            let since = Instant::now();
+            while GONE.iter().any(|words| output.contains(words)) && target.runs() && since.elapsed() < ENDS_WITHIN {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Err(failure(target, &why_not(&output)))
+        }
     }
 }
 

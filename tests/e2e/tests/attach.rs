@@ -196,9 +196,10 @@ fn what_forbids_it_is_said_in_one_line() {
 fn a_process_that_ends_meanwhile_is_said_to_have_ended() {
     let files = folder();
     let mut target = Command::new("sleep").arg("600").spawn().expect("a process");
-    // Takes its place, and comes too late.
-    let gdb = files.path().join("gdb");
-    let script = format!("#!/bin/sh\nkill -9 {}\necho The program is not being run.\n", target.id());
+    // Takes its place, and comes too late: the process is about to end, and takes a while on a busy machine.
+    let (gdb, sleep) = (files.path().join("gdb"), find("sleep").expect("sleep"));
+    let kill = format!("({} 0.3; kill -9 {}) &", sleep.display(), target.id());
+    let script = format!("#!/bin/sh\n{kill}\necho The program is not being run.\n");
     fs::write(&gdb, script).expect("a script");
     fs::set_permissions(&gdb, PermissionsExt::from_mode(0o700)).expect("a script");
     let outcome = attach(target.id(), files.path(), &[]).env("PATH", files.path()).outcome();
