@@ -1,4 +1,4 @@
-"""Runs every suite, as many at once as there are processors, and ends with a table: passed, failed, skipped, time.
+"""Runs every suite, as many at once as there are processors, and ends with a table: passed, failed, skipped, time, processor time.
 
     python3 tests/all.py [--check] [--jobs N] [NAME…]
 
@@ -33,6 +33,7 @@ class Suite:
     alone: bool = False
     outcome: str = ""
     seconds: float = 0
+    processor: float = 0
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     skips: list = dataclasses.field(default_factory=list)
     failures: list = dataclasses.field(default_factory=list)
@@ -67,10 +68,12 @@ def run(suite):
         # No suite sees the rings of another.
         variables = os.environ | {"TTMEM_DIR": rings, "CARGO_TERM_COLOR": "never"}
         command = ["nice", "-n", str(suite.nice), os.environ.get("MAKE", "make"), "--no-print-directory", suite.target, "BUILD="]
-        done = subprocess.run(command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-    suite.seconds = time.monotonic() - started
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    suite.seconds, suite.processor = time.monotonic() - started, usage.ru_utime + usage.ru_stime
     count(suite, suite.log.read_text(errors="replace"))
-    suite.outcome = "ok" if done.returncode == 0 else "FAILED"
+    suite.outcome = "ok" if process.returncode == 0 else "FAILED"
     return suite
 
 
@@ -127,13 +130,14 @@ def run_all(waiting, jobs):
 def table(done, seconds):
     total = sum((suite.counts for suite in done), collections.Counter())
     skipped = sum(len(suite.skips) for suite in done)
-    print(f"\n{'suite':10}{'passed':>8}{'failed':>8}{'skipped':>9}{'time':>8}")
+    print(f"\n{'suite':10}{'passed':>8}{'failed':>8}{'skipped':>9}{'time':>8}{'cpu':>8}")
     for suite in done:
         # Of the steps that are no tests, only how they ended is known.
         numbers = [suite.counts["passed"], suite.counts["failed"], len(suite.skips)] if suite.counts else ["-", "-", "-"]
         ending = "" if suite.outcome == "ok" else f"  {suite.outcome}"
-        print(f"{suite.name:10}{numbers[0]:>8}{numbers[1]:>8}{numbers[2]:>9}{duration(suite.seconds):>8}{ending}")
-    print(f"{'':10}{'':>8}{'':>8}{'':>9}{duration(seconds):>8}\n")
+        print(f"{suite.name:10}{numbers[0]:>8}{numbers[1]:>8}{numbers[2]:>9}{duration(suite.seconds):>8}"
+              f"{duration(suite.processor):>8}{ending}")
+    print(f"{'':33}{duration(seconds):>10}{duration(sum(suite.processor for suite in done)):>8}\n")
     for suite in done:
         for reason in suite.skips:
             print(f"SKIPPED: {suite.name}: {reason}")
