@@ -12,7 +12,7 @@ use crate::{nap::Patience, tracker::Tracker};
 
 /// How long a thread waits while another sees a device first: longer than [`crate::patch::settle`] waits, and 100,000 allocations take to
 /// be reported. After that it goes on without.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where events on this device object belong. `allocator` is the one at work, or null.
 #[inline(always)]

@@ -3,21 +3,22 @@
 
 mod loading;
 mod object;
+mod settling;
 
 use std::{
     ffi::{CStr, c_int, c_void},
     ptr,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use once_cell::race::OnceBox;
 
-use crate::{complain, nap::nap, symbols::Symbol};
+use crate::{complain, symbols::Symbol};
 use object::{Object, Slot};
+pub(crate) use settling::{is_settling, settle};
 
 /// A function of ours, and the function that it stands in for. The `hook!`s lay them into a section of their own.
 #[repr(C)]
@@ -89,18 +90,6 @@ fn entry(name: &CStr) -> Option<&'static Entry> {
 
 /// Whether slots hold our functions. SYNC: Relaxed; the loader's own lock orders walks.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
-/// How far the change from their functions to ours has come. SYNC: Relaxed; the waits are longer than any store takes to be seen.
-static PROGRESS: AtomicU8 = AtomicU8::new(SETTLED);
-/// Slot by slot, so that a thread may allocate through theirs and free through ours.
-const WRITING: u8 = 0;
-/// All slots are ours; calls may be under way that began in theirs.
-const WRITTEN: u8 = 1;
-const SETTLED: u8 = 2;
-/// Such calls are waited for in steps: while a debugger has stopped the process, time passes, and they do not go on.
-const STEPS: u32 = 25;
-const STEP: Duration = Duration::from_millis(2);
-/// The most steps, however long the slots take.
-const MOST_STEPS: u32 = 200;
 
 /// What was walked before.
 static WALKED: Mutex<Walked> = Mutex::new(Walked { unloads: 0, objects: Vec::new() });
@@ -129,34 +118,14 @@ pub(crate) fn is_active() -> bool {
 pub(crate) fn install() {
     // Before the walk, not in it: the loader's lock is held there, and a lookup takes another.
     entries();
-    PROGRESS.store(WRITING, Ordering::Relaxed);
+    settling::begin();
     ACTIVE.store(true, Ordering::Relaxed);
     // Not by waiting: a child that was forked amid a walk would wait for ever.
     if let Ok(mut walked) = WALKED.try_lock() {
         walked.clear();
     }
     refresh();
-    PROGRESS.store(WRITTEN, Ordering::Relaxed);
-}
-
-/// Whether a call may be under way that began in a real function and ends in one of ours.
-pub(crate) fn is_settling() -> bool {
-    PROGRESS.load(Ordering::Relaxed) != SETTLED
-}
-
-/// Waits until there is none: once, some 50 ms after the last slot was written.
-pub(crate) fn settle() {
-    if is_settling() {
-        let mut steps = 0;
-        for _ in 0..MOST_STEPS {
-            nap(STEP);
-            steps += u32::from(PROGRESS.load(Ordering::Relaxed) == WRITTEN);
-            if steps == STEPS {
-                break;
-            }
-        }
-        PROGRESS.store(SETTLED, Ordering::Relaxed);
-    }
+    settling::written();
 }
 
 /// Looks at libraries that were loaded since the last look.

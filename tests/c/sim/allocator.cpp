@@ -1,11 +1,10 @@
 #include <algorithm>
-#include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
 #include <new>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include "books.hpp"
@@ -58,7 +57,7 @@ static Statistics statistics(const std::map<uint64_t, uint64_t>& taken, uint64_t
     return statistics;
 }
 
-static thread_local std::chrono::milliseconds next_delay{};
+static thread_local std::function<void()> in_next_call = [] {};
 static ttsim::Failure next_failure = ttsim::Failure::none;
 
 [[gnu::noinline]] static void throws() { throw std::runtime_error("inside"); }
@@ -74,11 +73,11 @@ static void fail_if_told() {
     }
 }
 
-static void delay_if_told() { std::this_thread::sleep_for(std::exchange(next_delay, {})); }
+static void run_what_was_told() { std::exchange(in_next_call, [] {})(); }
 
 uint64_t AllocatorImpl::allocate_buffer(Buffer* buffer) {
     ttsim::books::called(ttsim::books::Call::allocate);
-    delay_if_told();
+    run_what_was_told();
     std::lock_guard guard(state_->mutex);
     fail_if_told();
     uint64_t bytes = (buffer->size_per_bank_ + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -108,7 +107,7 @@ uint64_t AllocatorImpl::allocate_buffer(Buffer* buffer) {
 
 void AllocatorImpl::deallocate_buffer(Buffer* buffer) {
     ttsim::books::called(ttsim::books::Call::deallocate);
-    delay_if_told();
+    run_what_was_told();
     std::lock_guard guard(state_->mutex);
     state_->taken[buffer->type_].erase(buffer->address_);
     state_->buffers.erase(buffer);
@@ -140,6 +139,6 @@ void AllocatorImpl::deallocate_buffers() {
 
 }  // namespace tt::tt_metal
 
-void ttsim::delay_next_call(std::chrono::milliseconds time) { tt::tt_metal::next_delay = time; }
+void ttsim::run_in_next_call(std::function<void()> work) { tt::tt_metal::in_next_call = std::move(work); }
 
 void ttsim::fail_next_allocation(Failure how) { tt::tt_metal::next_failure = how; }

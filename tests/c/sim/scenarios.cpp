@@ -7,9 +7,11 @@
 //     scenario NAME [TRUTH-FILE]
 
 #include <dlfcn.h>
+#include <sched.h>
 
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -664,6 +666,33 @@ void demo() {
     std::_Exit(0);
 }
 
+void pin_to_first_processor() {
+    cpu_set_t allowed, first;
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    CPU_ZERO(&first);
+    for (int processor = 0; processor < CPU_SETSIZE && CPU_COUNT(&first) == 0; ++processor) {
+        if (CPU_ISSET(processor, &allowed)) CPU_SET(processor, &first);
+    }
+    sched_setaffinity(0, sizeof first, &first);
+}
+
+// This thread runs where others want to, and when they do not.
+void give_way_to_others() {
+    pin_to_first_processor();
+    const sched_param none{};
+    sched_setscheduler(0, SCHED_IDLE, &none);
+}
+
+void compute(std::chrono::nanoseconds time) {
+    const auto computed = [] {
+        timespec time{};
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+        return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+    };
+    const auto end = computed() + time;
+    while (computed() < end) {}
+}
+
 // Tracking begins in the middle, ends, and begins again: see load_started.c. What is placed lowest first is freed and taken again.
 void late() {
     Mesh mesh = open_mesh(2), lone = open_mesh(std::vector<int>{5});
@@ -671,18 +700,29 @@ void late() {
            shards = sharded(mesh, L1, 256 << 10, 8), small = interleaved(mesh, L1_SMALL, 1000, 1024),
            other = interleaved(lone, DRAM, 64 << 10, TILE);
     step("not yet");
-    // Two calls are under way when it begins.
-    Tensor last_unseen, gone = interleaved(mesh, L1, 4096, TILE);
-    const auto under_way = [](const std::function<void()>& call) {
-        std::thread thread([call] { delay_next_call(std::chrono::milliseconds(30)), call(); });
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        return thread;
+    // Three calls are under way when it begins; one of them has hardly any processor time.
+    Tensor last_unseen, slow_unseen, gone = interleaved(mesh, L1, 4096, TILE);
+    std::atomic<int> under_way = 0;
+    std::atomic<bool> hogs = false, is_slow_done = false;
+    const auto slow = [&] { ++under_way, std::this_thread::sleep_for(std::chrono::milliseconds(30)); };
+    const auto starved = [&] { ++under_way, give_way_to_others(), compute(std::chrono::microseconds(1500)); };
+    const auto inside = [](const auto& work, const auto& call) {
+        return std::thread([=] { run_in_next_call(work), call(); });
     };
-    std::thread allocates = under_way([&] { last_unseen = interleaved(mesh, DRAM, 8192, TILE); }),
-                frees = under_way([&] { gone.reset(); });
+    std::thread hog([&] {
+        pin_to_first_processor();
+        for (hogs = true; !is_slow_done;) {}
+    });
+    while (!hogs) std::this_thread::yield();
+    std::thread allocates = inside(slow, [&] { last_unseen = interleaved(mesh, DRAM, 8192, TILE); }),
+                frees = inside(slow, [&] { gone.reset(); }), allocates_slowly = inside(starved, [&] {
+                    slow_unseen = interleaved(mesh, DRAM, 16384, TILE);
+                    is_slow_done = true;
+                });
+    while (under_way < 3) std::this_thread::yield();
     step("start");
     Tensor more = interleaved(mesh, DRAM, 24576, TILE);
-    allocates.join(), frees.join();
+    allocates.join(), frees.join(), allocates_slowly.join(), hog.join();
     other.reset();
     step("first events");
     l1.reset();
@@ -696,7 +736,7 @@ void late() {
     more.reset();
     Tensor last = interleaved(lone, DRAM, 4096, TILE);
     step("second ring");
-    for (Tensor* tensor : {&shards, &small, &unseen, &last, &last_unseen}) tensor->reset();
+    for (Tensor* tensor : {&shards, &small, &unseen, &last, &last_unseen, &slow_unseen}) tensor->reset();
     step("all freed");
     mesh->close();
     lone->close();

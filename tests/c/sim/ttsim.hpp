@@ -2,8 +2,8 @@
 // what a tracker must find.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -92,8 +92,8 @@ private:
 enum class Failure { none, other_reason, other_type, noexcept_inside };
 void fail_next_allocation(Failure how);
 
-// The next call of an allocator on this thread takes this long, before it does anything.
-void delay_next_call(std::chrono::milliseconds time);
+// The next call of an allocator on this thread begins with this.
+void run_in_next_call(std::function<void()> work);
 
 // The next close of this chip throws.
 void fail_next_close(int chip);
