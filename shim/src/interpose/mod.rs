@@ -27,6 +27,7 @@ mod per_core;
 mod placed;
 mod program;
 mod programs;
+mod refusals;
 mod scratchpads;
 mod service_cores;
 mod tensors;
