@@ -201,7 +201,7 @@ fn an_arena_that_nobody_is_known_to_have_is_lost_and_counted() {
         let unseen = process["unseen_parts"].as_array().expect("a list of parts");
         assert!(unseen.iter().any(|part| part == "persistent L1"), "{unseen:?}");
         let truth = fs::read_to_string(&truth_file).expect("the truth file");
-        assert_eq!(truth.lines().count(), 2);
+        assert_eq!(truth.lines().count(), 3);
         for line in truth.lines() {
             let line: Value = serde_json::from_str(line).expect("a line of truth");
             let step = line["step"].as_str().expect("a step");
