@@ -1,4 +1,5 @@
-"""Allocates and frees tensors on a mesh of mock devices, from lines of Python some frames deep.
+"""Allocates and frees tensors on a mesh of mock devices, from lines of Python some frames deep; places the dataflow buffers and
+scratchpads of some programs anew in each round.
 
     python hook_program.py ROWS COLUMNS ROUNDS
 """
@@ -25,11 +26,21 @@ def model(mesh):
         layer(mesh, number)
 
 
+def programs(mesh, operand):
+    """Each has dataflow buffers, from two to some ten. What is compiled once is compiled for good."""
+    mesh.clear_program_cache()
+    for _ in (ttnn.relu(operand), ttnn.matmul(operand, operand), ttnn.softmax(operand), ttnn.layer_norm(operand)):
+        pass
+
+
 def main():
     rows, columns, rounds = map(int, sys.argv[1:])
     mesh = ttnn.open_mesh_device(mesh_shape=ttnn.MeshShape(rows, columns))
+    operand = ttnn.empty((1, 1, 256, 256), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=mesh)
     for _ in range(rounds):
         model(mesh)
+        programs(mesh, operand)
+    ttnn.deallocate(operand)
     ttnn.close_mesh_device(mesh)
 
 

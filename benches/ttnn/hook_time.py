@@ -18,7 +18,11 @@ from cost import IN_MEMORY, OFF, ROOT, TTMEM, machine, wheel
 
 HERE = pathlib.Path(__file__).resolve().parent
 COLUMNS = (("measuring alone", None), ("no call sites", "off"), ("Python frames", "python"), ("call sites", "on"))
-CALLS = ("allocate_buffer", "track_allocate", "deallocate_buffer", "track_deallocate", "track_allocate_cb")
+CALLS = (
+    "allocate_buffer", "track_allocate", "deallocate_buffer", "track_deallocate", "track_allocate_cb",
+    "allocate_circular_buffers", "allocate_dataflow_buffers", "mark_address", "allocate_scratchpads",
+    "deallocate_circular_buffers",
+)
 
 
 def one_run(python, folder, timer, stacks, rounds):

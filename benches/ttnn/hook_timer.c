@@ -18,19 +18,27 @@
 
 typedef uint64_t Function(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
-enum { ALLOCATE, DEALLOCATE, TRACK_ALLOCATE, TRACK_DEALLOCATE, TRACK_ALLOCATE_CB, FUNCTIONS };
+enum { ALLOCATE, DEALLOCATE, TRACK_ALLOCATE, TRACK_DEALLOCATE, TRACK_ALLOCATE_CB, PLACE_CB, PLACE_DFB, MARK, PLACE_SCRATCH, TAKE_BACK, FUNCTIONS };
 
 #define ALLOCATE_NAME "_ZN2tt8tt_metal13AllocatorImpl15allocate_bufferEPNS0_6BufferE"
 #define DEALLOCATE_NAME "_ZN2tt8tt_metal13AllocatorImpl17deallocate_bufferEPNS0_6BufferE"
 #define TRACK_ALLOCATE_NAME "_ZN2tt8tt_metal12GraphTracker14track_allocateEPKNS0_6BufferE"
 #define TRACK_DEALLOCATE_NAME "_ZN2tt8tt_metal12GraphTracker16track_deallocateEPNS0_6BufferE"
 #define TRACK_ALLOCATE_CB_NAME "_ZN2tt8tt_metal12GraphTracker17track_allocate_cbERKNS0_12CoreRangeSetEmmbPKNS0_7IDeviceE"
+#define PLACE_CB_NAME "_ZN2tt8tt_metal6detail11ProgramImpl25allocate_circular_buffersEPKNS0_7IDeviceE"
+#define PLACE_DFB_NAME "_ZN2tt8tt_metal6detail11ProgramImpl25allocate_dataflow_buffersEPKNS0_7IDeviceE"
+#define MARK_NAME "_ZN2tt8tt_metal6detail11ProgramImpl23CircularBufferAllocator12mark_addressEmmm"
+#define TAKE_BACK_NAME "_ZN2tt8tt_metal6detail11ProgramImpl27deallocate_circular_buffersEv"
+#define PLACE_SCRATCH_NAME "_ZN2tt8tt_metal6detail11ProgramImpl20allocate_scratchpadsEPKNS0_7IDeviceE"
 
 static const char *const names[FUNCTIONS] = {
     ALLOCATE_NAME, DEALLOCATE_NAME, TRACK_ALLOCATE_NAME, TRACK_DEALLOCATE_NAME, TRACK_ALLOCATE_CB_NAME,
+    PLACE_CB_NAME, PLACE_DFB_NAME, MARK_NAME, PLACE_SCRATCH_NAME, TAKE_BACK_NAME,
 };
 static const char *const short_names[FUNCTIONS] = {
     "allocate_buffer", "deallocate_buffer", "track_allocate", "track_deallocate", "track_allocate_cb",
+    "allocate_circular_buffers", "allocate_dataflow_buffers", "mark_address", "allocate_scratchpads",
+    "deallocate_circular_buffers",
 };
 
 enum { SAMPLES = 1 << 18 };
@@ -61,8 +69,10 @@ static inline uint64_t now(void) {
         inside += now() - begin;                                                                         \
         return result;                                                                                   \
     }
-INNER(0) INNER(1) INNER(2) INNER(3) INNER(4)
-static Function *const inner[FUNCTIONS] = {inner_0, inner_1, inner_2, inner_3, inner_4};
+INNER(0) INNER(1) INNER(2) INNER(3) INNER(4) INNER(5) INNER(6) INNER(7) INNER(8) INNER(9)
+static Function *const inner[FUNCTIONS] = {
+    inner_0, inner_1, inner_2, inner_3, inner_4, inner_5, inner_6, inner_7, inner_8, inner_9,
+};
 
 /* Whoever asks the loaded tt-metal for one of the names gets the inner function; of the global scope, what there is. */
 __attribute__((optimize("O2"))) void *dlsym(void *handle, const char *name) {
@@ -108,6 +118,11 @@ OUTER(outer_deallocate, DEALLOCATE)
 OUTER(outer_track_allocate, TRACK_ALLOCATE)
 OUTER(outer_track_deallocate, TRACK_DEALLOCATE)
 OUTER(outer_track_allocate_cb, TRACK_ALLOCATE_CB)
+OUTER(outer_place_cb, PLACE_CB)
+OUTER(outer_place_dfb, PLACE_DFB)
+OUTER(outer_mark, MARK)
+OUTER(outer_place_scratch, PLACE_SCRATCH)
+OUTER(outer_take_back, TAKE_BACK)
 
 static double ticks_a_ns(void) {
     struct timespec from, to, nap = {0, 20000000};

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace tt {
@@ -85,8 +86,12 @@ void refused(const char* what, auto work) {
     try {
         work();
         std::printf("%s: not refused\n", what);
-    } catch (const std::exception&) {
-        std::printf("%s: refused\n", what);
+    } catch (const std::exception& exception) {
+        // The line behind "info:".
+        std::string text = exception.what(), info = "info:\n";
+        size_t at = text.find(info);
+        if (at != std::string::npos) text.erase(0, at + info.size());
+        std::printf("%s: refused: %s\n", what, text.substr(0, text.find('\n')).c_str());
     }
 }
 
@@ -126,6 +131,7 @@ extern "C" int past_allocators(void* mesh, int step) {
             auto made = arena_of(mesh).allocate(range, 4096, 64);
             pipe = made.id;
             for (size_t x : {1, 2}) took("+", {x, 0}, made.address, made.size);
+            refused("arena", [&] { arena_of(mesh).allocate(range, 1 << 30, 64); });
             break;
         }
         case 3: arena_of(mesh).deallocate(pipe); break;

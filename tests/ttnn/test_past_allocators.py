@@ -37,9 +37,11 @@ class PastAllocators(unittest.TestCase):
                 one = [core, int(address), int(size)]
                 live = [*live, one] if sign == "+" else [other for other in live if other != one]
                 truth[list(truth)[-1]] = live
-        self.assertEqual([line for line in run.plain.stdout.splitlines() if "refused" in line],
-                         ["allocate: refused"])
+        refused = [line.split(": ", 2) for line in run.plain.stdout.splitlines() if "refused" in line]
+        self.assertEqual([(what, how) for what, how, _ in refused], [("allocate", "refused"), ("arena", "refused")])
         (process,) = run.report["processes"]
+        told = [(one["memory"], one["size"], one["devices"], one["other_reason"]) for one in process["out_of_memory"]]
+        self.assertEqual(told, [("L1", 1 << 30, [0], said) for _, _, said in refused])
         self.assertEqual([len(each) for each in truth.values()], [3, 1, 3, 1])
         self.assertEqual({mark["name"]: on_cores(mark) for mark in process["marks"]},
                          {name: sorted(each) for name, each in truth.items()})

@@ -2,14 +2,14 @@
 
 use std::ffi::c_void;
 
-use ttmem_wire::{Event, EventKind, Memory, flags, split_mark};
+use ttmem_wire::{Event, EventKind, Memory, flags};
 
 use super::{
     building, call_real, devices, hook,
-    message::Reason,
+    message::OutOfMemory,
     metal::{Facts, Metal, Object},
     numbers::{PREALLOCATED, Remembered},
-    program,
+    program, refusals,
     watched::{self, Thrown},
     witnesses_of,
 };
@@ -79,26 +79,19 @@ impl Asked {
     /// The allocator threw: memory has run out, or it does not do what was asked.
     #[cold]
     fn refused(&self, thrown: Thrown<'_>) {
-        let other = |said| (Event { size_per_bank: None, flags: flags::OTHER_REASON, ..self.request }, Some(said));
-        let (event, said) = match thrown {
-            Thrown::ThreadEnded => return self.answered(),
-            Thrown::Unseen => (self.request, None),
-            Thrown::OfType(name) => other([&b"an exception of type "[..], name]),
-            Thrown::Says(text) => match Reason::read(text) {
-                Reason::OutOfMemory { size_per_bank, space } => {
-                    (Event { size_per_bank: self.request.size_per_bank.or(size_per_bank), space, ..self.request }, None)
-                }
-                Reason::Other(said) => other([said, b""]),
-            },
+        let out_of_memory = match thrown {
+            Thrown::Unseen => Some(self.request),
+            Thrown::Says(text) => OutOfMemory::read(text).map(|OutOfMemory { size_per_bank, space }| Event {
+                size_per_bank: self.request.size_per_bank.or(size_per_bank),
+                space,
+                ..self.request
+            }),
+            Thrown::OfType(_) | Thrown::ThreadEnded => None,
         };
-        guarded(|| {
-            record(self.tracker, event, Site::Given);
-            // The ledger finds the refusal by the thread.
-            if let Some([said, more]) = said {
-                let mark = [&b"\x1frefused:"[..], said, more].concat();
-                split_mark(&mark).for_each(|part| record(self.tracker, part, Site::Given));
-            }
-        });
+        match out_of_memory {
+            Some(event) => guarded(|| record(self.tracker, event, Site::Given)),
+            None => refusals::report(self.tracker, self.request, thrown),
+        }
         self.answered();
     }
 

@@ -8,21 +8,19 @@
 use std::{
     cell::{Cell, UnsafeCell},
     ffi::c_void,
-    mem::MaybeUninit,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use ttmem_wire::{CoreRange, Memory, Part};
 
 use super::{
+    array_vec::ArrayVec,
     build, call_real, core_allocators,
     fields::careful_read,
     hook,
     metal::{CoreRanges, Metal, Object, RawCoreRange},
     placed::Placing,
-    program,
-    programs::Within,
-    witnesses,
+    program, witnesses,
 };
 use crate::{fired, symbols::Symbol};
 
@@ -31,13 +29,12 @@ hook! {
     PLACE = "_ZN2tt8tt_metal6detail11ProgramImpl25allocate_dataflow_buffersEPKNS0_7IDeviceE";
     fn place(program: *mut c_void, device: *const c_void) {
         fired::note(&fired::ANY);
-        let _within = Within::program(program);
         let marks = Marks::new();
         {
             let _noting = Noting::into(&marks);
             call_real!(PLACE, fn(*mut c_void, *const c_void) -> (), (program, device), else ());
         }
-        if marks.count.get() > 0 {
+        if marks.first.get() != 0 {
             note(&marks, program, device);
         }
     }
@@ -56,10 +53,13 @@ hook! {
 }
 
 /// What a call marked: on its stack, since few threads build programs.
+#[repr(C)]
 pub(super) struct Marks {
-    list: UnsafeCell<[MaybeUninit<Mark>; MOST]>,
-    /// How many there were, also of those that found no room.
-    count: Cell<usize>,
+    /// The allocator of the first one's range; 0 where there was none.
+    first: Cell<usize>,
+    /// Whether all found room.
+    are_whole: Cell<bool>,
+    list: UnsafeCell<ArrayVec<Mark, MOST>>,
 }
 
 /// Marks that are kept; a program with more has its dataflow buffers lost, and counted.
@@ -67,8 +67,6 @@ const MOST: usize = 512;
 
 #[derive(Clone, Copy)]
 struct Mark {
-    /// The allocator of the range.
-    element: usize,
     cores: CoreRange,
     address: u64,
     size: u64,
@@ -76,7 +74,7 @@ struct Mark {
 
 impl Marks {
     const fn new() -> Self {
-        Self { list: UnsafeCell::new([const { MaybeUninit::uninit() }; MOST]), count: Cell::new(0) }
+        Self { first: Cell::new(0), are_whole: Cell::new(true), list: UnsafeCell::new(ArrayVec::new()) }
     }
 
     #[inline(always)]
@@ -84,22 +82,21 @@ impl Marks {
         if size == 0 {
             return;
         }
-        let count = self.count.replace(self.count.get() + 1);
+        if self.first.get() == 0 {
+            self.first.set(allocator as usize);
+        }
         // SAFETY: an allocator begins with its cores. Nothing else looks at the list while it grows: it is its thread's own.
-        unsafe {
-            let cores = allocator.cast::<RawCoreRange>().read().known();
-            if let (Some(cores), Some(place)) = (cores, (*self.list.get()).get_mut(count)) {
-                place.write(Mark { element: allocator as usize, cores, address, size });
-            } else {
-                self.count.set(MOST + 1);
-            }
+        let (cores, list) = unsafe { (allocator.cast::<RawCoreRange>().read().known(), &mut *self.list.get()) };
+        if !cores.is_some_and(|cores| list.push(Mark { cores, address, size })) {
+            self.are_whole.set(false);
         }
     }
 
     /// All, if all found room.
     fn all(&self) -> Option<&[Mark]> {
-        // SAFETY: the call is over, so that nothing is added any more; as many as were counted were written.
-        unsafe { (*self.list.get()).get(..self.count.get()).map(|list| &*(&raw const *list as *const [Mark])) }
+        // SAFETY: the call is over, so that nothing is added any more.
+        let list = unsafe { &*self.list.get() };
+        self.are_whole.get().then(|| list.as_slice())
     }
 }
 
@@ -122,14 +119,12 @@ impl Drop for Noting {
 
 fn note(marks: &Marks, program: Object, device: Object) {
     let Some((tracker, metal)) = witnesses() else { return };
-    let Some(marks) = marks.all() else { return tracker.producers.count_dropped() };
-    if let Some(first) = marks.first() {
-        core_allocators::learn(program, first.element);
-    }
+    let Some(all) = marks.all() else { return tracker.producers.count_dropped() };
+    core_allocators::learn(program, marks.first.get());
     // Where a build does not show them, the report says so: `Part::DataflowBuffers`.
-    let Some(buffers) = buffers_of(program, marks) else { return };
+    let Some(buffers) = buffers_of(program, all) else { return };
     let Some(mut placing) = Placing::new(tracker, metal, Memory::DataflowBuffer, program, device) else { return };
-    let mut rest = marks;
+    let mut rest = all;
     for buffer in buffers {
         let cores = cores_of(metal, buffer);
         let own = (0..cores.len()).filter_map(|index| cores.get(index));
@@ -303,7 +298,7 @@ mod tests {
     }
 
     fn mark(cores: CoreRange, address: u64) -> Mark {
-        Mark { element: 0, cores, address, size: 64 }
+        Mark { cores, address, size: 64 }
     }
 
     fn parse(marks: &[Mark], buffers: &[&[CoreRange]]) -> (Vec<Option<u64>>, usize) {

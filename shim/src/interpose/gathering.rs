@@ -126,6 +126,12 @@ pub(super) fn take(
     })
 }
 
+/// Whether this thread has gathered something that is not reported yet.
+#[inline(always)]
+pub(super) fn is_any() -> bool {
+    program::with(|program| program.gathering.pools.get() != NO_POOLS)
+}
+
 /// Reports what this thread has gathered so far.
 pub(super) fn tell(tracker: &'static Tracker) {
     program::with(|program| tell_of(program, tracker));
@@ -149,11 +155,13 @@ fn tell_of(program: &Program, tracker: &'static Tracker) {
     }
 }
 
-/// Reports an event, and one for each further rectangle of its cores.
-pub(super) fn tell_each(tracker: &'static Tracker, event: Event, further: impl Iterator<Item = CoreRange>) {
-    record(tracker, event, Site::Given);
-    for cores in further {
+/// Reports an event, and one for each further rectangle of its cores. In one place, since it is found in no cache: what a program
+/// places is reported once in its life.
+pub(super) fn tell_each(tracker: &'static Tracker, mut event: Event, mut further: impl Iterator<Item = CoreRange>) {
+    loop {
+        record(tracker, event, Site::Given);
+        let Some(cores) = further.next() else { return };
         let flags = event.flags & !flags::NEW_PLACEMENT | flags::MORE_CORES;
-        record(tracker, Event { cores: Some(cores), flags, site: 0, ..event }, Site::Given);
+        event = Event { cores: Some(cores), flags, site: 0, ..event };
     }
 }

@@ -8,8 +8,9 @@ use ttmem_wire::{Event, EventKind, Memory, OnCore, Part, Target};
 use super::{
     build, call_real, hook,
     metal::{Metal, Object},
+    refusals,
     service_cores::{hand_out, take_back},
-    witnesses,
+    watched, witnesses,
 };
 use crate::{capture, fired, fork_guard, past_allocators::HandedOut, tracker::Tracker};
 
@@ -27,15 +28,22 @@ hook! {
     ALLOCATE = "_ZN2tt8tt_metal17PersistentL1Arena8allocateERKNS0_12CoreRangeSetEmm";
     fn allocate(result: *mut Allocation, arena: *mut c_void, cores: *const c_void, size: u64, alignment: u64) -> *mut Allocation {
         fired::note(&fired::ANY);
-        let result = call_real!(
-            ALLOCATE,
-            fn(*mut Allocation, *mut c_void, *const c_void, u64, u64) -> *mut Allocation,
-            (result, arena, cores, size, alignment),
-            else return result
-        );
-        if let Some((tracker, metal)) = witnesses() {
+        let mut real = || {
+            call_real!(
+                ALLOCATE,
+                fn(*mut Allocation, *mut c_void, *const c_void, u64, u64) -> *mut Allocation,
+                (result, arena, cores, size, alignment),
+                else std::ptr::null_mut()
+            ) as u64
+        };
+        let Some(asked) = Asked::new(arena, size) else {
+            real();
+            return result;
+        };
+        let written = watched::call_with(&mut real, &|thrown| refusals::report(asked.tracker, asked.request, thrown));
+        if written != 0 {
             // SAFETY: the real function has written it.
-            note(tracker, metal, arena, cores, unsafe { result.read() });
+            asked.granted(arena, cores, unsafe { result.read() });
         }
         result
     }
@@ -66,42 +74,56 @@ hook! {
     }
 }
 
-#[cold]
-fn note(tracker: &'static Tracker, metal: &Metal, arena: Object, cores: Object, allocation: Allocation) {
-    let Some(pool) = tracker.pool_cache.find_around(arena as usize) else {
-        tracker.producers.count_dropped();
-        build::hides(
-            Part::PersistentL1,
-            "L1 of a persistent arena is lost: no allocator that was seen at work has this arena",
-        );
-        return;
-    };
-    let Allocation { id, address, size } = allocation;
-    let event = Event {
-        kind: EventKind::Allocate,
-        memory: Some(Memory::L1),
-        target: Target::Pool(pool),
-        address,
-        size,
-        // The banks of the allocator begin above.
-        size_per_bank: Some(0),
-        site: capture::site(tracker),
-        ..Event::default()
-    };
-    let on = |core: OnCore, size: u64| HandedOut {
-        arena: (arena as usize, id),
-        event: Event { extra: core.code(), size, ..event },
-    };
-    let ranges = metal.core_ranges(cores);
-    let each = (0..ranges.len()).filter_map(|index| ranges.get(index));
-    let mut all: Vec<HandedOut> = each
-        .flat_map(|range| {
-            (range.first_y..=range.last_y).flat_map(move |y| (range.first_x..=range.last_x).map(move |x| (x, y)))
-        })
-        .map(|(x, y)| on(OnCore::At { x, y }, size))
-        .collect();
-    if all.is_empty() {
-        all.push(on(OnCore::Unknown, size.saturating_mul(u64::from(ranges.num_cores))));
+/// What is asked for of an arena.
+struct Asked {
+    tracker: &'static Tracker,
+    metal: &'static Metal,
+    request: Event,
+}
+
+impl Asked {
+    #[cold]
+    fn new(arena: Object, size: u64) -> Option<Self> {
+        let (tracker, metal) = witnesses()?;
+        let Some(pool) = tracker.pool_cache.find_around(arena as usize) else {
+            tracker.producers.count_dropped();
+            build::hides(
+                Part::PersistentL1,
+                "L1 of a persistent arena is lost: no allocator that was seen at work has this arena",
+            );
+            return None;
+        };
+        let request = Event {
+            kind: EventKind::OutOfMemory,
+            memory: Some(Memory::L1),
+            target: Target::Pool(pool),
+            size,
+            site: capture::site(tracker),
+            ..Event::default()
+        };
+        Some(Self { tracker, metal, request })
     }
-    hand_out(tracker, all);
+
+    fn granted(self, arena: Object, cores: Object, allocation: Allocation) {
+        let Allocation { id, address, size } = allocation;
+        // The banks of the allocator begin above.
+        let size_per_bank = Some(0);
+        let event = Event { kind: EventKind::Allocate, address, size, size_per_bank, ..self.request };
+        let on = |core: OnCore, size: u64| HandedOut {
+            arena: (arena as usize, id),
+            event: Event { extra: core.code(), size, ..event },
+        };
+        let ranges = self.metal.core_ranges(cores);
+        let each = (0..ranges.len()).filter_map(|index| ranges.get(index));
+        let mut all: Vec<HandedOut> = each
+            .flat_map(|range| {
+                (range.first_y..=range.last_y).flat_map(move |y| (range.first_x..=range.last_x).map(move |x| (x, y)))
+            })
+            .map(|(x, y)| on(OnCore::At { x, y }, size))
+            .collect();
+        if all.is_empty() {
+            all.push(on(OnCore::Unknown, size.saturating_mul(u64::from(ranges.num_cores))));
+        }
+        hand_out(self.tracker, all);
+    }
 }

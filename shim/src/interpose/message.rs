@@ -2,31 +2,40 @@
 
 use ttmem_wire::Space;
 
-/// Why the allocator refused.
+/// The allocator refused since memory has run out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason<'a> {
-    /// Memory has run out: bytes that each bank was to hold, and what it had.
-    OutOfMemory { size_per_bank: Option<u64>, space: Option<Space> },
-    /// Another one, in its own words.
-    Other(&'a [u8]),
+pub(super) struct OutOfMemory {
+    /// Bytes that each bank was to hold.
+    pub(super) size_per_bank: Option<u64>,
+    /// What it had.
+    pub(super) space: Option<Space>,
 }
 
-impl<'a> Reason<'a> {
+impl OutOfMemory {
     /// Reads "Out of Memory: Not enough space to allocate 8 B TRACE buffer across 8 banks, where each bank needs to store 8 B, but bank
     /// size is 0 B (allocated: 0 B, free: 0 B, largest free block: 0 B)", with the place in tt-metal's source before it.
-    pub(super) fn read(text: &'a [u8]) -> Self {
-        let said = after(text, b"info:\n").unwrap_or(text);
-        let Some(said) = after(said, b"Out of Memory") else {
-            return Self::Other(said.split(|&byte| byte == b'\n').next().unwrap_or(said));
-        };
+    ///
+    /// `None` where it has another reason.
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
+        let said = after(info(text), b"Out of Memory")?;
         let space = number_after(said, b" free: ").zip(number_after(said, b"largest free block: "));
-        Self::OutOfMemory {
+        Some(Self {
             size_per_bank: number_after(said, b"each bank needs to store "),
             space: space
                 .map(|(free, largest_block)| Space { free, largest_block })
                 .filter(|space| space.largest_block <= space.free),
-        }
+        })
     }
+}
+
+/// What a message says in one line, without the place in tt-metal's source before it and the backtrace behind.
+pub(super) fn first_line(text: &[u8]) -> &[u8] {
+    let said = info(text);
+    said.split(|&byte| byte == b'\n').next().unwrap_or(said)
+}
+
+fn info(text: &[u8]) -> &[u8] {
+    after(text, b"info:\n").unwrap_or(text)
 }
 
 /// What comes behind these words.
@@ -59,14 +68,17 @@ mod tests {
             TRACE buffer across 8 banks, where each bank needs to store 1048576 B, but bank size is 8192 B (allocated: 64 B, \
             free: 8128 B, largest free block: 8000 B).\nbacktrace:";
         let space = Some(Space { free: 8128, largest_block: 8000 });
-        assert_eq!(Reason::read(trace), Reason::OutOfMemory { size_per_bank: Some(1_048_576), space });
-        let unknown = Reason::OutOfMemory { size_per_bank: None, space: None };
-        assert_eq!(Reason::read(b"Out of Memory: Cannot allocate at an address below 5. Allocation at 3"), unknown);
-        assert_eq!(Reason::read(b"Out of Memory (free: 5 B, largest free block: 6 B)"), unknown, "that cannot be");
+        assert_eq!(OutOfMemory::read(trace), Some(OutOfMemory { size_per_bank: Some(1_048_576), space }));
+        let unknown = Some(OutOfMemory { size_per_bank: None, space: None });
+        assert_eq!(
+            OutOfMemory::read(b"Out of Memory: Cannot allocate at an address below 5. Allocation at 3"),
+            unknown
+        );
+        assert_eq!(OutOfMemory::read(b"Out of Memory (free: 5 B, largest free block: 6 B)"), unknown, "that cannot be");
         let other = b"TT_FATAL @ /a/allocator.cpp:302: num_cores.has_value()\ninfo:\nL1_SMALL only supports sharded \
             allocations, see validate_num_banks\nbacktrace:\n --- a";
         let said = b"L1_SMALL only supports sharded allocations, see validate_num_banks";
-        assert_eq!(Reason::read(other), Reason::Other(said));
-        assert_eq!(Reason::read(b""), Reason::Other(b""));
+        assert_eq!((OutOfMemory::read(other), first_line(other)), (None, &said[..]));
+        assert_eq!((OutOfMemory::read(b""), first_line(b"")), (None, &b""[..]));
     }
 }

@@ -5,6 +5,7 @@
 //! ABI. Every function is `extern "C-unwind"`: a C++ exception passes our frame as it passes any other.
 
 mod allocated_before;
+mod array_vec;
 mod buffers;
 mod build;
 mod building;
@@ -26,6 +27,7 @@ mod per_core;
 mod placed;
 mod program;
 mod programs;
+mod refusals;
 mod scratchpads;
 mod service_cores;
 mod tensors;

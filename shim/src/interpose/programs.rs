@@ -53,8 +53,11 @@ impl Drop for Within {
 }
 
 /// Before another program's turn, or none's.
+#[inline(always)]
 fn tell_gathered() {
-    if let Some(tracker) = fork_guard::tracker() {
+    if gathering::is_any()
+        && let Some(tracker) = fork_guard::tracker()
+    {
         guarded(|| gathering::tell(tracker));
     }
 }

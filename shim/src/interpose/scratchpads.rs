@@ -6,11 +6,11 @@ use std::ffi::c_void;
 use ttmem_wire::{CoreRange, Memory};
 
 use super::{
+    array_vec::ArrayVec,
     call_real,
     core_allocators::{self, CoreAllocator, InUse},
     hook,
     placed::Placing,
-    programs::Within,
     witnesses,
 };
 use crate::fired;
@@ -24,9 +24,9 @@ hook! {
     PLACE = "_ZN2tt8tt_metal6detail11ProgramImpl20allocate_scratchpadsEPKNS0_7IDeviceE";
     fn place(program: *mut c_void, device: *const c_void) {
         fired::note(&fired::ANY);
-        let _within = Within::program(program);
         let unknown = InUse::to_learn_from(program);
-        let before = Ends::of(core_allocators::of(program));
+        let mut before = Ends::new();
+        before.read(core_allocators::of(program));
         call_real!(PLACE, fn(*mut c_void, *const c_void) -> (), (program, device), else ());
         if let Some(in_use) = unknown {
             in_use.learn(program);
@@ -37,29 +37,26 @@ hook! {
 
 /// Where what is placed ends, on each range of cores.
 struct Ends {
-    known: [(CoreRange, u64); RANGES],
-    count: usize,
+    known: ArrayVec<(CoreRange, u64), RANGES>,
     is_whole: bool,
 }
 
 impl Ends {
-    fn of(allocators: &[CoreAllocator]) -> Self {
-        let mut ends = Self { known: [(CoreRange::default(), 0); RANGES], count: 0, is_whole: true };
+    const fn new() -> Self {
+        Self { known: ArrayVec::new(), is_whole: true }
+    }
+
+    /// In place: what is returned is copied with all its room.
+    fn read(&mut self, allocators: &[CoreAllocator]) {
         for allocator in allocators {
-            match (allocator.cores(), ends.known.get_mut(ends.count)) {
-                (Some(cores), Some(known)) => {
-                    *known = (cores, allocator.regions().last().map_or(0, |&[_, end]| end));
-                    ends.count += 1;
-                }
-                _ => ends.is_whole = false,
-            }
+            let end = allocator.regions().last().map_or(0, |&[_, end]| end);
+            self.is_whole &= allocator.cores().is_some_and(|cores| self.known.push((cores, end)));
         }
-        ends
     }
 
     fn on(&self, cores: CoreRange) -> u64 {
-        let known = self.known.iter().take(self.count);
-        known.filter(|(known, _)| *known == cores).map(|&(_, end)| end).next().unwrap_or(0)
+        let mut known = self.known.as_slice().iter();
+        known.find(|(known, _)| *known == cores).map_or(0, |&(_, end)| end)
     }
 
     /// What an allocator has more than then: its cores, and the bytes.

@@ -11,7 +11,7 @@ use ttmem_wire::{Event, EventKind, Memory, OnCore, Target, flags};
 use super::{
     call_real, devices, hook,
     metal::{self, Object},
-    witnesses,
+    refusals, watched, witnesses,
 };
 use crate::{
     capture::{self, Site, guarded, record},
@@ -53,13 +53,21 @@ hook! {
     ALLOCATE = "_ZN2tt8tt_metal8internal22ServiceCoreManagerImpl11allocate_l1EPNS0_7IDeviceENS_7xy_pairEm";
     fn allocate(manager: *mut c_void, device: *mut c_void, x: u64, y: u64, size: u64) -> u64 {
         fired::note(&fired::ANY);
-        let address = call_real!(
-            ALLOCATE,
-            fn(*mut c_void, *mut c_void, u64, u64, u64) -> u64,
-            (manager, device, x, y, size),
-            else return 0
-        );
-        note(device, Core { x, y }, address, size);
+        if ALLOCATE.address().is_null() {
+            return 0;
+        }
+        let asked = Asked::new(device, size);
+        let mut real = || {
+            call_real!(
+                ALLOCATE,
+                fn(*mut c_void, *mut c_void, u64, u64, u64) -> u64,
+                (manager, device, x, y, size),
+                else 0
+            )
+        };
+        let Some(asked) = asked else { return real() };
+        let address = watched::call_with(&mut real, &|thrown| refusals::report(asked.tracker, asked.request, thrown));
+        asked.granted(Core { x, y }, address);
         address
     }
 }
@@ -91,24 +99,39 @@ hook! {
     }
 }
 
-#[cold]
-fn note(device: Object, core: Core, address: u64, size: u64) {
-    let Some((tracker, metal)) = witnesses() else { return };
-    let Some(target) = devices::target(tracker, metal, device, std::ptr::null()) else { return };
-    let event = Event {
-        kind: EventKind::Allocate,
-        memory: Some(Memory::L1),
-        target,
-        flags: flags::SERVICE_CORE,
-        address,
-        size,
-        // The core is no bank of an allocator.
-        size_per_bank: Some(0),
-        extra: core.code(),
-        site: capture::site(tracker),
-        ..Event::default()
-    };
-    hand_out(tracker, [HandedOut { arena: (0, 0), event }]);
+/// What is asked for on a core.
+struct Asked {
+    tracker: &'static Tracker,
+    request: Event,
+}
+
+impl Asked {
+    #[cold]
+    fn new(device: Object, size: u64) -> Option<Self> {
+        let (tracker, metal) = witnesses()?;
+        let request = Event {
+            kind: EventKind::OutOfMemory,
+            memory: Some(Memory::L1),
+            target: devices::target(tracker, metal, device, std::ptr::null())?,
+            flags: flags::SERVICE_CORE,
+            size,
+            site: capture::site(tracker),
+            ..Event::default()
+        };
+        Some(Self { tracker, request })
+    }
+
+    fn granted(self, core: Core, address: u64) {
+        let event = Event {
+            kind: EventKind::Allocate,
+            address,
+            // The core is no bank of an allocator.
+            size_per_bank: Some(0),
+            extra: core.code(),
+            ..self.request
+        };
+        hand_out(self.tracker, [HandedOut { arena: (0, 0), event }]);
+    }
 }
 
 /// Reports what was handed out, and keeps it until it is given back.

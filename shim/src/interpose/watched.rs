@@ -35,6 +35,17 @@ pub(super) unsafe fn call(first: *mut c_void, second: *const c_void, real: Funct
     unsafe { watch(first, second, real, Watch { seen }) }
 }
 
+/// The same for work that needs other arguments: it calls tt-metal, and gives what is returned.
+#[inline(always)]
+pub(super) fn call_with(mut work: &mut dyn FnMut() -> u64, seen: &dyn Fn(Thrown<'_>)) -> u64 {
+    unsafe extern "C-unwind" fn run(work: *mut c_void, _: *const c_void) -> u64 {
+        // SAFETY: what is passed below, which nothing else uses meanwhile.
+        unsafe { (*work.cast::<&mut dyn FnMut() -> u64>())() }
+    }
+    // SAFETY: `run` takes a pointer to the work, which lives during the call.
+    unsafe { call((&raw mut work).cast(), std::ptr::null(), run, seen) }
+}
+
 #[cfg(target_arch = "x86_64")]
 use x86_64::watch;
 

@@ -39,7 +39,7 @@ PersistentL1Arena::~PersistentL1Arena() {
 }
 
 PersistentL1Arena::Allocation PersistentL1Arena::allocate(const CoreRangeSet& cores, uint64_t size, uint64_t alignment) {
-    if (size == 0) throw std::runtime_error("TT_FATAL @ persistent_l1_arena.cpp:1: size > 0");
+    if (size == 0) throw std::runtime_error("TT_FATAL @ arena.cpp:1: size > 0\ninfo:\nan arena hands out no 0 bytes\nbacktrace:\n");
     uint64_t address = (state_->next + alignment - 1) / alignment * alignment;
     state_->next = address + size;
     Allocation made{++state_->last_id, address, size};

@@ -352,6 +352,22 @@ void past_allocators() {
     mesh->close();
 }
 
+// An arena that is used before any buffer of its allocator was seen: whose it is can't be known yet.
+void early_arena() {
+    constexpr uint64_t KIB = 1024;
+    Mesh mesh = open_mesh(2);
+    uint64_t early = arena_allocate(mesh, {{{0, 0}, {1, 1}}}, 4 * KIB);
+    refused([&] { arena_allocate(mesh, {{{0, 0}, {0, 0}}}, 0); });
+    arena_deallocate(mesh, early);
+    Tensor tensor = interleaved(mesh, L1, 64 * TILE, TILE);
+    step("a buffer is seen");
+    uint64_t later = arena_allocate(mesh, {{{0, 0}, {1, 1}}}, KIB);
+    step("the arena is known");
+    arena_deallocate(mesh, later);
+    tensor.reset();
+    mesh->close();
+}
+
 void dataflow_buffers() {
     Mesh mesh = open_mesh(4);
     constexpr uint64_t KIB = 1024;
@@ -797,6 +813,7 @@ const std::map<std::string, void (*)()> SCENARIOS = {
     {"circular-buffers", circular_buffers},
     {"dataflow-buffers", dataflow_buffers},
     {"past-allocators", past_allocators},
+    {"early-arena", early_arena},
     {"circular-buffers-in-parts", circular_buffers_in_parts},
     {"circular-buffers-at-exit", circular_buffers_at_exit},
     {"submeshes", submeshes},

@@ -184,6 +184,34 @@ fn l1_past_the_allocators_is_live_on_its_cores_until_it_is_given_back() {
     assert_eq!(on_cores("a pipe is gone"), "14-2 7-7");
 }
 
+/// An arena of an allocator that was not seen yet has no device: what it hands out is lost, and the report says of which part it is.
+#[test]
+fn an_arena_that_nobody_is_known_to_have_is_lost_and_counted() {
+    for loading in [Loading::Linked, Loading::Local] {
+        let files = folder();
+        let truth_file = files.path().join("truth");
+        let (outcome, report) = scenario(Variant::Wheel, loading, "early-arena").arg(&truth_file).traced();
+        assert_eq!(outcome.code(), 0, "{}", outcome.stderr);
+        let lines = outcome.our_lines();
+        assert!(lines.len() == 1 && lines[0].contains("L1 of a persistent arena is lost"), "{lines:?}");
+        let process = report.process();
+        // An allocation and a refusal; that it is given back is no event.
+        assert_eq!((Report::events(process).2, &process["unmatched_frees"]), (2, &0.into()));
+        assert_eq!(process["verdict"]["answer"], "inconclusive");
+        let unseen = process["unseen_parts"].as_array().expect("a list of parts");
+        assert!(unseen.iter().any(|part| part == "persistent L1"), "{unseen:?}");
+        let truth = fs::read_to_string(&truth_file).expect("the truth file");
+        assert_eq!(truth.lines().count(), 3);
+        for line in truth.lines() {
+            let line: Value = serde_json::from_str(line).expect("a line of truth");
+            let step = line["step"].as_str().expect("a step");
+            let mark = Report::mark(process, step);
+            assert_rows(&line["truth"], mark, &LIVE, step);
+            assert_live(&line["truth"], mark, step);
+        }
+    }
+}
+
 #[test]
 fn a_chip_that_fails_to_close_is_not_closed() {
     assert_eq!(live_count(&exact("close-throws")), 0);

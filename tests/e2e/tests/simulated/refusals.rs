@@ -39,6 +39,28 @@ fn out_of_memory_tells_what_was_free_and_who_held_the_rest() {
 }
 
 #[test]
+fn l1_past_the_allocators_is_refused_in_the_words_of_tt_metal() {
+    let process = exact("past-allocators");
+    let told = process["out_of_memory"].as_array().expect("a list");
+    let facts: Vec<_> = told
+        .iter()
+        .map(|one| (one["size"].as_u64().unwrap(), one["devices"].to_string(), one["other_reason"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            (0, "[0,1]".to_owned(), "an arena hands out no 0 bytes"),
+            (2 << 20, "[0]".to_owned(), "out of L1 on a service core"),
+            (64, "[0]".to_owned(), "called on unclaimed core")
+        ]
+    );
+    for one in told {
+        assert_eq!((&one["memory"], &one["free_bytes_per_bank"]), (&"L1".into(), &Value::Null));
+        assert!(one["site"][0].as_str().is_some_and(|frame| frame.contains("scenarios")), "{one}");
+    }
+}
+
+#[test]
 fn circular_buffers_without_room_tell_what_is_in_their_way() {
     let process = exact("clash");
     let refused = process["out_of_memory"].as_array().expect("a list");
