@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{capture, fired, fork_guard, past_allocators::HandedOut, tracker::Tracker};
 
-/// `PersistentL1Arena::Allocation`, which is returned through a hidden pointer.
+/// `PersistentL1Arena::Allocation`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Allocation {
@@ -25,19 +25,18 @@ struct Allocation {
 hook! {
     /// `PersistentL1Arena::allocate(CoreRangeSet const&, u64 size, u64 alignment)`.
     ALLOCATE = "_ZN2tt8tt_metal17PersistentL1Arena8allocateERKNS0_12CoreRangeSetEmm";
-    fn allocate(result: *mut Allocation, arena: *mut c_void, cores: *const c_void, size: u64, alignment: u64) -> *mut Allocation {
+    fn allocate(arena: *mut c_void, cores: *const c_void, size: u64, alignment: u64) -> Allocation {
         fired::note(&fired::ANY);
-        let result = call_real!(
+        let allocation = call_real!(
             ALLOCATE,
-            fn(*mut Allocation, *mut c_void, *const c_void, u64, u64) -> *mut Allocation,
-            (result, arena, cores, size, alignment),
-            else return result
+            fn(*mut c_void, *const c_void, u64, u64) -> Allocation,
+            (arena, cores, size, alignment),
+            else return Allocation { id: 0, address: 0, size: 0 }
         );
         if let Some((tracker, metal)) = witnesses() {
-            // SAFETY: the real function has written it.
-            note(tracker, metal, arena, cores, unsafe { result.read() });
+            note(tracker, metal, arena, cores, allocation);
         }
-        result
+        allocation
     }
 }
 
