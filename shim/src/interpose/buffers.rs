@@ -82,7 +82,6 @@ impl Asked {
         let other = |said| (Event { size_per_bank: None, flags: flags::OTHER_REASON, ..self.request }, Some(said));
         let (event, said) = match thrown {
             Thrown::ThreadEnded => return self.answered(),
-            Thrown::Unseen => (self.request, None),
             Thrown::OfType(name) => other([&b"an exception of type "[..], name]),
             Thrown::Says(text) => match Reason::read(text) {
                 Reason::OutOfMemory { size_per_bank, space } => {
