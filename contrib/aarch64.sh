@@ -2,7 +2,8 @@
 # Makes a Debian in FOLDER that builds and runs programs for aarch64, and runs a COMMAND there, in this checkout. Without one it is the
 # tests for aarch64 and the wheel, which is then in target/aarch64-unknown-linux-gnu/wheel.
 #     contrib/aarch64.sh FOLDER [COMMAND…]
-# Wanted: root, debootstrap, some 4 GB and, for programs that start others, Linux 6.7. What was made once is used again.
+# Wanted: root, debootstrap, some 6 GB, and Linux 6.7, or those tests are skipped that start other programs. A folder that was made
+# once is used again.
 # Rust comes from the backports to Debian 13. The cross compiler is that of Debian 12: its glibc, 2.36, has no newer version of a symbol
 # that we use than 2.34, which the wheel promises.
 set -eu
@@ -56,8 +57,9 @@ exec unshare --user --map-root-user --mount sh -euc '
     mount --rbind /proc "$folder/proc"
     mount --rbind /dev "$folder/dev"
     mount --bind . "$folder/ttmem"
-    mount -t binfmt_misc none "$folder/proc/sys/fs/binfmt_misc"
-    cat "$folder/usr/lib/binfmt.d/qemu-aarch64.conf" >"$folder/proc/sys/fs/binfmt_misc/register"
+    if mount -t binfmt_misc none "$folder/proc/sys/fs/binfmt_misc"; then
+        cat "$folder/usr/lib/binfmt.d/qemu-aarch64.conf" >"$folder/proc/sys/fs/binfmt_misc/register"
+    fi
     exec chroot "$folder" env -u CARGO_HOME -u RUSTUP_HOME HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         CARGO=cargo PYTHON=python3 CARGO_TARGET_DIR=/target GLIBC_TUNABLES=glibc.malloc.hugetlb=1 sh -euc "cd /ttmem; exec \"\$@\"" - "$@"
 ' - "$folder" "$@"
