@@ -3,18 +3,32 @@
 # make bench    measures what it costs     make install  PREFIX=/usr/local
 # make docs     builds the book              make wheel    builds the Python wheel into target/wheel
 # make check    formatting and lints         make deb      builds a Debian package into target/debian
+# Builds for another machine: make wheel CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu; contrib/aarch64.sh has what that takes.
 
 PREFIX ?= /usr/local
 CARGO ?= cargo
 PYTHON ?= python3
 export CARGO PYTHON
 TARGET = $(or $(CARGO_TARGET_DIR),target)
-RELEASE = $(TARGET)/release
+# Cargo takes CARGO_BUILD_TARGET from the environment, and has a folder for it.
+MACHINE := $(or $(firstword $(subst -, ,$(CARGO_BUILD_TARGET))),$(shell uname -m))
+RELEASE = $(TARGET)/$(addsuffix /,$(CARGO_BUILD_TARGET))release
+# Of a cross compiler, and what runs its programs.
+ifneq ($(MACHINE),$(shell uname -m))
+CROSS ?= $(MACHINE)-linux-gnu-
+RUNNER ?= qemu-$(MACHINE)
+# As tests/aarch64.sh names them too: else cargo builds anew.
+COMPILERS := CARGO_TARGET_$(shell echo $(CARGO_BUILD_TARGET) | tr a-z- A-Z_)_LINKER CC_$(subst -,_,$(CARGO_BUILD_TARGET))
+$(foreach name,$(COMPILERS),$(eval $(name) ?= $(CROSS)gcc))
+export $(COMPILERS)
+endif
+OBJCOPY ?= $(CROSS)objcopy
+export OBJCOPY
 # Of the workspace, and so of all parts.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-WHEEL = $(CURDIR)/target/wheel
+WHEEL = $(CURDIR)/target/$(addsuffix /,$(CARGO_BUILD_TARGET))wheel
 DEBIAN = $(CURDIR)/target/debian
-WHEEL_PLATFORM = manylinux_2_34_$(shell uname -m)
+WHEEL_PLATFORM = manylinux_2_34_$(MACHINE)
 
 # What a suite needs before it runs: nothing where somebody has built already.
 BUILD ?= build
@@ -60,7 +74,8 @@ test-tsan:
 	    TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" \
 	    $(CARGO) test --locked --target $(HOST) --target-dir target/tsan -p ttmem-ring --lib --tests -- --skip any_other_bus_error
 
-# The way of an event on aarch64, under emulation; one line says so where the tools are missing. Not part of `test`.
+# On aarch64, under emulation: the way of an event, and the simulated tt-metal. One line says so where the tools are missing. Not part
+# of `test`.
 test-aarch64:
 	sh tests/aarch64.sh
 
@@ -116,7 +131,7 @@ install-built:
 	sed 's/@VERSION@/$(VERSION)/' contrib/cmake/ttmem-config-version.cmake.in \
 	    > $(DESTDIR)$(PREFIX)/lib/cmake/ttmem/ttmem-config-version.cmake
 	sed 's/@VERSION@/$(VERSION)/' contrib/ttmem.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/ttmem.pc
-	$(RELEASE)/ttmem generate $(DESTDIR)$(PREFIX)/share
+	$(RUNNER) $(RELEASE)/ttmem generate $(DESTDIR)$(PREFIX)/share
 
 # A wheel for this platform: an installation and the Python package. Debug information lies beside it, in target/wheel/debug.
 wheel: build wheel-built
@@ -128,8 +143,8 @@ wheel-built:
 	$(MAKE) --no-print-directory install-built RELEASE=$(RELEASE) DESTDIR= PREFIX=$(WHEEL)/files
 	for file in bin/ttmem lib/libttmem.so; do \
 	    debug=$(WHEEL)/debug/$$(basename $$file).debug && \
-	    objcopy --only-keep-debug $(WHEEL)/files/$$file $$debug && \
-	    objcopy --strip-all --add-gnu-debuglink=$$debug $(WHEEL)/files/$$file || exit 1; \
+	    $(OBJCOPY) --only-keep-debug $(WHEEL)/files/$$file $$debug && \
+	    $(OBJCOPY) --strip-all --add-gnu-debuglink=$$debug $(WHEEL)/files/$$file || exit 1; \
 	done
 	TTMEM_WHEEL_FILES=$(WHEEL)/files TTMEM_WHEEL_PLATFORM=$(WHEEL_PLATFORM) \
 	    $(PYTHON) -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(WHEEL) ./python

@@ -41,7 +41,7 @@ for need in "$@"; do
         lacks "Python 3.10 or later (no such ${PYTHON:-python3} on PATH)" "apt install python3" ;;
     venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null ||
         lacks "Python's venv and pip" "apt install python3-venv python3-pip" ;;
-    objcopy) command -v objcopy >/dev/null || lacks "objcopy" "apt install binutils" ;;
+    objcopy) command -v "${OBJCOPY:-objcopy}" >/dev/null || lacks "${OBJCOPY:-objcopy}" "apt install binutils" ;;
     dpkg-deb) command -v dpkg-deb >/dev/null || lacks "dpkg-deb, of a Debian system" "apt install dpkg" ;;
     *) lacks "a check for $need" "write one in contrib/needs.sh" ;;
     esac

@@ -17,7 +17,8 @@ use crate::{patch, symbols::Symbol, tracker::Tracker};
 static IS_ALLOCATED: Symbol = Symbol::new(c"_ZNK2tt8tt_metal6Buffer12is_allocatedEv");
 static GET: Symbol = Symbol::new(c"_ZNK2tt8tt_metal13AllocatorImpl21get_allocated_buffersEv");
 
-/// A `std::unordered_set<Buffer*>` as libstdc++ lays it out.
+/// A `std::unordered_set<Buffer*>` as libstdc++ lays it out. It is moved here as plain memory: then `buckets` of a single bucket,
+/// and the word of the first element in its bucket, point to where the set was, and are not followed.
 #[repr(C)]
 struct BufferSet {
     buckets: *mut *mut c_void,
@@ -38,8 +39,6 @@ struct Node {
 /// The buffers of an allocator, our own copy.
 struct Buffers<'a> {
     set: BufferSet,
-    /// Whether its buckets are memory of their own: those of a small set are a word of it.
-    has_buckets: bool,
     delete: unsafe extern "C-unwind" fn(*mut c_void),
     is_allocated: Getter<bool>,
     metal: &'a Metal,
@@ -53,23 +52,13 @@ impl<'a> Buffers<'a> {
         if get.is_null() || is_allocated.is_null() {
             return None;
         }
-        let mut set = BufferSet {
-            buckets: ptr::null_mut(),
-            bucket_count: 0,
-            first: ptr::null_mut(),
-            count: 0,
-            rehash_policy: [0; 2],
-            single_bucket: ptr::null_mut(),
+        // SAFETY: tt-metal's headers fix the results: a set is returned in memory, as any C struct of its size. The allocator is the
+        // one whose call we stand in, and none of its locks is held.
+        let (set, is_allocated) = unsafe {
+            let get: Getter<BufferSet> = transmute(get);
+            (get(allocator), transmute::<*mut c_void, Getter<bool>>(is_allocated))
         };
-        // SAFETY: the mangled name fixes the signature: a set is returned through a hidden pointer. The allocator is the one whose
-        // call we stand in, and none of its locks is held.
-        let is_allocated = unsafe {
-            let get: unsafe extern "C-unwind" fn(*mut BufferSet, Object) = transmute(get);
-            get(&raw mut set, allocator);
-            transmute::<*mut c_void, Getter<bool>>(is_allocated)
-        };
-        let has_buckets = !set.buckets.is_null() && !ptr::eq(set.buckets, &raw const set.single_bucket);
-        Some(Self { set, has_buckets, delete, is_allocated, metal })
+        Some(Self { set, delete, is_allocated, metal })
     }
 
     fn each(&self, mut visit: impl FnMut(Object)) {
@@ -100,7 +89,8 @@ impl Drop for Buffers<'_> {
                 (self.delete)(node.cast());
                 node = next;
             }
-            if self.has_buckets {
+            // libstdc++ keeps a single bucket inside the set.
+            if self.set.bucket_count > 1 {
                 (self.delete)(self.set.buckets.cast());
             }
         }

@@ -80,7 +80,6 @@ impl Asked {
     #[cold]
     fn refused(&self, thrown: Thrown<'_>) {
         let out_of_memory = match thrown {
-            Thrown::Unseen => Some(self.request),
             Thrown::Says(text) => OutOfMemory::read(text).map(|OutOfMemory { size_per_bank, space }| Event {
                 size_per_bank: self.request.size_per_bank.or(size_per_bank),
                 space,

@@ -51,13 +51,9 @@ unsafe fn validate(real: &Symbol, program: *mut c_void, device: *const c_void, k
 
 /// Notes the refusal, if it is one.
 fn note(program: *const c_void, device: *const c_void, kinds: u16, thrown: Thrown<'_>) {
-    let told = match thrown {
-        Thrown::Says(text) => Told::read(text),
-        Thrown::Unseen => Some(Told::default()),
-        Thrown::OfType(_) | Thrown::ThreadEnded => None,
-    };
     // Else something else is wrong with the program.
-    let Some(told) = told else { return };
+    let Thrown::Says(text) = thrown else { return };
+    let Some(told) = Told::read(text) else { return };
     if let Some((tracker, metal)) = fork_guard::tracker().zip(metal::known())
         && let Some(target) = devices::target(tracker, metal, device, std::ptr::null())
     {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{capture, fired, fork_guard, past_allocators::HandedOut, tracker::Tracker};
 
-/// `PersistentL1Arena::Allocation`, which is returned through a hidden pointer.
+/// `PersistentL1Arena::Allocation`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Allocation {
@@ -26,26 +26,26 @@ struct Allocation {
 hook! {
     /// `PersistentL1Arena::allocate(CoreRangeSet const&, u64 size, u64 alignment)`.
     ALLOCATE = "_ZN2tt8tt_metal17PersistentL1Arena8allocateERKNS0_12CoreRangeSetEmm";
-    fn allocate(result: *mut Allocation, arena: *mut c_void, cores: *const c_void, size: u64, alignment: u64) -> *mut Allocation {
+    fn allocate(arena: *mut c_void, cores: *const c_void, size: u64, alignment: u64) -> Allocation {
         fired::note(&fired::ANY);
+        let mut allocation = Allocation { id: 0, address: 0, size: 0 };
         let mut real = || {
-            call_real!(
+            allocation = call_real!(
                 ALLOCATE,
-                fn(*mut Allocation, *mut c_void, *const c_void, u64, u64) -> *mut Allocation,
-                (result, arena, cores, size, alignment),
-                else std::ptr::null_mut()
-            ) as u64
+                fn(*mut c_void, *const c_void, u64, u64) -> Allocation,
+                (arena, cores, size, alignment),
+                else return 0
+            );
+            1
         };
         let Some(asked) = Asked::new(arena, size) else {
             real();
-            return result;
+            return allocation;
         };
-        let written = watched::call_with(&mut real, &|thrown| refusals::report(asked.tracker, asked.request, thrown));
-        if written != 0 {
-            // SAFETY: the real function has written it.
-            asked.granted(arena, cores, unsafe { result.read() });
+        if watched::call_with(&mut real, &|thrown| refusals::report(asked.tracker, asked.request, thrown)) != 0 {
+            asked.granted(arena, cores, allocation);
         }
-        result
+        allocation
     }
 }
 

@@ -32,8 +32,7 @@ pub(super) struct Metal {
     device: Getter<Object>,
     unique_id: Getter<u64>,
     size_per_bank: Getter<u64>,
-    /// Returns its vector through a hidden first argument.
-    mesh_chips: unsafe extern "C-unwind" fn(*mut IntVector, Object),
+    mesh_chips: Getter<IntVector>,
     num_cores: Option<Getter<u32>>,
     /// Gives a reference to a vector of [`RawCoreRange`].
     core_ranges: Option<Getter<*const RangeVector>>,
@@ -225,7 +224,7 @@ impl Metal {
         let fields = if getters.is_some() { None } else { Some(fields::Witnesses::resolve()?) };
         let getters = getters.unwrap_or(BufferGetters::OF_FIELDS);
         // SAFETY: the mangled names fix the signatures (class enums of at most 8 significant bits, integers and pointers
-        // in registers; a vector through a hidden pointer). All addresses were just found, none is null, but for
+        // in registers; a vector in memory, as any C struct of its size). All addresses were just found, none is null, but for
         // those where Option stands for null.
         unsafe {
             Ok(Self {
@@ -237,9 +236,9 @@ impl Metal {
                 size_per_bank: transmute::<*mut c_void, Getter<u64>>(need(symbol!(
                     c"_ZNK2tt8tt_metal6Buffer21aligned_size_per_bankEv"
                 ))?),
-                mesh_chips: transmute::<*mut c_void, unsafe extern "C-unwind" fn(*mut IntVector, Object)>(need(
-                    symbol!(c"_ZNK2tt8tt_metal11distributed10MeshDevice14get_device_idsEv"),
-                )?),
+                mesh_chips: transmute::<*mut c_void, Getter<IntVector>>(need(symbol!(
+                    c"_ZNK2tt8tt_metal11distributed10MeshDevice14get_device_idsEv"
+                ))?),
                 num_cores: transmute::<*mut c_void, Option<Getter<u32>>>(
                     symbol!(c"_ZNK2tt8tt_metal12CoreRangeSet9num_coresEv").address(),
                 ),
@@ -371,10 +370,8 @@ impl Metal {
 
     /// The chips of a mesh.
     pub(super) fn mesh_chips(&self, mesh: Object) -> Vec<i32> {
-        let mut chips =
-            IntVector { begin: std::ptr::null_mut(), end: std::ptr::null_mut(), capacity: std::ptr::null_mut() };
-        // SAFETY: the function writes a whole vector through its hidden first argument.
-        unsafe { (self.mesh_chips)(&raw mut chips, mesh) };
+        // SAFETY: the caller's mesh is valid. The vector is ours, and may be moved: none of its words is an address within it.
+        let chips = unsafe { (self.mesh_chips)(mesh) };
         if chips.begin.is_null() {
             return Vec::new();
         }

@@ -13,7 +13,6 @@ use crate::{
 pub(super) fn report(tracker: &'static Tracker, request: Event, thrown: Thrown<'_>) {
     let said: [&[u8]; 2] = match thrown {
         Thrown::ThreadEnded => return,
-        Thrown::Unseen => [b"", b""],
         Thrown::OfType(name) => [b"an exception of type ", name],
         Thrown::Says(text) => [first_line(text), b""],
     };

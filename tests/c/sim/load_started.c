@@ -5,7 +5,9 @@
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool is_on;
 static void (*mark)(const char*);
@@ -29,6 +31,8 @@ void ttmem_mark(const char* name) {
 
 int main(int argc, char** argv) {
     if (argc < 4) return 2;
+    // `ttmem run` preloads the library into what it starts.
+    if (unsetenv("LD_PRELOAD") == 0 && dlsym(RTLD_DEFAULT, "ttmem_start") != NULL) return execv(argv[0], argv);
     bool is_late = strstr(argv[3], "late") != NULL;
     void* scenarios = is_late ? load(argv[2]) : NULL;
     void* ttmem = load(argv[1]);

@@ -122,6 +122,7 @@ impl Rules {
             if fp < low || pc == 0 {
                 return false;
             }
+            let pc = without_signature(pc);
             // Whose code it is takes a look into the loader's lists, so each frame counts.
             match visit(&Registers { pc, sp: 0, fp: next }, false) {
                 Go::Count => counted += 1,
@@ -135,4 +136,13 @@ impl Rules {
         }
         true
     }
+}
+
+/// A return address as it is jumped to: libraries that are built with pointer authentication sign it on the stack.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn without_signature(mut address: usize) -> usize {
+    // SAFETY: XPACLRI changes this register alone, and is no operation on processors without signatures.
+    unsafe { std::arch::asm!("hint #7", inout("x30") address, options(nomem, nostack, preserves_flags)) };
+    address
 }

@@ -1,6 +1,6 @@
 //! Runs a scenario, and compares what ttmem says with the simulator's own books.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use serde_json::Value;
 use ttmem_e2e::{Outcome, Report, Run, Variant, folder, library, simulation};
@@ -24,10 +24,8 @@ pub(crate) fn scenario(variant: Variant, loading: Loading, name: &str) -> Run {
         Loading::Local => Run::new(simulation.join("local")).arg(simulation.join("libscenarios.so")).arg(name),
         Loading::Linked => Run::new(simulation.join("linked")).arg(name),
         Loading::Started | Loading::StartedLinked => {
-            let words = ["-u", "LD_PRELOAD"].map(PathBuf::from);
             let program = if loading == Loading::Started { "started" } else { "started-linked" };
-            let files = [simulation.join(program), library().to_path_buf(), simulation.join("libscenarios.so")];
-            Run::new("/usr/bin/env").args(words.iter().chain(&files)).arg(name)
+            Run::new(simulation.join(program)).arg(library()).arg(simulation.join("libscenarios.so")).arg(name)
         }
     }
 }
