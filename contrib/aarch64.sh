@@ -2,7 +2,7 @@
 # Makes a Debian in FOLDER that builds and runs programs for aarch64, and runs a COMMAND there, in this checkout. Without one it is the
 # tests for aarch64 and the wheel, which is then in target/aarch64-unknown-linux-gnu/wheel.
 #     contrib/aarch64.sh FOLDER [COMMAND…]
-# Wanted: root, debootstrap, some 6 GB, and Linux 6.7, or those tests are skipped that start other programs. A folder that was made
+# Wanted: root, debootstrap, a Debian mirror (that of this machine's apt, or DEBIAN_MIRROR), some 6 GB, and Linux 6.7, or those tests are skipped that start other programs. A folder that was made
 # once is used again.
 # Rust comes from the backports to Debian 13. The cross compiler is that of Debian 12: its glibc, 2.36, has no newer version of a symbol
 # that we use than 2.34, which the wheel promises.
@@ -12,10 +12,12 @@ cd "$(dirname "$0")/.."
 mkdir -p "$1"
 folder=$(realpath "$1")
 shift
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 triple=aarch64-unknown-linux-gnu
 
 make_root() {
+    # shellcheck disable=SC2016
+    mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' | head -n 1)}
+    [ -n "$mirror" ] || { echo "aarch64.sh: set DEBIAN_MIRROR: this machine's apt has none" >&2 && exit 2; }
     debootstrap --variant=minbase --include=ca-certificates trixie "$folder" "$mirror"
     for suite in trixie trixie-backports bookworm; do
         echo "deb $mirror $suite main"
