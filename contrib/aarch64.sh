@@ -2,8 +2,8 @@
 # Makes a Debian in FOLDER that builds and runs programs for aarch64, and runs a COMMAND there, in this checkout. Without one it is the
 # tests for aarch64 and the wheel, which is then in target/aarch64-unknown-linux-gnu/wheel.
 #     contrib/aarch64.sh FOLDER [COMMAND…]
-# Wanted: root, debootstrap, a Debian mirror (that of this machine's apt, or DEBIAN_MIRROR), some 6 GB, and Linux 6.7, or those tests are skipped that start other programs. A folder that was made
-# once is used again.
+# Wanted: root, debootstrap, a Debian mirror (that of this machine's apt, or DEBIAN_MIRROR), some 6 GB, and Linux 6.7, or those tests
+# are skipped that start other programs. A folder that was made once is used again.
 # Rust comes from the backports to Debian 13. The cross compiler is that of Debian 12: its glibc, 2.36, has no newer version of a symbol
 # that we use than 2.34, which the wheel promises.
 set -eu
