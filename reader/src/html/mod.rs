@@ -22,6 +22,7 @@ mod versus;
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
+use ttmem_ledger::Change;
 use ttmem_wire::{Event, EventKind, Pool, Target, flags};
 
 pub(crate) use self::live::Live;
@@ -97,6 +98,8 @@ struct Sketch {
     /// Allocations of each kind, by number, over all devices.
     allocations: Vec<u64>,
     lives: Lives,
+    /// What the latest event changed.
+    changes: Vec<Change>,
 }
 
 impl Sketch {
@@ -114,8 +117,9 @@ impl Sketch {
             EventKind::Allocate | EventKind::CbAllocate => self.note_allocation(account, event),
             _ => {}
         }
-        self.line.note(account.ledger(), event.ticks);
-        self.lives.note(account.ledger_mut(), event, self.line.latest - self.line.start.unwrap_or(0));
+        account.ledger_mut().take_changes(&mut self.changes);
+        self.line.note(&self.changes, event.ticks);
+        self.lives.note(&self.changes, event, self.line.latest - self.line.start.unwrap_or(0));
         if event.flags & flags::MORE_CORES != 0 {
             self.note_cores(account, event);
         }

@@ -127,7 +127,7 @@ impl Process {
         sketch: Sketch,
         lines_of_source: &mut SourceLines,
     ) -> Self {
-        let Sketch { line, peaks, marks: at_marks, mut kinds, allocations, lives } = sketch;
+        let Sketch { line, peaks, marks: at_marks, mut kinds, allocations, lives, .. } = sketch;
         let ledger = told.account.ledger();
         let time = Time::new(told.clock, line.start.unwrap_or(0));
         let mut tables = Tables {
