@@ -31,6 +31,29 @@ struct Open {
     cores: usize,
 }
 
+/// What is to be known of an event, beside what it changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noted {
+    /// Ticks since the first.
+    elapsed: u64,
+    /// Where program memory is placed.
+    cores: Option<CoreRange>,
+    /// The program memory that has these cores too, on this device among others.
+    wider: Option<(Key, i32)>,
+}
+
+impl Noted {
+    pub(super) fn new(event: &Event, elapsed: u64) -> Self {
+        Self { elapsed, cores: event.cores.filter(|_| event.kind == EventKind::CbAllocate), wider: None }
+    }
+
+    /// The event has further cores of what was placed there last.
+    pub(super) fn widening(mut self, event: &Event, device: i32) -> Self {
+        self.wider = event.memory.map(|memory| ((memory, 0, event.address, event.holder), device));
+        self
+    }
+}
+
 /// What lived where, from when to when.
 #[derive(Clone, Copy, Debug)]
 struct Lifetime {
@@ -43,7 +66,6 @@ struct Lifetime {
 pub(super) struct Lives {
     /// Lives that there is room for.
     most: usize,
-    begun: bool,
     /// Seldom more than one of a key.
     open: HashMap<Key, SmallVec<[Open; 1]>>,
     pub(super) device_sets: Once<Vec<i32>>,
@@ -84,7 +106,6 @@ impl Lives {
         core_sets.number(Vec::new());
         Self {
             most,
-            begun: false,
             open: HashMap::new(),
             device_sets: Once::default(),
             core_sets,
@@ -98,9 +119,6 @@ impl Lives {
 
     /// Before the first event: notes what is live already.
     pub(super) fn begin(&mut self, ledger: &mut Ledger) {
-        if std::mem::replace(&mut self.begun, true) {
-            return;
-        }
         ledger.note_changes();
         for life in ledger.lives() {
             let key = (life.region.memory, life.allocator, life.region.address, life.program);
@@ -109,9 +127,9 @@ impl Lives {
         }
     }
 
-    /// What an event changed, so many ticks after the first.
-    pub(super) fn note(&mut self, changes: &[Change], event: &Event, elapsed: u64) {
-        let named = event.cores.filter(|_| event.kind == EventKind::CbAllocate);
+    /// What an event changed.
+    pub(super) fn note(&mut self, changes: &[Change], noted: &Noted) {
+        let &Noted { elapsed, cores: named, wider } = noted;
         let cores = named.map_or(0, |cores| self.core_sets.number(vec![cores]));
         // The same on other devices comes next to it.
         for alike in changes.chunk_by(are_alike) {
@@ -130,6 +148,9 @@ impl Lives {
         if self.ended.len() > self.most {
             self.coarsen();
         }
+        if let (Some((key, device)), Some(cores)) = (wider, named) {
+            self.add_cores(key, device, cores);
+        }
     }
 
     #[cold]
@@ -147,9 +168,8 @@ impl Lives {
     }
 
     /// A further rectangle of cores of the program memory that was born last there, on this device among others.
-    pub(super) fn add_cores(&mut self, event: &Event, device: i32) {
-        let (Some(memory), Some(cores)) = (event.memory, event.cores) else { return };
-        let of_program = self.open.get_mut(&(memory, 0, event.address, event.holder));
+    fn add_cores(&mut self, key: Key, device: i32, cores: CoreRange) {
+        let of_program = self.open.get_mut(&key);
         let sets = &self.device_sets.all;
         let Some(open) = of_program.and_then(|open| open.iter_mut().rfind(|open| sets[open.devices].contains(&device)))
         else {
@@ -323,7 +343,7 @@ mod tests {
             let event = Event { kind, target, address, size, memory: Some(Memory::L1), ..Event::default() };
             ledger.apply(&event, Some(&pool));
             ledger.take_changes(&mut changes);
-            lives.note(&changes, &event, number * 3);
+            lives.note(&changes, &Noted::new(&event, number * 3));
             seen.push((number * 3, live_in(&ledger)));
         }
         lives.end(&ledger);
