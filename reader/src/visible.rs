@@ -39,7 +39,7 @@ pub(crate) fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-fn is_hidden_beyond_ascii(c: char) -> bool {
+pub(crate) fn is_hidden_beyond_ascii(c: char) -> bool {
     // DEL too: JSON may hold it.
     c >= '\u{7f}' && is_hidden(c)
 }

@@ -1,6 +1,6 @@
 //! What lives, by source and generation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
@@ -75,10 +75,51 @@ impl Devices {
 }
 
 /// The cohorts of each source, in the order of bins.
-pub(super) type Census = BTreeMap<Source, Vec<Cohort>>;
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    /// In their order, each with the end of its cohorts, which begin where those of the one before end.
+    sources: Vec<(Source, usize)>,
+    cohorts: Vec<Cohort>,
+}
 
-/// Memory, cached, site, generation, size: in the order in which cohorts are made.
-type Kind = (Memory, bool, u32, u32, u64);
+impl Census {
+    pub(super) fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    pub(super) fn has(&self, source: &Source) -> bool {
+        self.sources.binary_search_by_key(source, |&(source, _)| source).is_ok()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Source, &[Cohort])> {
+        let mut begin = 0;
+        self.sources.iter().map(move |&(source, end)| (source, &self.cohorts[std::mem::replace(&mut begin, end)..end]))
+    }
+
+    /// Makes one generation of all: that before a new epoch.
+    pub(super) fn restart(&mut self) {
+        let mut restarted = Self::default();
+        for (source, cohorts) in self.iter() {
+            let mut first = Cohort::default();
+            cohorts.iter().for_each(|cohort| first.join(cohort));
+            restarted.add(source, Cohort { generations: 1, ..first });
+        }
+        *self = restarted;
+    }
+
+    /// A source that is new comes after all others, a bin after those of its source.
+    fn add(&mut self, source: Source, cohort: Cohort) {
+        match (self.sources.last_mut(), self.cohorts.last_mut()) {
+            (Some((known, _)), Some(last)) if *known == source && last.bin == cohort.bin => return last.join(&cohort),
+            (Some((known, end)), _) if *known == source => *end += 1,
+            _ => self.sources.push((source, self.cohorts.len() + 1)),
+        }
+        self.cohorts.push(cohort);
+    }
+}
+
+/// Memory, site, size, cached, generation: in the order of sources.
+type Kind = (Memory, u32, u64, bool, u32);
 
 /// Walks all that lives.
 pub(super) fn take(live: impl Iterator<Item = Seen>, moments: &Moments, devices: &mut Devices) -> Census {
@@ -95,38 +136,34 @@ pub(super) fn take(live: impl Iterator<Item = Seen>, moments: &Moments, devices:
             }
         };
         let generation = moments.generation(seen.born);
-        let of_kind = kinds.entry((seen.memory, seen.cached, seen.site, generation, seen.size)).or_default();
+        let of_kind = kinds.entry((seen.memory, seen.site, seen.size, seen.cached, generation)).or_default();
         of_kind.0 += 1;
         of_kind.1 |= bit;
     }
     let mut kinds: Vec<(Kind, (u64, u64))> = kinds.into_iter().collect();
     kinds.sort_unstable();
-    let mut census = Census::new();
-    let mut before = None;
-    for ((memory, cached, site, generation, size), (allocations, devices)) in kinds {
-        let amount = Amount { allocations, bytes: u128::from(size) * u128::from(allocations) };
-        let cohort = Cohort { bin: moments.bin(generation), generations: 1, amount, devices };
-        add(census.entry(Source { memory, site, size: Some(size), cached }).or_default(), cohort);
+    let (mut census, mut of_site) = (Census::default(), Vec::new());
+    for kinds in kinds.chunk_by(|((memory, site, ..), _), (other, _)| (memory, site) == (&other.0, &other.1)) {
         // Of all sizes together a generation counts once.
-        let is_counted = before.replace((memory, cached, site, generation)) == Some((memory, cached, site, generation));
-        let cohort = Cohort { generations: u32::from(!is_counted), ..cohort };
-        add(census.entry(Source { memory, site, size: None, cached }).or_default(), cohort);
+        of_site.clear();
+        of_site.extend_from_slice(kinds);
+        of_site.sort_unstable_by_key(|&((.., cached, generation), _)| (cached, generation));
+        let mut before = None;
+        for &(kind, counts) in &of_site {
+            let (memory, site, _, cached, generation) = kind;
+            let is_counted = before.replace((cached, generation)) == Some((cached, generation));
+            let cohort = Cohort { generations: u32::from(!is_counted), ..cohort(moments, kind, counts) };
+            census.add(Source { memory, site, size: None, cached }, cohort);
+        }
+        for &(kind, counts) in kinds {
+            let (memory, site, size, cached, _) = kind;
+            census.add(Source { memory, site, size: Some(size), cached }, cohort(moments, kind, counts));
+        }
     }
     census
 }
 
-/// Makes one generation of all: that before a new epoch.
-pub(super) fn restart(census: &mut Census) {
-    for cohorts in census.values_mut() {
-        let mut first = Cohort::default();
-        cohorts.iter().for_each(|cohort| first.join(cohort));
-        *cohorts = vec![Cohort { generations: 1, ..first }];
-    }
-}
-
-fn add(cohorts: &mut Vec<Cohort>, cohort: Cohort) {
-    match cohorts.last_mut() {
-        Some(last) if last.bin == cohort.bin => last.join(&cohort),
-        _ => cohorts.push(cohort),
-    }
+fn cohort(moments: &Moments, (_, _, size, _, generation): Kind, (allocations, devices): (u64, u64)) -> Cohort {
+    let amount = Amount { allocations, bytes: u128::from(size) * u128::from(allocations) };
+    Cohort { bin: moments.bin(generation), generations: 1, amount, devices }
 }

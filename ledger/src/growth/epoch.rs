@@ -56,26 +56,34 @@ impl Epoch {
 
     /// Whether a close released most of what lived at the last look.
     pub(super) fn was_released(&self, now: &Census, released: u64) -> bool {
+        if self.looks == 0 || released <= self.released {
+            return false;
+        }
         let current = self.moments.current_bin();
         let any_size = |source: &Source| source.size.is_none();
         let before = self.tracks.iter().filter(|(source, _)| any_size(source));
         let before: u64 = before.map(|(_, track)| track.live().allocations).sum();
         let old = now.iter().filter(|(source, _)| any_size(source)).flat_map(|(_, cohorts)| cohorts);
         let old: u64 = old.filter(|cohort| cohort.bin < current).map(|cohort| cohort.amount.allocations).sum();
-        self.looks > 0 && released > self.released && old < before / 2
+        old < before / 2
     }
 
     /// One look. Returns whether two generations became one.
-    pub(super) fn look(&mut self, rules: Rules, mut census: Census, now: Now, births: &Births) -> bool {
+    pub(super) fn look(&mut self, rules: Rules, census: &Census, now: Now, births: &Births) -> bool {
         let current = self.moments.current_bin();
         let counts_deaths = now.released == self.released;
         let is_warm_up = self.looks < WARM_UP;
-        self.make_room(&census);
+        self.make_room(census);
+        // Both are in the order of sources.
+        let (mut census, mut new) = (census.iter().peekable(), Vec::new());
         for (source, track) in &mut self.tracks {
-            let cohorts = census.remove(source).unwrap_or_default();
+            while let Some(one) = census.next_if(|(other, _)| other < source) {
+                new.push(one);
+            }
+            let cohorts = census.next_if(|(other, _)| other == source).map_or(&[][..], |(_, cohorts)| cohorts);
             see(rules, track, cohorts, current, counts_deaths);
         }
-        for (source, cohorts) in census {
+        for (source, cohorts) in new.into_iter().chain(census) {
             if self.tracks.len() < MAX_SOURCES {
                 see(rules, self.tracks.entry(source).or_default(), cohorts, current, counts_deaths);
             }
@@ -115,7 +123,7 @@ impl Epoch {
 
     fn make_room(&mut self, census: &Census) {
         if self.tracks.len() + census.len() > MAX_SOURCES {
-            self.tracks.retain(|source, track| !track.cohorts().is_empty() || census.contains_key(source));
+            self.tracks.retain(|source, track| !track.cohorts().is_empty() || census.has(source));
         }
     }
 
@@ -214,10 +222,10 @@ impl Epoch {
     }
 }
 
-fn see(rules: Rules, track: &mut Track, cohorts: Vec<Cohort>, current: u32, counts_deaths: bool) {
+fn see(rules: Rules, track: &mut Track, cohorts: &[Cohort], current: u32, counts_deaths: bool) {
     if rules == Rules::Amounts {
         let mut now = Cohort { bin: current, generations: 1, ..Cohort::default() };
-        for cohort in &cohorts {
+        for cohort in cohorts {
             now.amount.add_all(cohort.amount);
             now.devices |= cohort.devices;
         }

@@ -86,10 +86,10 @@ impl Loop {
             let next = self.epoch.next();
             let ended = std::mem::replace(&mut self.epoch, next);
             self.keep(rules, ended);
-            census::restart(&mut census);
+            census.restart();
         }
         self.looks += 1;
-        self.epoch.look(rules, census, now, births)
+        self.epoch.look(rules, &census, now, births)
     }
 
     /// Keeps an epoch that ended, if it says more than the one that is kept.

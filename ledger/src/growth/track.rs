@@ -43,7 +43,7 @@ pub(super) struct Track {
 
 impl Track {
     /// What lives now; `counts_deaths` is false where a close of a device may have been the cause.
-    pub(super) fn look(&mut self, now: Vec<Cohort>, current: u32, counts_deaths: bool) {
+    pub(super) fn look(&mut self, now: &[Cohort], current: u32, counts_deaths: bool) {
         if counts_deaths {
             let (mut oldest, mut generations) = (None, 0);
             let (mut has_younger, mut is_out_of_order) = (false, false);
@@ -72,7 +72,8 @@ impl Track {
                 }
             }
         }
-        self.cohorts = now;
+        self.cohorts.clear();
+        self.cohorts.extend_from_slice(now);
         let live = self.live();
         let level = Level {
             generations: self.cohorts.iter().map(|cohort| u64::from(cohort.generations)).sum(),
@@ -126,7 +127,7 @@ impl Track {
             }
         }
         self.births += more.allocations;
-        self.look(cohorts, now.bin, counts_deaths);
+        self.look(&cohorts, now.bin, counts_deaths);
     }
 
     /// What lived at the last look.

@@ -7,7 +7,8 @@ use std::{
 };
 
 use serde_json::to_string;
-use ttmem_wire::{Pool, Record};
+use ttmem_ledger::{Change, Totals};
+use ttmem_wire::{Memory, Pool, Record};
 
 use super::{Sketch, fill, lives::Lives, model, source::SourceLines};
 use crate::{
@@ -91,7 +92,13 @@ impl Observer for Sketch {
         self.lives.begin(account.ledger_mut());
         // What a checkpoint has is there from the beginning, at the time of the latest allocation in it.
         if let Some(latest) = account.ledger().iter_live().map(|region| region.allocated_at_ticks).max() {
-            self.line.note(account.ledger(), latest);
+            let sums = account.ledger().totals().into_iter();
+            let bytes = |(device, memory, totals): (i32, Memory, Totals)| Change::Footprint {
+                device,
+                memory,
+                bytes: totals.live_bytes,
+            };
+            self.line.note(&sums.map(bytes).collect::<Vec<_>>(), latest);
         }
     }
 

@@ -3,9 +3,12 @@
 //! There is room for so many. When there are more, time is cut into slices, and those that no slice began with go: what was live
 //! then is exact at the beginning of every slice, and the next to double in length are the slices.
 
+use std::collections::hash_map::Entry;
+
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
-use ttmem_ledger::{Change, Ledger, LiveRegion};
+use smallvec::SmallVec;
+use ttmem_ledger::{Change, Ledger, Life, LiveRegion};
 use ttmem_wire::{CoreRange, Event, EventKind, Memory, OnCore};
 
 use super::{
@@ -20,7 +23,7 @@ pub(super) const MOST: usize = if cfg!(test) { 64 } else { 1 << 20 };
 type Key = (Memory, u32, u64, u64);
 
 /// Allocations of one event that are alike, and live.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Open {
     devices: usize,
     born: u64,
@@ -28,9 +31,33 @@ struct Open {
     cores: usize,
 }
 
+/// What is to be known of an event, beside what it changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noted {
+    /// Ticks since the first.
+    elapsed: u64,
+    /// Where program memory is placed.
+    cores: Option<CoreRange>,
+    /// The program memory that has these cores too, on this device among others.
+    wider: Option<(Key, i32)>,
+}
+
+impl Noted {
+    pub(super) fn new(event: &Event, elapsed: u64) -> Self {
+        Self { elapsed, cores: event.cores.filter(|_| event.kind == EventKind::CbAllocate), wider: None }
+    }
+
+    /// The event has further cores of what was placed there last.
+    pub(super) fn widening(mut self, event: &Event, device: i32) -> Self {
+        self.wider = event.memory.map(|memory| ((memory, 0, event.address, event.holder), device));
+        self
+    }
+}
+
+/// What lived where, from when to when.
 #[derive(Clone, Copy, Debug)]
 struct Lifetime {
-    place: usize,
+    place: Place,
     born: u64,
     died: u64,
 }
@@ -39,19 +66,20 @@ struct Lifetime {
 pub(super) struct Lives {
     /// Lives that there is room for.
     most: usize,
-    begun: bool,
-    open: HashMap<Key, Vec<Open>>,
-    pub(super) places: Once<Place>,
+    /// Seldom more than one of a key.
+    open: HashMap<Key, SmallVec<[Open; 1]>>,
     pub(super) device_sets: Once<Vec<i32>>,
     /// Rectangles of cores; the first set is empty, where no core is named.
     pub(super) core_sets: Once<Vec<CoreRange>>,
     ended: Vec<Lifetime>,
-    survivors: Vec<Lifetime>,
     /// The logarithm of the ticks of a slice.
     pub(super) width: u32,
-    changes: Vec<Change>,
     /// Devices of the changes that are alike.
     alike: Vec<i32>,
+    /// Of all lives, once no event comes any more.
+    pub(super) places: Once<Place>,
+    /// Birth, number of the place, death.
+    lives: Vec<(u64, usize, u64)>,
 }
 
 /// Births and deaths in their order.
@@ -78,24 +106,19 @@ impl Lives {
         core_sets.number(Vec::new());
         Self {
             most,
-            begun: false,
             open: HashMap::new(),
-            places: Once::default(),
             device_sets: Once::default(),
             core_sets,
             ended: Vec::new(),
-            survivors: Vec::new(),
             width: 0,
-            changes: Vec::new(),
             alike: Vec::new(),
+            places: Once::default(),
+            lives: Vec::new(),
         }
     }
 
     /// Before the first event: notes what is live already.
     pub(super) fn begin(&mut self, ledger: &mut Ledger) {
-        if std::mem::replace(&mut self.begun, true) {
-            return;
-        }
         ledger.note_changes();
         for life in ledger.lives() {
             let key = (life.region.memory, life.allocator, life.region.address, life.program);
@@ -104,29 +127,29 @@ impl Lives {
         }
     }
 
-    /// An event was applied so many ticks after the first.
-    pub(super) fn note(&mut self, ledger: &mut Ledger, event: &Event, elapsed: u64) {
-        let named = event.cores.filter(|_| event.kind == EventKind::CbAllocate);
+    /// What an event changed.
+    pub(super) fn note(&mut self, changes: &[Change], noted: &Noted) {
+        let &Noted { elapsed, cores: named, wider } = noted;
         let cores = named.map_or(0, |cores| self.core_sets.number(vec![cores]));
-        let mut changes = std::mem::take(&mut self.changes);
-        ledger.take_changes(&mut changes);
         // The same on other devices comes next to it.
         for alike in changes.chunk_by(are_alike) {
             self.alike.clear();
             self.alike.extend(alike.iter().filter_map(device));
-            match alike[0] {
-                Change::Born(life) => self.birth(key(&life), elapsed, cores),
-                Change::Gone(life) => self.death(key(&life), &life.region, elapsed),
+            match &alike[0] {
+                Change::Born(life) => self.birth(key(life), elapsed, cores),
+                Change::Gone(life) => self.death(key(life), &life.region, elapsed),
                 Change::Widened { life, before } => {
-                    self.death(key(&life), &LiveRegion { size: before, ..life.region }, elapsed);
-                    self.birth(key(&life), elapsed, 0);
+                    self.death(key(life), &LiveRegion { size: *before, ..life.region }, elapsed);
+                    self.birth(key(life), elapsed, 0);
                 }
                 Change::Footprint { .. } => {}
             }
         }
-        self.changes = changes;
         if self.ended.len() > self.most {
             self.coarsen();
+        }
+        if let (Some((key, device)), Some(cores)) = (wider, named) {
+            self.add_cores(key, device, cores);
         }
     }
 
@@ -137,11 +160,6 @@ impl Lives {
             let slice = |ticks: u64| slice_of(ticks, self.width);
             self.ended.retain(|life| slice(life.born) != slice(life.died));
         }
-        let mut places = Once::default();
-        for life in &mut self.ended {
-            life.place = places.number(self.places.all[life.place]);
-        }
-        self.places = places;
     }
 
     fn birth(&mut self, key: Key, born: u64, cores: usize) {
@@ -150,9 +168,8 @@ impl Lives {
     }
 
     /// A further rectangle of cores of the program memory that was born last there, on this device among others.
-    pub(super) fn add_cores(&mut self, event: &Event, device: i32) {
-        let (Some(memory), Some(cores)) = (event.memory, event.cores) else { return };
-        let of_program = self.open.get_mut(&(memory, 0, event.address, event.holder));
+    fn add_cores(&mut self, key: Key, device: i32, cores: CoreRange) {
+        let of_program = self.open.get_mut(&key);
         let sets = &self.device_sets.all;
         let Some(open) = of_program.and_then(|open| open.iter_mut().rfind(|open| sets[open.devices].contains(&device)))
         else {
@@ -163,10 +180,10 @@ impl Lives {
     }
 
     fn death(&mut self, key: Key, region: &LiveRegion, died: u64) {
-        let Some(open) = self.open.get_mut(&key) else { return };
-        let sets = &self.device_sets.all;
-        let Some(at) = open.iter().position(|open| self.alike.iter().all(|device| sets[open.devices].contains(device)))
-        else {
+        let Entry::Occupied(mut found) = self.open.entry(key) else { return };
+        let (sets, alike) = (&self.device_sets.all, &self.alike[..]);
+        let has_all = |open: &Open| sets[open.devices] == alike || contains_all(&sets[open.devices], alike);
+        let Some(at) = found.get().iter().position(has_all) else {
             // Of several events, or on more devices than one: each by itself.
             for device in std::mem::take(&mut self.alike) {
                 self.alike.push(device);
@@ -177,22 +194,22 @@ impl Lives {
             }
             return;
         };
-        let Open { born, cores, devices } = open[at];
-        if sets[devices].iter().all(|device| self.alike.contains(device)) {
-            open.swap_remove(at);
-            if open.is_empty() {
-                self.open.remove(&key);
+        let Open { born, cores, devices } = found.get()[at];
+        let is_same = sets[devices] == alike;
+        if is_same || contains_all(alike, &sets[devices]) {
+            found.get_mut().swap_remove(at);
+            if found.get().is_empty() {
+                found.remove();
             }
         } else {
-            let rest: Vec<i32> = sets[devices].iter().copied().filter(|device| !self.alike.contains(device)).collect();
-            open[at].devices = self.device_sets.number(rest);
+            let rest: Vec<i32> = sets[devices].iter().copied().filter(|device| !alike.contains(device)).collect();
+            found.get_mut()[at].devices = self.device_sets.number(rest);
         }
         // Of those that no slice began with there is nothing to show.
         if slice_of(born, self.width) != slice_of(died, self.width) {
-            let devices = self.device_sets.number_of(&self.alike[..]);
+            let devices = if is_same { devices } else { self.device_sets.number_of(&self.alike[..]) };
             let cores = self.cores(region, cores);
-            let place = self.places.number(place(region, devices, cores));
-            self.ended.push(Lifetime { place, born, died });
+            self.ended.push(Lifetime { place: place(region, devices, cores), born, died });
         }
     }
 
@@ -208,33 +225,37 @@ impl Lives {
         self.device_sets.all[open.devices].contains(&device)
     }
 
-    /// No event comes any more: what is live now.
+    /// No event comes any more: adds what is live now, and numbers all places.
     pub(super) fn end(&mut self, ledger: &Ledger) {
         let mut live: HashMap<(Key, i32), Vec<LiveRegion>> = HashMap::new();
         for life in ledger.lives() {
             live.entry((key(&life), life.region.device)).or_default().push(life.region);
         }
-        for (key, open) in std::mem::take(&mut self.open) {
-            for Open { devices, born, cores } in open {
-                let first = self.device_sets.all[devices][0];
-                if let Some(region) = live.get_mut(&(key, first)).and_then(Vec::pop) {
-                    let cores = self.cores(&region, cores);
-                    let place = self.places.number(place(&region, devices, cores));
-                    self.survivors.push(Lifetime { place, born, died: u64::MAX });
-                }
+        let open = std::mem::take(&mut self.open).into_iter();
+        let mut open: Vec<(Key, Open)> =
+            open.flat_map(|(key, open)| open.into_iter().map(move |one| (key, one))).collect();
+        // A map has no order.
+        open.sort_by_key(|&(key, Open { born, .. })| (born, key));
+        let mut lives = std::mem::take(&mut self.ended);
+        for (key, Open { devices, born, cores }) in open {
+            let first = self.device_sets.all[devices][0];
+            if let Some(region) = live.get_mut(&(key, first)).and_then(Vec::pop) {
+                let cores = self.cores(&region, cores);
+                lives.push(Lifetime { place: place(&region, devices, cores), born, died: u64::MAX });
             }
         }
+        let number = |Lifetime { place, born, died }| (born, self.places.number(place), died);
+        self.lives = lives.into_iter().map(number).collect();
+        self.lives.sort_unstable();
     }
 
     /// The steps, where `ms` of so many ticks is known.
     pub(super) fn steps(&self, ms: impl Fn(u64) -> f64) -> Steps {
         let slice = |ticks: u64| slice_of(ticks, self.width);
-        let mut lives: Vec<&Lifetime> = self.ended.iter().chain(&self.survivors).collect();
-        lives.sort_unstable_by_key(|life| (life.born, life.place, life.died));
         // Deaths before births: none dies in the slice in which it was born.
-        let births = lives.iter().enumerate().map(|(number, life)| (slice(life.born), true, number));
-        let deaths = lives.iter().enumerate().filter(|(_, life)| life.died != u64::MAX);
-        let deaths = deaths.map(|(number, life)| (slice(life.died), false, number));
+        let births = self.lives.iter().enumerate().map(|(number, &(born, ..))| (slice(born), true, number));
+        let deaths = self.lives.iter().enumerate().filter(|(_, (.., died))| *died != u64::MAX);
+        let deaths = deaths.map(|(number, &(.., died))| (slice(died), false, number));
         let mut all: Vec<(u64, bool, usize)> = births.chain(deaths).collect();
         all.sort_unstable();
         let (mut steps, mut latest, mut born) = (Vec::with_capacity(all.len() * 2), 0, 0);
@@ -243,7 +264,7 @@ impl Lives {
             latest = at;
             if is_birth {
                 born = number + 1;
-                steps.push(signed(lives[number].place as u64));
+                steps.push(signed(self.lives[number].1 as u64));
             } else {
                 steps.push(-signed((born - number) as u64));
             }
@@ -261,7 +282,11 @@ fn slice_of(ticks: u64, width: u32) -> u64 {
     (ticks >> width) + u64::from(ticks & ((1 << width) - 1) != 0)
 }
 
-fn key(life: &ttmem_ledger::Life) -> Key {
+fn contains_all(set: &[i32], devices: &[i32]) -> bool {
+    devices.iter().all(|device| set.contains(device))
+}
+
+fn key(life: &Life) -> Key {
     (life.region.memory, life.allocator, life.region.address, life.program)
 }
 
@@ -274,9 +299,8 @@ fn device(change: &Change) -> Option<i32> {
 
 /// Whether two changes are one on several devices.
 fn are_alike(one: &Change, other: &Change) -> bool {
-    let same = |one: &ttmem_ledger::Life, other: &ttmem_ledger::Life| {
-        key(one) == key(other) && place(&one.region, 0, 0) == place(&other.region, 0, 0)
-    };
+    let same =
+        |one: &Life, other: &Life| key(one) == key(other) && place(&one.region, 0, 0) == place(&other.region, 0, 0);
     match (one, other) {
         (Change::Born(one), Change::Born(other)) | (Change::Gone(one), Change::Gone(other)) => same(one, other),
         (Change::Widened { life: one, before }, Change::Widened { life: other, before: and }) => {
@@ -300,7 +324,8 @@ mod tests {
     /// Events of two devices, of which a third means both; what was live after each, and when.
     fn replay(events: u64) -> (Lives, Vec<(u64, Live)>) {
         let pool = Pool { allocator: 1, chips: vec![0, 1] };
-        let (mut ledger, mut lives, mut seen) = (Ledger::new(), Lives::default(), Vec::new());
+        let (mut ledger, mut changes) = (Ledger::new(), Vec::new());
+        let (mut lives, mut seen) = (Lives::default(), Vec::new());
         lives.begin(&mut ledger);
         let mut chance = 7_u64;
         for number in 0..events {
@@ -315,7 +340,8 @@ mod tests {
             let size = 64 << ((chance >> 55) % 3);
             let event = Event { kind, target, address, size, memory: Some(Memory::L1), ..Event::default() };
             ledger.apply(&event, Some(&pool));
-            lives.note(&mut ledger, &event, number * 3);
+            ledger.take_changes(&mut changes);
+            lives.note(&changes, &Noted::new(&event, number * 3));
             seen.push((number * 3, live_in(&ledger)));
         }
         lives.end(&ledger);
@@ -363,7 +389,8 @@ mod tests {
         let (lives, seen) = replay(3_000);
         let Steps { steps, slice_ms, is_exact } = lives.steps(|ticks| ticks as f64);
         let slice = slice_ms as u64;
-        assert!(!is_exact && slice > 1 && lives.ended.len() <= MOST, "{slice}");
+        let ended = lives.lives.iter().filter(|(.., died)| *died != u64::MAX).count();
+        assert!(!is_exact && slice > 1 && ended <= MOST, "{slice}");
         for checkpoint in 0..9_000 / slice {
             let (_, live) = seen.iter().rfind(|(elapsed, _)| *elapsed <= checkpoint * slice).unwrap();
             assert_eq!(live_at(&lives, &steps, checkpoint), *live, "checkpoint {checkpoint}");

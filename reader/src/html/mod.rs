@@ -2,6 +2,8 @@
 //!
 //! The pump applies each event once, and a [`Drawing`] looks on: the page costs no replay of its own.
 
+mod aside;
+mod json;
 mod kinds;
 mod lines;
 mod live;
@@ -22,17 +24,24 @@ mod versus;
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
+use ttmem_ledger::Change;
 use ttmem_wire::{Event, EventKind, Pool, Target, flags};
 
 pub(crate) use self::live::Live;
 pub use self::versus::{Run, versus_page};
-use self::{kinds::Kinds, lives::Lives, marks::Marks, peaks::Peaks, source::SourceLines, timeline::Timeline};
+use self::{
+    kinds::Kinds,
+    lives::{Lives, Noted},
+    marks::Marks,
+    peaks::Peaks,
+    source::SourceLines,
+    timeline::Timeline,
+};
 use crate::{
     Account, Failure, Tell,
     analysis::Analysis,
     replay::{Input, one_by_one, pump},
     report::Report,
-    visible::visible_json,
 };
 
 /// What was seen of an input while it was replayed; the page is made of it, and of the report.
@@ -50,16 +59,24 @@ impl Drawing {
     /// If the input cannot be read, or is damaged.
     pub fn of(input: Input) -> Result<(Self, Vec<Box<dyn Tell>>), Failure> {
         let mut sketches: BTreeMap<u32, Sketch> = BTreeMap::new();
-        let replayed = pump(&input, &mut |replay, records| {
-            let sketch = sketches.entry(replay.number()).or_default();
-            one_by_one(replay.account_mut(), records, |account, _, event| {
-                sketch.note(account, event, &mut |_| None);
-                Ok(())
+        let replayed = aside::collect(|aside| {
+            pump(&input, &mut |replay, records| {
+                let number = replay.number();
+                let sketch = sketches.entry(number).or_default();
+                replay.account_mut().ledger_mut().note_changes();
+                one_by_one(replay.account_mut(), records, |account, _, event| {
+                    if let Some(noted) = sketch.look(account, event, &mut |_| None) {
+                        aside.note(number, &sketch.changes, noted);
+                    }
+                    Ok(())
+                })
             })
         });
+        let (replayed, mut lives) = replayed.map_err(|why| Failure::with(input.path(), why))?;
         let mut replayed = replayed.map_err(|why| why.failure(input.path()))?.processes;
         let sketch = |replay: &mut crate::Replay| {
             let mut sketch = sketches.remove(&replay.number()).unwrap_or_default();
+            sketch.lives = lives.remove(&replay.number()).unwrap_or_default();
             sketch.end(replay.account_mut());
             sketch
         };
@@ -97,28 +114,42 @@ struct Sketch {
     /// Allocations of each kind, by number, over all devices.
     allocations: Vec<u64>,
     lives: Lives,
+    /// What the latest event changed.
+    changes: Vec<Change>,
 }
 
 impl Sketch {
     /// Applies an event, and looks at the account before and after it.
     fn note(&mut self, account: &mut Account, event: &Event, pools: &mut dyn FnMut(u32) -> Option<Pool>) {
-        self.lives.begin(account.ledger_mut());
+        if let Some(noted) = self.look(account, event, pools) {
+            self.lives.note(&self.changes, &noted);
+        }
+    }
+
+    /// The same, but that the lives are still to take note of the changes, if there may be any.
+    fn look(
+        &mut self,
+        account: &mut Account,
+        event: &Event,
+        pools: &mut dyn FnMut(u32) -> Option<Pool>,
+    ) -> Option<Noted> {
         self.peaks.before(account.ledger(), &self.line, event);
         account.apply(event, pools);
         match event.kind {
             EventKind::Mark | EventKind::MarkMore => {
                 self.line.note_time(event.ticks);
                 self.marks.note(account, &mut self.kinds);
-                return;
+                return None;
             }
             EventKind::Allocate | EventKind::CbAllocate => self.note_allocation(account, event),
             _ => {}
         }
-        self.line.note(account.ledger(), event.ticks);
-        self.lives.note(account.ledger_mut(), event, self.line.latest - self.line.start.unwrap_or(0));
-        if event.flags & flags::MORE_CORES != 0 {
-            self.note_cores(account, event);
-        }
+        account.ledger_mut().take_changes(&mut self.changes);
+        self.line.note(&self.changes, event.ticks);
+        let noted = Noted::new(event, self.line.latest - self.line.start.unwrap_or(0));
+        let has_more_cores = event.flags & flags::MORE_CORES != 0;
+        let device = if has_more_cores { first_device(account, event) } else { None };
+        Some(device.map_or(noted, |device| noted.widening(event, device)))
     }
 
     fn note_allocation(&mut self, account: &Account, event: &Event) {
@@ -134,19 +165,16 @@ impl Sketch {
         self.allocations[number] += devices;
     }
 
-    fn note_cores(&mut self, account: &Account, event: &Event) {
-        let device = match event.target {
-            Target::Device(device) => Some(device),
-            Target::Pool(index) => account.pool(index).and_then(|pool| pool.chips.first().copied()),
-        };
-        if let Some(device) = device {
-            self.lives.add_cores(event, device);
-        }
-    }
-
     fn end(&mut self, account: &Account) {
         self.peaks.end(account.ledger(), &self.line);
         self.lives.end(account.ledger());
+    }
+}
+
+fn first_device(account: &Account, event: &Event) -> Option<i32> {
+    match event.target {
+        Target::Device(device) => Some(device),
+        Target::Pool(index) => account.pool(index).and_then(|pool| pool.chips.first().copied()),
     }
 }
 
@@ -189,16 +217,22 @@ fn fill(page: &model::Page) -> String {
 }
 
 fn fill_with(page: &impl Serialize, script: &str, network: &str) -> String {
-    let data = visible_json(serde_json::to_string(page).unwrap_or_default());
-    let data = data.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-    let parts: [(&str, &str); 4] = [
+    let data = json::for_page(page);
+    // In the order of the page: what programs wrote must not be taken for a place to fill.
+    let parts = [
         ("/*NETWORK*/", network),
         ("/*STYLE*/", include_str!("page/page.css")),
-        ("/*SCRIPT*/", script),
-        // The last: what programs wrote must not be taken for a place to fill.
         ("\"DATA\"", &data),
+        ("/*SCRIPT*/", script),
     ];
-    parts.iter().fold(include_str!("page/page.html").to_owned(), |text, (place, part)| text.replacen(place, part, 1))
+    let mut rest = include_str!("page/page.html");
+    let mut text = String::with_capacity(rest.len() + parts.iter().map(|(_, part)| part.len()).sum::<usize>());
+    for (place, part) in parts {
+        let (before, after) = rest.split_once(place).unwrap_or((rest, ""));
+        text.extend([before, part]);
+        rest = after;
+    }
+    text + rest
 }
 
 #[cfg(test)]

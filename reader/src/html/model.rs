@@ -127,7 +127,7 @@ impl Process {
         sketch: Sketch,
         lines_of_source: &mut SourceLines,
     ) -> Self {
-        let Sketch { line, peaks, marks: at_marks, mut kinds, allocations, lives } = sketch;
+        let Sketch { line, peaks, marks: at_marks, mut kinds, allocations, lives, .. } = sketch;
         let ledger = told.account.ledger();
         let time = Time::new(told.clock, line.start.unwrap_or(0));
         let mut tables = Tables {
@@ -214,8 +214,8 @@ impl Process {
             sites,
             lines_of_source: lines_of_source.of(&tables.source, told.realtime_start_ns),
             ops,
-            tensors: tables.tensors.all,
-            device_sets: tables.device_sets.all,
+            tensors: tables.tensors.all.into_iter().collect(),
+            device_sets: tables.device_sets.all.into_iter().collect(),
             core_sets,
             places,
             kinds,

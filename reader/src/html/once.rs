@@ -2,25 +2,26 @@
 
 use std::{borrow::Borrow, hash::Hash};
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::fast::RandomState;
+use indexmap::IndexSet;
 
 #[derive(Clone, Debug)]
 pub(super) struct Once<T> {
-    pub(super) all: Vec<T>,
-    numbers: HashMap<T, usize>,
+    pub(super) all: IndexSet<T, RandomState>,
     /// Most often the next one too.
     last: usize,
 }
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
-        Self { all: Vec::new(), numbers: HashMap::new(), last: 0 }
+        Self { all: IndexSet::default(), last: 0 }
     }
 }
 
 impl<T: Clone + Eq + Hash> Once<T> {
     pub(super) fn number(&mut self, thing: T) -> usize {
-        self.number_of(&thing)
+        self.last = self.all.insert_full(thing).0;
+        self.last
     }
 
     /// The same of what is borrowed; it is copied only where it is new.
@@ -29,12 +30,8 @@ impl<T: Clone + Eq + Hash> Once<T> {
         T: Borrow<Q>,
         Q: ToOwned<Owned = T> + Eq + Hash + ?Sized,
     {
-        if self.all.get(self.last).map(Borrow::borrow) != Some(thing) {
-            self.last = self.numbers.get(thing).copied().unwrap_or_else(|| {
-                self.all.push(thing.to_owned());
-                self.numbers.insert(thing.to_owned(), self.all.len() - 1);
-                self.all.len() - 1
-            });
+        if self.all.get_index(self.last).map(Borrow::borrow) != Some(thing) {
+            self.last = self.all.get_index_of(thing).unwrap_or_else(|| self.all.insert_full(thing.to_owned()).0);
         }
         self.last
     }

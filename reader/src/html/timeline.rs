@@ -1,8 +1,11 @@
 //! Live bytes over time: the least, the most and the last of each column of a picture. However many events come, there are
 //! no more columns than this, and each peak keeps its exact height.
 
-use ttmem_ledger::Ledger;
+use foldhash::HashMap;
+use ttmem_ledger::{Change, narrow};
 use ttmem_wire::Memory;
+
+use crate::replay::Bytes;
 
 /// Columns of a process's picture. Twice what a screen has, so that one can look closer.
 const COLUMNS: u64 = 4096;
@@ -38,7 +41,9 @@ pub(super) struct Series {
     pub(super) memory: Memory,
     /// Columns in which nothing changes are left out.
     pub(super) cells: Vec<Cell>,
-    live: u64,
+    live: u128,
+    /// What the last cell ends with.
+    drawn: u64,
     /// The place of the memory in [`Timeline::sums`].
     sum: usize,
 }
@@ -51,22 +56,31 @@ pub(super) struct Timeline {
     /// The logarithm of the ticks of a column.
     pub(super) width: u32,
     pub(super) series: Vec<Series>,
+    /// The places of series by device and memory.
+    places: HashMap<(i32, Memory), usize>,
     pub(super) sums: Vec<Sum>,
+    /// Series that the event at work changes, some more than once.
+    touched: Vec<usize>,
     /// How many events were noted.
     pub(super) events: u64,
 }
 
 impl Timeline {
-    /// Takes note of an event that was applied.
-    pub(super) fn note(&mut self, ledger: &Ledger, ticks: u64) {
+    /// Takes note of what an event changed.
+    pub(super) fn note(&mut self, changes: &[Change], ticks: u64) {
         let column = self.note_time(ticks);
-        let mut risen = false;
-        for (at, now) in ledger.live_bytes().enumerate() {
-            if at == self.series.len() {
-                self.begin_series(ledger, at);
+        for change in changes {
+            if let Some((of, bytes)) = Bytes::of(change) {
+                let at = self.place(of);
+                self.series[at].live = bytes.after(self.series[at].live);
+                self.touched.push(at);
             }
+        }
+        let mut risen = false;
+        for at in self.touched.drain(..) {
             let series = &mut self.series[at];
-            let before = std::mem::replace(&mut series.live, now);
+            let now = narrow(series.live);
+            let before = std::mem::replace(&mut series.drawn, now);
             if now != before {
                 add(&mut series.cells, Cell { column, least: now, most: now, last: now });
                 let sum = &mut self.sums[series.sum];
@@ -95,14 +109,16 @@ impl Timeline {
         elapsed >> self.width
     }
 
-    #[cold]
-    fn begin_series(&mut self, ledger: &Ledger, at: usize) {
-        let (device, memory) = ledger.memories()[at];
-        let sum = self.sums.iter().position(|sum| sum.memory == memory).unwrap_or_else(|| {
-            self.sums.push(Sum { memory, bytes: 0, peak: Peak::default() });
-            self.sums.len() - 1
-        });
-        self.series.push(Series { device, memory, cells: Vec::new(), live: 0, sum });
+    /// The place of a series, which begins if it is new.
+    fn place(&mut self, (device, memory): (i32, Memory)) -> usize {
+        *self.places.entry((device, memory)).or_insert_with(|| {
+            let sum = self.sums.iter().position(|sum| sum.memory == memory).unwrap_or_else(|| {
+                self.sums.push(Sum { memory, bytes: 0, peak: Peak::default() });
+                self.sums.len() - 1
+            });
+            self.series.push(Series { device, memory, cells: Vec::new(), live: 0, drawn: 0, sum });
+            self.series.len() - 1
+        })
     }
 
     fn coarsen(&mut self) {
@@ -132,17 +148,20 @@ fn add(series: &mut Vec<Cell>, cell: Cell) {
 
 #[cfg(test)]
 mod tests {
+    use ttmem_ledger::Ledger;
     use ttmem_wire::{Event, EventKind, Target};
 
     use super::*;
 
     #[test]
     fn peaks_keep_their_height_however_long_it_takes() {
-        let mut ledger = Ledger::new();
+        let (mut ledger, mut changes) = (Ledger::new(), Vec::new());
+        ledger.note_changes();
         let mut line = Timeline::default();
         let mut tell = |event: Event| {
             ledger.apply(&event, None);
-            line.note(&ledger, event.ticks);
+            ledger.take_changes(&mut changes);
+            line.note(&changes, event.ticks);
         };
         let event = |ticks: u64, kind: EventKind, address: u64, size: u64| Event {
             kind,

@@ -16,6 +16,7 @@ mod steps;
 
 pub(crate) use input::read_ring;
 pub use input::{FileKind, Input};
+pub(crate) use live_bytes::Bytes;
 pub use live_bytes::LiveBytes;
 pub use moment::{At, Moment, moment};
 pub use overview::ProcessInfo;
