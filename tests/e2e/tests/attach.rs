@@ -66,7 +66,7 @@ fn again_and_again(name: &str, path: &OsStr) {
     let json_words = ["--quiet", "--json", json.to_str().expect("a path")];
     let mut server = serve(name, &truth);
     for _ in 0..number("TTMEM_TEST_ATTACHED", 3) {
-        let words = [&json_words[..], &["--duration", "0.3"]].concat();
+        let words = [&json_words[..], &["--duration", "1"]].concat();
         let outcome = attach(server.id(), files.path(), &words).env("PATH", path).outcome();
         assert_eq!((outcome.code(), outcome.stderr.as_str()), (0, ""));
         let report = report(&json);
