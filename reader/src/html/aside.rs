@@ -1,4 +1,4 @@
-//! Lives on a thread of their own, beside the one that replays: what events changed comes to it in batches, through a channel
+//! Traces on a thread of their own, beside the one that replays: what events changed comes to it in batches, through a channel
 //! that holds a few of them.
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 
 use ttmem_ledger::Change;
 
-use super::lives::{Lives, Noted};
+use super::{lives::Noted, traces::Traces};
 
 /// Changes of a batch, unless one event has more: half a MiB, so that both threads have it in their caches.
 const CHANGES: usize = 4096;
@@ -35,20 +35,20 @@ pub(super) struct Aside {
     emptied: Receiver<Batch>,
 }
 
-/// Replays, and collects the lives of each process meanwhile, by its number.
+/// Replays, and collects the traces of each process meanwhile, by its number.
 ///
 /// # Errors
 /// If there can be no further thread.
-pub(super) fn collect<R>(replay: impl FnOnce(&mut Aside) -> R) -> io::Result<(R, BTreeMap<u32, Lives>)> {
+pub(super) fn collect<R>(replay: impl FnOnce(&mut Aside) -> R) -> io::Result<(R, BTreeMap<u32, Traces>)> {
     thread::scope(|scope| {
         let (full, batches) = sync_channel(WAITING);
         let (empty, emptied) = channel();
-        let lives = thread::Builder::new().spawn_scoped(scope, move || lives_of(&batches, &empty))?;
+        let traces = thread::Builder::new().spawn_scoped(scope, move || traces_of(&batches, &empty))?;
         let mut aside = Aside { batch: Batch::default(), full, emptied };
         let replayed = replay(&mut aside);
         aside.hand_over();
         drop(aside);
-        Ok((replayed, lives.join().unwrap_or_else(|panic| resume_unwind(panic))))
+        Ok((replayed, traces.join().unwrap_or_else(|panic| resume_unwind(panic))))
     })
 }
 
@@ -71,14 +71,14 @@ impl Aside {
     }
 }
 
-fn lives_of(batches: &Receiver<Batch>, empty: &Sender<Batch>) -> BTreeMap<u32, Lives> {
-    let mut all: BTreeMap<u32, Lives> = BTreeMap::new();
+fn traces_of(batches: &Receiver<Batch>, empty: &Sender<Batch>) -> BTreeMap<u32, Traces> {
+    let mut all: BTreeMap<u32, Traces> = BTreeMap::new();
     for mut batch in batches {
-        let lives = all.entry(batch.process).or_default();
+        let traces = all.entry(batch.process).or_default();
         let mut changes = &batch.changes[..];
         for (noted, count) in batch.events.drain(..) {
             let (of_event, rest) = changes.split_at(count);
-            lives.note(of_event, &noted);
+            traces.note(of_event, &noted);
             changes = rest;
         }
         batch.changes.clear();
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn the_thread_sees_what_the_replay_sees() {
         let mut ledgers = [Ledger::new(), Ledger::new()];
-        let mut near = [Lives::default(), Lives::default()];
+        let mut near = [Traces::default(), Traces::default()];
         let mut changes = Vec::new();
         ledgers.iter_mut().for_each(Ledger::note_changes);
         let ((), mut far) = collect(|aside| {
@@ -112,10 +112,10 @@ mod tests {
                 };
                 let target = Target::Device((number % 2) as i32 * process as i32);
                 let (address, size, memory) = (number / 3 % 5000 * 64, 64, Some(Memory::Dram));
-                let event = Event { kind, target, address, size, memory, ..Event::default() };
+                let event = Event { kind, target, address, size, memory, ticks: number, ..Event::default() };
                 ledgers[process].apply(&event, None);
                 ledgers[process].take_changes(&mut changes);
-                let noted = Noted::new(&event, number);
+                let noted = Noted::new(&event);
                 near[process].note(&changes, &noted);
                 aside.note(process as u32, &changes, noted);
             }
@@ -123,10 +123,13 @@ mod tests {
         .unwrap();
         for (process, near) in near.iter_mut().enumerate() {
             let mut far = far.remove(&(process as u32)).unwrap();
-            [&mut *near, &mut far].into_iter().for_each(|lives| lives.end(&ledgers[process]));
-            let shown = |lives: &Lives| serde_json::to_string(&lives.steps(|ticks| ticks as f64)).unwrap();
+            [&mut *near, &mut far].into_iter().for_each(|traces| traces.end(&ledgers[process]));
+            let shown = |traces: &Traces| serde_json::to_string(&traces.lives.steps(|ticks| ticks as f64)).unwrap();
             assert_eq!(shown(near), shown(&far));
-            assert!(near.places.all.len() > 64 && near.places.all.iter().eq(&far.places.all));
+            let [near_places, far_places] = [&*near, &far].map(|traces| &traces.lives.places.all);
+            assert!(near_places.len() > 64 && near_places.iter().eq(far_places));
+            let cells = |traces: &Traces| traces.line.series.iter().map(|one| one.cells.clone()).collect::<Vec<_>>();
+            assert_eq!(cells(near), cells(&far));
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::to_string;
 use ttmem_ledger::{Change, Totals};
 use ttmem_wire::{Memory, Pool, Record};
 
-use super::{Sketch, fill, lives::Lives, model, source::SourceLines};
+use super::{Sketch, fill, lives::Lives, model, source::SourceLines, traces::Traces};
 use crate::{
     Account, Session, SiteStyle, Suppressions, Tell, analysis::Analysis, ingest::Observer, replay::one_by_one,
     report::Report, visible::visible_json,
@@ -88,8 +88,9 @@ impl Live {
 
 impl Observer for Sketch {
     fn begin(&mut self, account: &mut Account) {
-        *self = Self { lives: Lives::with_room(ROOM), ..Self::default() };
-        self.lives.begin(account.ledger_mut());
+        let traces = Traces { lives: Lives::with_room(ROOM), ..Traces::default() };
+        *self = Self { traces, ..Self::default() };
+        self.traces.lives.begin(account.ledger_mut());
         // What a checkpoint has is there from the beginning, at the time of the latest allocation in it.
         if let Some(latest) = account.ledger().iter_live().map(|region| region.allocated_at_ticks).max() {
             let sums = account.ledger().totals().into_iter();
@@ -98,7 +99,9 @@ impl Observer for Sketch {
                 memory,
                 bytes: totals.live_bytes,
             };
-            self.line.note(&sums.map(bytes).collect::<Vec<_>>(), latest);
+            let sums: Vec<Change> = sums.map(bytes).collect();
+            self.traces.line.note(&sums, latest);
+            self.peaks.note(&sums);
         }
     }
 

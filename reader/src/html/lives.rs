@@ -34,8 +34,7 @@ struct Open {
 /// What is to be known of an event, beside what it changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noted {
-    /// Ticks since the first.
-    elapsed: u64,
+    pub(super) ticks: u64,
     /// Where program memory is placed.
     cores: Option<CoreRange>,
     /// The program memory that has these cores too, on this device among others.
@@ -43,8 +42,8 @@ pub(super) struct Noted {
 }
 
 impl Noted {
-    pub(super) fn new(event: &Event, elapsed: u64) -> Self {
-        Self { elapsed, cores: event.cores.filter(|_| event.kind == EventKind::CbAllocate), wider: None }
+    pub(super) fn new(event: &Event) -> Self {
+        Self { ticks: event.ticks, cores: event.cores.filter(|_| event.kind == EventKind::CbAllocate), wider: None }
     }
 
     /// The event has further cores of what was placed there last.
@@ -127,9 +126,9 @@ impl Lives {
         }
     }
 
-    /// What an event changed.
-    pub(super) fn note(&mut self, changes: &[Change], noted: &Noted) {
-        let &Noted { elapsed, cores: named, wider } = noted;
+    /// What an event changed, so many ticks after the first.
+    pub(super) fn note(&mut self, changes: &[Change], elapsed: u64, noted: &Noted) {
+        let &Noted { cores: named, wider, .. } = noted;
         let cores = named.map_or(0, |cores| self.core_sets.number(vec![cores]));
         // The same on other devices comes next to it.
         for alike in changes.chunk_by(are_alike) {
@@ -341,7 +340,7 @@ mod tests {
             let event = Event { kind, target, address, size, memory: Some(Memory::L1), ..Event::default() };
             ledger.apply(&event, Some(&pool));
             ledger.take_changes(&mut changes);
-            lives.note(&changes, &Noted::new(&event, number * 3));
+            lives.note(&changes, number * 3, &Noted::new(&event));
             seen.push((number * 3, live_in(&ledger)));
         }
         lives.end(&ledger);

@@ -19,6 +19,7 @@ mod source;
 mod sums;
 mod timeline;
 mod top;
+mod traces;
 mod versus;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,14 +30,7 @@ use ttmem_wire::{Event, EventKind, Pool, Target, flags};
 
 pub(crate) use self::live::Live;
 pub use self::versus::{Run, versus_page};
-use self::{
-    kinds::Kinds,
-    lives::{Lives, Noted},
-    marks::Marks,
-    peaks::Peaks,
-    source::SourceLines,
-    timeline::Timeline,
-};
+use self::{kinds::Kinds, lives::Noted, marks::Marks, peaks::Peaks, source::SourceLines, traces::Traces};
 use crate::{
     Account, Failure, Tell,
     analysis::Analysis,
@@ -65,18 +59,17 @@ impl Drawing {
                 let sketch = sketches.entry(number).or_default();
                 replay.account_mut().ledger_mut().note_changes();
                 one_by_one(replay.account_mut(), records, |account, _, event| {
-                    if let Some(noted) = sketch.look(account, event, &mut |_| None) {
-                        aside.note(number, &sketch.changes, noted);
-                    }
+                    let noted = sketch.look(account, event, &mut |_| None);
+                    aside.note(number, &sketch.changes, noted);
                     Ok(())
                 })
             })
         });
-        let (replayed, mut lives) = replayed.map_err(|why| Failure::with(input.path(), why))?;
+        let (replayed, mut traces) = replayed.map_err(|why| Failure::with(input.path(), why))?;
         let mut replayed = replayed.map_err(|why| why.failure(input.path()))?.processes;
         let sketch = |replay: &mut crate::Replay| {
             let mut sketch = sketches.remove(&replay.number()).unwrap_or_default();
-            sketch.lives = lives.remove(&replay.number()).unwrap_or_default();
+            sketch.traces = traces.remove(&replay.number()).unwrap_or_default();
             sketch.end(replay.account_mut());
             sketch
         };
@@ -107,13 +100,12 @@ impl Drawing {
 /// What was seen of one process.
 #[derive(Clone, Debug, Default)]
 struct Sketch {
-    line: Timeline,
     peaks: Peaks,
     marks: Marks,
     kinds: Kinds,
     /// Allocations of each kind, by number, over all devices.
     allocations: Vec<u64>,
-    lives: Lives,
+    traces: Traces,
     /// What the latest event changed.
     changes: Vec<Change>,
 }
@@ -121,35 +113,25 @@ struct Sketch {
 impl Sketch {
     /// Applies an event, and looks at the account before and after it.
     fn note(&mut self, account: &mut Account, event: &Event, pools: &mut dyn FnMut(u32) -> Option<Pool>) {
-        if let Some(noted) = self.look(account, event, pools) {
-            self.lives.note(&self.changes, &noted);
-        }
+        let noted = self.look(account, event, pools);
+        self.traces.note(&self.changes, &noted);
     }
 
-    /// The same, but that the lives are still to take note of the changes, if there may be any.
-    fn look(
-        &mut self,
-        account: &mut Account,
-        event: &Event,
-        pools: &mut dyn FnMut(u32) -> Option<Pool>,
-    ) -> Option<Noted> {
-        self.peaks.before(account.ledger(), &self.line, event);
+    /// The same, but that the traces are still to take note of the changes.
+    fn look(&mut self, account: &mut Account, event: &Event, pools: &mut dyn FnMut(u32) -> Option<Pool>) -> Noted {
+        self.peaks.before(account.ledger(), event);
         account.apply(event, pools);
         match event.kind {
-            EventKind::Mark | EventKind::MarkMore => {
-                self.line.note_time(event.ticks);
-                self.marks.note(account, &mut self.kinds);
-                return None;
-            }
+            EventKind::Mark | EventKind::MarkMore => self.marks.note(account, &mut self.kinds),
             EventKind::Allocate | EventKind::CbAllocate => self.note_allocation(account, event),
             _ => {}
         }
         account.ledger_mut().take_changes(&mut self.changes);
-        self.line.note(&self.changes, event.ticks);
-        let noted = Noted::new(event, self.line.latest - self.line.start.unwrap_or(0));
+        self.peaks.note(&self.changes);
+        let noted = Noted::new(event);
         let has_more_cores = event.flags & flags::MORE_CORES != 0;
         let device = if has_more_cores { first_device(account, event) } else { None };
-        Some(device.map_or(noted, |device| noted.widening(event, device)))
+        device.map_or(noted, |device| noted.widening(event, device))
     }
 
     fn note_allocation(&mut self, account: &Account, event: &Event) {
@@ -166,8 +148,8 @@ impl Sketch {
     }
 
     fn end(&mut self, account: &Account) {
-        self.peaks.end(account.ledger(), &self.line);
-        self.lives.end(account.ledger());
+        self.peaks.end(account.ledger());
+        self.traces.end(account.ledger());
     }
 }
 

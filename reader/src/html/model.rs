@@ -19,6 +19,7 @@ use super::{
     source::{SourceLines, Wanted},
     sums::{SumsRow, sums},
     top::{Band, GrowthRow, RegionRow, growth, regions},
+    traces::Traces,
 };
 use crate::{
     Told,
@@ -127,7 +128,7 @@ impl Process {
         sketch: Sketch,
         lines_of_source: &mut SourceLines,
     ) -> Self {
-        let Sketch { line, peaks, marks: at_marks, mut kinds, allocations, lives, .. } = sketch;
+        let Sketch { peaks, marks: at_marks, mut kinds, allocations, traces: Traces { line, lives }, .. } = sketch;
         let ledger = told.account.ledger();
         let time = Time::new(told.clock, line.start.unwrap_or(0));
         let mut tables = Tables {

@@ -6,10 +6,12 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use ttmem_ledger::{Ledger, LiveRegion};
+use foldhash::HashMap;
+use ttmem_ledger::{Change, Ledger, LiveRegion};
 use ttmem_wire::{Event, EventKind, Memory};
 
-use super::timeline::{Peak, Sum, Timeline};
+use super::timeline::{Peak, Timeline};
+use crate::replay::Bytes;
 
 /// Allocations that may be copied for each event.
 const AN_EVENT: u64 = 1;
@@ -27,23 +29,43 @@ pub(super) struct Copied {
     pub(super) live: Rc<Vec<LiveRegion>>,
 }
 
-/// The latest copy of each memory.
+/// A memory, of all devices together.
+#[derive(Clone, Debug)]
+struct Held {
+    memory: Memory,
+    bytes: u128,
+    /// The latest copy.
+    copied: Option<Copied>,
+}
+
+/// What is held of each memory, and its latest copy.
 #[derive(Clone, Debug)]
 pub(super) struct Peaks {
-    /// By the place of the memory in the timeline's sums.
-    copies: Vec<Option<Copied>>,
+    held: Vec<Held>,
+    /// Bytes of a device's program memory, whose changes name the sum.
+    unions: HashMap<(i32, Memory), u64>,
+    events: u64,
     credit: u64,
 }
 
 impl Default for Peaks {
     fn default() -> Self {
-        Self { copies: Vec::new(), credit: AT_FIRST }
+        Self { held: Vec::new(), unions: HashMap::default(), events: 0, credit: AT_FIRST }
+    }
+}
+
+impl Held {
+    /// Whether there is more than at the last copy, of this memory, or of any.
+    fn is_higher(&self, memory: Option<Memory>) -> bool {
+        memory.is_none_or(|memory| memory == self.memory)
+            && self.bytes > self.copied.as_ref().map_or(0, |copied| copied.bytes)
     }
 }
 
 impl Peaks {
     /// The event is about to be applied.
-    pub(super) fn before(&mut self, ledger: &Ledger, line: &Timeline, event: &Event) {
+    pub(super) fn before(&mut self, ledger: &Ledger, event: &Event) {
+        self.events += 1;
         self.credit = (self.credit + AN_EVENT).min(AT_MOST);
         let memory = match event.kind {
             EventKind::Allocate
@@ -55,41 +77,50 @@ impl Peaks {
             EventKind::CbAllocate | EventKind::CbFreeAll | EventKind::Free => event.memory,
             EventKind::DeviceClosed | EventKind::PoolReleased => None,
         };
-        let bytes = |at: usize| self.copies.get(at).and_then(Option::as_ref).map_or(0, |copied| copied.bytes);
-        let is_higher =
-            |(at, sum): (usize, &Sum)| sum.bytes > bytes(at) && memory.is_none_or(|memory| memory == sum.memory);
-        if line.sums.iter().enumerate().any(is_higher) && self.credit >= ledger.live_count() {
-            self.copy_higher(ledger, line, memory);
+        if self.held.iter().any(|held| held.is_higher(memory)) && self.credit >= ledger.live_count() {
+            self.copy_higher(ledger, memory);
+        }
+    }
+
+    /// It has changed this.
+    pub(super) fn note(&mut self, changes: &[Change]) {
+        for ((device, memory), bytes) in changes.iter().filter_map(Bytes::of) {
+            let at = self.held.iter().position(|held| held.memory == memory).unwrap_or_else(|| {
+                self.held.push(Held { memory, bytes: 0, copied: None });
+                self.held.len() - 1
+            });
+            let [less, more] = match bytes {
+                Bytes::Sum { less, more } => [less, more],
+                Bytes::Union(bytes) => [self.unions.insert((device, memory), bytes).unwrap_or(0), bytes],
+            };
+            let held = &mut self.held[at];
+            held.bytes = held.bytes.saturating_sub(less.into()) + u128::from(more);
         }
     }
 
     /// No event comes any more.
-    pub(super) fn end(&mut self, ledger: &Ledger, line: &Timeline) {
-        self.copy_higher(ledger, line, None);
+    pub(super) fn end(&mut self, ledger: &Ledger) {
+        self.copy_higher(ledger, None);
     }
 
     /// Copies what is live for each memory, or this one, that holds more than at its last copy.
-    fn copy_higher(&mut self, ledger: &Ledger, line: &Timeline, memory: Option<Memory>) {
-        self.copies.resize(line.sums.len(), None);
+    fn copy_higher(&mut self, ledger: &Ledger, memory: Option<Memory>) {
         let mut live = None;
-        for (copied, sum) in self.copies.iter_mut().zip(&line.sums) {
-            if memory.is_some_and(|memory| memory != sum.memory)
-                || sum.bytes <= copied.as_ref().map_or(0, |copied| copied.bytes)
-            {
-                continue;
-            }
+        for held in self.held.iter_mut().filter(|held| held.is_higher(memory)) {
             let live = live.get_or_insert_with(|| Rc::new(ledger.iter_live().collect::<Vec<_>>()));
             self.credit = self.credit.saturating_sub(live.len() as u64);
-            *copied = Some(Copied { bytes: sum.bytes, event: line.events, live: live.clone() });
+            held.copied = Some(Copied { bytes: held.bytes, event: self.events, live: live.clone() });
         }
     }
 
     /// Memories that were fullest, or nearly so, at the same event: their peaks, and the copy.
     pub(super) fn into_moments(self, line: &Timeline) -> Vec<(Vec<(Memory, Peak)>, Copied)> {
         let mut moments: BTreeMap<u64, (Vec<(Memory, Peak)>, Copied)> = BTreeMap::new();
-        for (copied, sum) in self.copies.into_iter().zip(&line.sums) {
+        for Held { memory, copied, .. } in self.held {
             let Some(copied) = copied else { continue };
-            moments.entry(copied.event).or_insert_with(|| (Vec::new(), copied)).0.push((sum.memory, sum.peak));
+            let sum = line.sums.iter().find(|sum| sum.memory == memory);
+            let peak = sum.map_or_else(Peak::default, |sum| sum.peak);
+            moments.entry(copied.event).or_insert_with(|| (Vec::new(), copied)).0.push((memory, peak));
         }
         let mut moments: Vec<_> = moments.into_values().collect();
         moments.iter_mut().for_each(|(memories, _)| memories.sort_by_key(|&(memory, _)| memory));

@@ -61,8 +61,6 @@ pub(super) struct Timeline {
     pub(super) sums: Vec<Sum>,
     /// Series that the event at work changes, some more than once.
     touched: Vec<usize>,
-    /// How many events were noted.
-    pub(super) events: u64,
 }
 
 impl Timeline {
@@ -97,16 +95,20 @@ impl Timeline {
     }
 
     /// Takes note of the time of an event; returns its column.
-    pub(super) fn note_time(&mut self, ticks: u64) -> u64 {
-        self.events += 1;
+    fn note_time(&mut self, ticks: u64) -> u64 {
         // Threads race: an event may be a little older than the one before it.
         self.latest = self.latest.max(ticks);
-        let start = *self.start.get_or_insert(ticks);
-        let elapsed = self.latest.saturating_sub(start);
+        self.start.get_or_insert(ticks);
+        let elapsed = self.elapsed();
         while elapsed >> self.width >= COLUMNS {
             self.coarsen();
         }
         elapsed >> self.width
+    }
+
+    /// Ticks from the first event to the latest.
+    pub(super) fn elapsed(&self) -> u64 {
+        self.latest.saturating_sub(self.start.unwrap_or(self.latest))
     }
 
     /// The place of a series, which begins if it is new.

@@ -67,7 +67,8 @@ impl Drawing {
 }
 
 impl Course {
-    fn new(told: &Told<'_>, Sketch { line, .. }: Sketch) -> Self {
+    fn new(told: &Told<'_>, Sketch { traces, .. }: Sketch) -> Self {
+        let line = traces.line;
         let time = Time::new(told.clock, line.start.unwrap_or(0));
         let refused = told.account.ledger().out_of_memory();
         Self {
