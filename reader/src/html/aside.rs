@@ -13,8 +13,8 @@ use ttmem_ledger::Change;
 
 use super::{lives::Noted, traces::Traces};
 
-/// Changes of a batch, unless one event has more: half a MiB, so that both threads have it in their caches.
-const CHANGES: usize = 4096;
+/// Changes of a batch, unless one event has more: 2 MiB, so that both threads have it in their caches.
+const CHANGES: usize = 16_384;
 /// Batches that wait for the thread.
 const WAITING: usize = 4;
 

@@ -256,7 +256,8 @@ impl Lives {
         let deaths = self.lives.iter().enumerate().filter(|(_, (.., died))| *died != u64::MAX);
         let deaths = deaths.map(|(number, &(.., died))| (slice(died), false, number));
         let mut all: Vec<(u64, bool, usize)> = births.chain(deaths).collect();
-        all.sort_unstable();
+        // Births are in order already, which this one sees.
+        all.sort();
         let (mut steps, mut latest, mut born) = (Vec::with_capacity(all.len() * 2), 0, 0);
         for (at, is_birth, number) in all {
             steps.push(signed(at - latest));
