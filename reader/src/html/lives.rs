@@ -16,8 +16,8 @@ use super::{
     place::{Place, place},
 };
 
-/// Lives that are kept: those of a million events.
-pub(super) const MOST: usize = if cfg!(test) { 64 } else { 1 << 20 };
+/// Lives that ended and are kept: those of a million events, since each takes two.
+pub(super) const MOST: usize = if cfg!(test) { 64 } else { 1 << 19 };
 
 /// By what an allocation is found again, beside its device: memory, allocator, address, program.
 type Key = (Memory, u32, u64, u64);
