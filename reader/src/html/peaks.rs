@@ -89,12 +89,14 @@ impl Peaks {
                 self.held.push(Held { memory, bytes: 0, copied: None });
                 self.held.len() - 1
             });
-            let [less, more] = match bytes {
-                Bytes::Sum { less, more } => [less, more],
-                Bytes::Union(bytes) => [self.unions.insert((device, memory), bytes).unwrap_or(0), bytes],
+            let of_all = match bytes {
+                Bytes::Sum { .. } => bytes,
+                Bytes::Union(more) => {
+                    Bytes::Sum { less: self.unions.insert((device, memory), more).unwrap_or(0), more }
+                }
             };
             let held = &mut self.held[at];
-            held.bytes = held.bytes.saturating_sub(less.into()) + u128::from(more);
+            held.bytes = of_all.after(held.bytes);
         }
     }
 
